@@ -1,0 +1,355 @@
+/**
+ * The operations of the file service, as NFS shaped them (RFC 1813, RFC 8881): they name inodes, not paths, and
+ * every one is executed by each replica from these bytes alone.
+ */
+import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
+import { type Credentials, FileLimits, type Handle, type Time } from './types.js';
+
+/** `now` is the agreed time of the request, never the client's clock. */
+export type TimeUpdate = Time | 'now';
+
+export const Access = { EXECUTE: 1, WRITE: 2, READ: 4 } as const;
+
+export const RenameFlag = { NOREPLACE: 1, EXCHANGE: 2 } as const;
+
+/**
+ * `retain` in operations that may remove a file's last name: the inode (0: none) that this session holds open.
+ * If that inode is the victim, it stays readable as an open-unlinked reference of the session until `release`.
+ */
+export type Operation =
+  /** Does nothing, as an ordered request or as a read: the 0/0 of the papers' micro-benchmark. `padding` is ignored;
+   * the result carries `resultBytes` zero bytes. */
+  | { op: 'null'; padding: Uint8Array; resultBytes: number }
+  | { op: 'lookup'; parent: Handle; name: Uint8Array }
+  | { op: 'getattr'; node: Handle }
+  | {
+      op: 'setattr';
+      node: Handle;
+      mode?: number;
+      uid?: number;
+      gid?: number;
+      size?: number;
+      atime?: TimeUpdate;
+      mtime?: TimeUpdate;
+      /** Clear suid and sgid as chown and truncate by an unprivileged caller do (FATTR_KILL_SUIDGID). */
+      killPrivileges?: boolean;
+    }
+  /** Entries after `cookie` (0: from the start), at most `maxBytes` of encoded entries, `.` and `..` first. */
+  | { op: 'readdir'; directory: Handle; cookie: number; maxBytes: number }
+  /** Opens an existing regular file instead, unless `exclusive`; `truncate` then applies to it. */
+  | { op: 'create'; parent: Handle; name: Uint8Array; mode: number; exclusive: boolean; truncate: boolean; access: number }
+  | { op: 'mkdir'; parent: Handle; name: Uint8Array; mode: number }
+  | { op: 'mknod'; parent: Handle; name: Uint8Array; mode: number; rdev: number }
+  | { op: 'symlink'; parent: Handle; name: Uint8Array; target: Uint8Array }
+  | { op: 'readlink'; node: Handle }
+  | { op: 'link'; node: Handle; parent: Handle; name: Uint8Array }
+  | { op: 'unlink'; parent: Handle; name: Uint8Array; retain: number }
+  | { op: 'rmdir'; parent: Handle; name: Uint8Array }
+  | {
+      op: 'rename';
+      parent: Handle;
+      name: Uint8Array;
+      newParent: Handle;
+      newName: Uint8Array;
+      flags: number;
+      retain: number;
+    }
+  /** Checks `access` (Access bits) and, where `parent` is given, that (parent, name) still names `node`: else ESTALE. */
+  | { op: 'open'; node: Handle; access: number; parent?: Handle; name?: Uint8Array }
+  /** Drops this session's open-unlinked reference to `node`. */
+  | { op: 'release'; node: Handle }
+  | { op: 'read'; node: Handle; offset: number; length: number }
+  /** `append`: the offset is the file's end at execution. `killPrivileges` as in setattr. */
+  | { op: 'write'; node: Handle; offset: number; append: boolean; killPrivileges: boolean; data: Uint8Array }
+  /** Answered when a quorum has everything up to it on stable storage. */
+  | { op: 'fsync'; node: Handle }
+  | { op: 'statfs' };
+
+export type OperationName = Operation['op'];
+
+/** On the wire an operation is its number; the order is part of the format. */
+const NUMBERS: Record<OperationName, number> = {
+  null: 0,
+  lookup: 1,
+  getattr: 2,
+  setattr: 3,
+  readdir: 4,
+  create: 5,
+  mkdir: 6,
+  mknod: 7,
+  symlink: 8,
+  readlink: 9,
+  link: 10,
+  unlink: 11,
+  rmdir: 12,
+  rename: 13,
+  open: 14,
+  release: 15,
+  read: 16,
+  write: 17,
+  fsync: 18,
+  statfs: 19,
+};
+
+const NAMES = Object.keys(NUMBERS) as OperationName[];
+NAMES.sort((a, b) => NUMBERS[a] - NUMBERS[b]);
+
+/** Operations that change nothing: a replica runs these, and no others, for a read-only request (trap 13). */
+const READ_ONLY: ReadonlySet<OperationName> = new Set([
+  'null',
+  'lookup',
+  'getattr',
+  'readdir',
+  'readlink',
+  'open',
+  'read',
+  'statfs',
+]);
+
+export const isReadOnly = (operation: Operation): boolean => READ_ONLY.has(operation.op);
+
+const NO_CREDENTIALS: Credentials = { uid: 0, gid: 0, groups: [] };
+
+function writeHandle(w: ByteWriter, handle: Handle): void {
+  w.u64(handle.ino).u32(handle.generation);
+}
+
+function readHandle(r: ByteReader): Handle {
+  return { ino: r.u64(), generation: r.u32() };
+}
+
+function writeTimeUpdate(w: ByteWriter, time: TimeUpdate): void {
+  if (time === 'now') w.u8(0);
+  else w.u8(1).i64(time.seconds).u32(time.nanoseconds);
+}
+
+function readTimeUpdate(r: ByteReader): TimeUpdate {
+  if (!r.bool()) return 'now';
+  return readTime(r);
+}
+
+export function writeTime(w: ByteWriter, time: Time): void {
+  w.i64(time.seconds).u32(time.nanoseconds);
+}
+
+export function readTime(r: ByteReader): Time {
+  const seconds = r.i64();
+  const nanoseconds = r.u32();
+  if (nanoseconds >= 1_000_000_000) throw new MalformedBytes(`${nanoseconds} nanoseconds`);
+  return { seconds, nanoseconds };
+}
+
+/** Names longer than NAME_MAX do arrive (the kernel leaves the check to the server) and are answered ENAMETOOLONG. */
+const readName = (r: ByteReader): Buffer => r.bytes(4096);
+
+const enum SetattrBit {
+  Mode = 1,
+  Uid = 2,
+  Gid = 4,
+  Size = 8,
+  Atime = 16,
+  Mtime = 32,
+  KillPrivileges = 64,
+}
+
+function writeSetattr(w: ByteWriter, o: Extract<Operation, { op: 'setattr' }>): void {
+  writeHandle(w, o.node);
+  w.u8(
+    (o.mode !== undefined ? SetattrBit.Mode : 0) |
+      (o.uid !== undefined ? SetattrBit.Uid : 0) |
+      (o.gid !== undefined ? SetattrBit.Gid : 0) |
+      (o.size !== undefined ? SetattrBit.Size : 0) |
+      (o.atime !== undefined ? SetattrBit.Atime : 0) |
+      (o.mtime !== undefined ? SetattrBit.Mtime : 0) |
+      (o.killPrivileges ? SetattrBit.KillPrivileges : 0),
+  );
+  if (o.mode !== undefined) w.u32(o.mode);
+  if (o.uid !== undefined) w.u32(o.uid);
+  if (o.gid !== undefined) w.u32(o.gid);
+  if (o.size !== undefined) w.u64(o.size);
+  if (o.atime !== undefined) writeTimeUpdate(w, o.atime);
+  if (o.mtime !== undefined) writeTimeUpdate(w, o.mtime);
+}
+
+function readSetattr(r: ByteReader): Operation {
+  const node = readHandle(r);
+  const bits = r.u8();
+  if (bits > 127) throw new MalformedBytes(`setattr bits ${bits}`);
+  const o: Extract<Operation, { op: 'setattr' }> = { op: 'setattr', node };
+  if (bits & SetattrBit.Mode) o.mode = r.u32();
+  if (bits & SetattrBit.Uid) o.uid = r.u32();
+  if (bits & SetattrBit.Gid) o.gid = r.u32();
+  if (bits & SetattrBit.Size) o.size = r.u64();
+  if (bits & SetattrBit.Atime) o.atime = readTimeUpdate(r);
+  if (bits & SetattrBit.Mtime) o.mtime = readTimeUpdate(r);
+  if (bits & SetattrBit.KillPrivileges) o.killPrivileges = true;
+  return o;
+}
+
+/** The bytes of a call: credentials, then the operation. Data is copied once, into the result. */
+export function encodeOperation(credentials: Credentials, o: Operation): Buffer {
+  const w = new ByteWriter(o.op === 'write' ? o.data.length + 128 : 256);
+  w.u8(NUMBERS[o.op]).u32(credentials.uid).u32(credentials.gid).u8(credentials.groups.length);
+  for (const group of credentials.groups) w.u32(group);
+  switch (o.op) {
+    case 'null':
+      w.u32(o.resultBytes).bytes(o.padding);
+      break;
+    case 'lookup':
+    case 'rmdir':
+      writeHandle(w, o.parent);
+      w.bytes(o.name);
+      break;
+    case 'getattr':
+    case 'readlink':
+    case 'release':
+    case 'fsync':
+      writeHandle(w, o.node);
+      break;
+    case 'setattr':
+      writeSetattr(w, o);
+      break;
+    case 'readdir':
+      writeHandle(w, o.directory);
+      w.u64(o.cookie).u32(o.maxBytes);
+      break;
+    case 'create':
+      writeHandle(w, o.parent);
+      w.bytes(o.name).u32(o.mode).bool(o.exclusive).bool(o.truncate).u8(o.access);
+      break;
+    case 'mkdir':
+      writeHandle(w, o.parent);
+      w.bytes(o.name).u32(o.mode);
+      break;
+    case 'mknod':
+      writeHandle(w, o.parent);
+      w.bytes(o.name).u32(o.mode).u32(o.rdev);
+      break;
+    case 'symlink':
+      writeHandle(w, o.parent);
+      w.bytes(o.name).bytes(o.target);
+      break;
+    case 'link':
+      writeHandle(w, o.node);
+      writeHandle(w, o.parent);
+      w.bytes(o.name);
+      break;
+    case 'unlink':
+      writeHandle(w, o.parent);
+      w.bytes(o.name).u64(o.retain);
+      break;
+    case 'rename':
+      writeHandle(w, o.parent);
+      w.bytes(o.name);
+      writeHandle(w, o.newParent);
+      w.bytes(o.newName).u32(o.flags).u64(o.retain);
+      break;
+    case 'open':
+      writeHandle(w, o.node);
+      w.u8(o.access).bool(o.parent !== undefined);
+      if (o.parent !== undefined) {
+        writeHandle(w, o.parent);
+        w.bytes(o.name!);
+      }
+      break;
+    case 'read':
+      writeHandle(w, o.node);
+      w.u64(o.offset).u32(o.length);
+      break;
+    case 'write':
+      writeHandle(w, o.node);
+      w.u64(o.offset).bool(o.append).bool(o.killPrivileges).bytes(o.data);
+      break;
+    case 'statfs':
+      break;
+  }
+  return w.finish();
+}
+
+function readBody(op: OperationName, r: ByteReader): Operation {
+  switch (op) {
+    case 'null':
+      return { op, resultBytes: r.u32(), padding: r.bytes(FileLimits.ioBytes) };
+    case 'lookup':
+    case 'rmdir':
+      return { op, parent: readHandle(r), name: readName(r) };
+    case 'getattr':
+    case 'readlink':
+    case 'release':
+    case 'fsync':
+      return { op, node: readHandle(r) };
+    case 'setattr':
+      return readSetattr(r);
+    case 'readdir':
+      return { op, directory: readHandle(r), cookie: r.u64(), maxBytes: r.u32() };
+    case 'create':
+      return {
+        op,
+        parent: readHandle(r),
+        name: readName(r),
+        mode: r.u32(),
+        exclusive: r.bool(),
+        truncate: r.bool(),
+        access: r.u8(),
+      };
+    case 'mkdir':
+      return { op, parent: readHandle(r), name: readName(r), mode: r.u32() };
+    case 'mknod':
+      return { op, parent: readHandle(r), name: readName(r), mode: r.u32(), rdev: r.u32() };
+    case 'symlink':
+      return { op, parent: readHandle(r), name: readName(r), target: r.bytes(4096) };
+    case 'link':
+      return { op, node: readHandle(r), parent: readHandle(r), name: readName(r) };
+    case 'unlink':
+      return { op, parent: readHandle(r), name: readName(r), retain: r.u64() };
+    case 'rename':
+      return {
+        op,
+        parent: readHandle(r),
+        name: readName(r),
+        newParent: readHandle(r),
+        newName: readName(r),
+        flags: r.u32(),
+        retain: r.u64(),
+      };
+    case 'open': {
+      const node = readHandle(r);
+      const access = r.u8();
+      if (!r.bool()) return { op, node, access };
+      return { op, node, access, parent: readHandle(r), name: readName(r) };
+    }
+    case 'read':
+      return { op, node: readHandle(r), offset: r.u64(), length: r.u32() };
+    case 'write':
+      return {
+        op,
+        node: readHandle(r),
+        offset: r.u64(),
+        append: r.bool(),
+        killPrivileges: r.bool(),
+        data: r.bytes(FileLimits.ioBytes),
+      };
+    case 'statfs':
+      return { op };
+  }
+}
+
+/**
+ * Strict inverse of `encodeOperation`. Byte fields are views of `bytes`, which must therefore not change.
+ * @throws MalformedBytes
+ */
+export function decodeOperation(bytes: Uint8Array): { credentials: Credentials; operation: Operation } {
+  const r = new ByteReader(bytes);
+  const op = NAMES[r.u8()];
+  if (op === undefined) throw new MalformedBytes('unknown operation');
+  const uid = r.u32();
+  const gid = r.u32();
+  const count = r.u8();
+  if (count > FileLimits.supplementaryGroups) throw new MalformedBytes(`${count} supplementary groups`);
+  const groups: number[] = [];
+  for (let i = 0; i < count; i++) groups.push(r.u32());
+  const operation = readBody(op, r);
+  r.end();
+  const plain = uid === 0 && gid === 0 && count === 0;
+  return { credentials: plain ? NO_CREDENTIALS : { uid, gid, groups }, operation };
+}

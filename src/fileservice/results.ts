@@ -1,0 +1,264 @@
+/** Results of file operations: an errno, or what the operation yields. Their bytes are what replicas agree on. */
+import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
+import { type OperationName, readTime, writeTime } from './operations.js';
+import { type Attributes, FileLimits } from './types.js';
+
+/** One directory entry; `cookie` resumes READDIR after it and stays valid while other entries come and go. */
+export interface DirectoryEntry {
+  cookie: number;
+  name: Uint8Array;
+  attributes: Attributes;
+}
+
+export interface FileSystemStatistics {
+  /** Bytes. */
+  blockSize: number;
+  /** In blocks. */
+  blocks: number;
+  freeBlocks: number;
+  files: number;
+  freeFiles: number;
+}
+
+export interface Failure {
+  errno: number;
+}
+
+/** The post-operation attributes of the node, and of the directory it was changed in: they refresh client caches. */
+export interface NodeResult {
+  errno: 0;
+  attributes: Attributes;
+  parent?: Attributes;
+}
+
+export interface Results {
+  null: { errno: 0; padding: Uint8Array };
+  lookup: NodeResult;
+  getattr: NodeResult;
+  setattr: NodeResult;
+  readdir: { errno: 0; entries: DirectoryEntry[]; end: boolean; directory: Attributes };
+  /** `created` is false when an existing file was opened. */
+  create: NodeResult & { created: boolean };
+  mkdir: NodeResult;
+  mknod: NodeResult;
+  symlink: NodeResult;
+  readlink: { errno: 0; target: Uint8Array };
+  link: NodeResult;
+  /** `node` is the removed name's inode after the operation (nlink 0 if it was the last name). */
+  unlink: { errno: 0; node: Attributes; parent: Attributes };
+  rmdir: { errno: 0; parent: Attributes };
+  /** `node`: what moved. `replaced`: what the new name named before, after the operation. */
+  rename: { errno: 0; node: Attributes; parent: Attributes; newParent: Attributes; replaced?: Attributes };
+  open: NodeResult;
+  release: { errno: 0 };
+  /** Shorter than asked only at the end of the file; holes read as zeros. */
+  read: { errno: 0; data: Uint8Array; attributes: Attributes };
+  write: { errno: 0; attributes: Attributes };
+  fsync: { errno: 0; attributes: Attributes };
+  statfs: { errno: 0; statistics: FileSystemStatistics };
+}
+
+/** What an operation of that name yields: `result.errno === 0` tells success from failure. */
+export type Result<Name extends OperationName = OperationName> = Failure | Results[Name];
+
+export const succeeded = <R extends { errno: number }>(result: R): result is Extract<R, { errno: 0 }> =>
+  result.errno === 0;
+
+function writeAttributes(w: ByteWriter, a: Attributes): void {
+  w.u64(a.ino).u32(a.generation).u32(a.mode).u32(a.nlink).u32(a.uid).u32(a.gid).u32(a.rdev).u64(a.size).u64(a.blocks);
+  writeTime(w, a.atime);
+  writeTime(w, a.mtime);
+  writeTime(w, a.ctime);
+  w.u64(a.change);
+}
+
+function readAttributes(r: ByteReader): Attributes {
+  return {
+    ino: r.u64(),
+    generation: r.u32(),
+    mode: r.u32(),
+    nlink: r.u32(),
+    uid: r.u32(),
+    gid: r.u32(),
+    rdev: r.u32(),
+    size: r.u64(),
+    blocks: r.u64(),
+    atime: readTime(r),
+    mtime: readTime(r),
+    ctime: readTime(r),
+    change: r.u64(),
+  };
+}
+
+function writeOptionalAttributes(w: ByteWriter, a: Attributes | undefined): void {
+  w.bool(a !== undefined);
+  if (a !== undefined) writeAttributes(w, a);
+}
+
+const readOptionalAttributes = (r: ByteReader): Attributes | undefined => (r.bool() ? readAttributes(r) : undefined);
+
+/** Bytes that an entry with a name of `nameBytes` takes in a READDIR result. */
+export const encodedEntryBytes = (nameBytes: number): number => 8 + 4 + nameBytes + 92;
+
+export function encodeFailure(errno: number): Buffer {
+  return new ByteWriter(4).u32(errno).finish();
+}
+
+/** Encodes the success of `op`. The caller sees to it that `result` is what `op` yields. */
+export function encodeResult<Name extends OperationName>(op: Name, result: Results[Name]): Buffer;
+export function encodeResult(op: OperationName, result: Results[OperationName]): Buffer {
+  const any = result as never;
+  const w = new ByteWriter(op === 'read' ? (any as Results['read']).data.length + 160 : 512).u32(0);
+  switch (op) {
+    case 'null':
+      w.bytes((any as Results['null']).padding);
+      break;
+    case 'lookup':
+    case 'getattr':
+    case 'setattr':
+    case 'mkdir':
+    case 'mknod':
+    case 'symlink':
+    case 'link':
+    case 'open':
+    case 'create': {
+      const node = any as NodeResult;
+      writeAttributes(w, node.attributes);
+      writeOptionalAttributes(w, node.parent);
+      if (op === 'create') w.bool((any as Results['create']).created);
+      break;
+    }
+    case 'readdir': {
+      const listing = any as Results['readdir'];
+      writeAttributes(w, listing.directory);
+      w.bool(listing.end).u32(listing.entries.length);
+      for (const entry of listing.entries) {
+        w.u64(entry.cookie).bytes(entry.name);
+        writeAttributes(w, entry.attributes);
+      }
+      break;
+    }
+    case 'readlink':
+      w.bytes((any as Results['readlink']).target);
+      break;
+    case 'unlink': {
+      const unlinked = any as Results['unlink'];
+      writeAttributes(w, unlinked.node);
+      writeAttributes(w, unlinked.parent);
+      break;
+    }
+    case 'rmdir':
+      writeAttributes(w, (any as Results['rmdir']).parent);
+      break;
+    case 'rename': {
+      const renamed = any as Results['rename'];
+      writeAttributes(w, renamed.node);
+      writeAttributes(w, renamed.parent);
+      writeAttributes(w, renamed.newParent);
+      writeOptionalAttributes(w, renamed.replaced);
+      break;
+    }
+    case 'release':
+      break;
+    case 'read': {
+      const read = any as Results['read'];
+      writeAttributes(w, read.attributes);
+      w.bytes(read.data);
+      break;
+    }
+    case 'write':
+    case 'fsync':
+      writeAttributes(w, (any as Results['write']).attributes);
+      break;
+    case 'statfs': {
+      const s = (any as Results['statfs']).statistics;
+      w.u32(s.blockSize).u64(s.blocks).u64(s.freeBlocks).u64(s.files).u64(s.freeFiles);
+      break;
+    }
+  }
+  return w.finish();
+}
+
+function readNode(r: ByteReader): NodeResult {
+  const attributes = readAttributes(r);
+  const parent = readOptionalAttributes(r);
+  return parent === undefined ? { errno: 0, attributes } : { errno: 0, attributes, parent };
+}
+
+function readResult(op: OperationName, r: ByteReader): Results[OperationName] {
+  switch (op) {
+    case 'null':
+      return { errno: 0, padding: r.bytes(FileLimits.ioBytes) };
+    case 'lookup':
+    case 'getattr':
+    case 'setattr':
+    case 'mkdir':
+    case 'mknod':
+    case 'symlink':
+    case 'link':
+    case 'open':
+      return readNode(r);
+    case 'create': {
+      const node = readNode(r);
+      return { ...node, created: r.bool() };
+    }
+    case 'readdir': {
+      const directory = readAttributes(r);
+      const end = r.bool();
+      const entries: DirectoryEntry[] = [];
+      for (let count = r.u32(); count > 0; count--) {
+        entries.push({ cookie: r.u64(), name: r.bytes(FileLimits.nameBytes), attributes: readAttributes(r) });
+      }
+      return { errno: 0, directory, end, entries };
+    }
+    case 'readlink':
+      return { errno: 0, target: r.bytes(FileLimits.targetBytes) };
+    case 'unlink':
+      return { errno: 0, node: readAttributes(r), parent: readAttributes(r) };
+    case 'rmdir':
+      return { errno: 0, parent: readAttributes(r) };
+    case 'rename': {
+      const node = readAttributes(r);
+      const parent = readAttributes(r);
+      const newParent = readAttributes(r);
+      const replaced = readOptionalAttributes(r);
+      return replaced === undefined
+        ? { errno: 0, node, parent, newParent }
+        : { errno: 0, node, parent, newParent, replaced };
+    }
+    case 'release':
+      return { errno: 0 };
+    case 'read': {
+      const attributes = readAttributes(r);
+      return { errno: 0, attributes, data: r.bytes(FileLimits.ioBytes) };
+    }
+    case 'write':
+    case 'fsync':
+      return { errno: 0, attributes: readAttributes(r) };
+    case 'statfs':
+      return {
+        errno: 0,
+        statistics: {
+          blockSize: r.u32(),
+          blocks: r.u64(),
+          freeBlocks: r.u64(),
+          files: r.u64(),
+          freeFiles: r.u64(),
+        },
+      };
+  }
+}
+
+/**
+ * Strict inverse of `encodeResult` and `encodeFailure`. Byte fields are views of `bytes`.
+ * @throws MalformedBytes
+ */
+export function decodeResult<Name extends OperationName>(op: Name, bytes: Uint8Array): Result<Name>;
+export function decodeResult(op: OperationName, bytes: Uint8Array): Result {
+  const r = new ByteReader(bytes);
+  const errno = r.u32();
+  const result = errno === 0 ? readResult(op, r) : { errno };
+  r.end();
+  if (errno > 4095) throw new MalformedBytes(`errno ${errno}`);
+  return result;
+}

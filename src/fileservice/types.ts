@@ -1,0 +1,75 @@
+/** The values that file operations and their results are made of. */
+
+/** A point in time; nanoseconds in 0 … 999,999,999. Two integers, because 2^53 ns is only 104 days. */
+export interface Time {
+  seconds: number;
+  nanoseconds: number;
+}
+
+/** A file as clients name it: an inode number is never reused without a new generation (NFS file handle). */
+export interface Handle {
+  ino: number;
+  generation: number;
+}
+
+/** On whose behalf a call is made; replicas check it against what the client key may assert. */
+export interface Credentials {
+  uid: number;
+  gid: number;
+  /** Supplementary groups, without order. */
+  groups: readonly number[];
+}
+
+/** What stat(2) shows, with the generation and NFSv4's change attribute (RFC 8881 §5.8.1.4). */
+export interface Attributes extends Handle {
+  /** File type and permission bits, as st_mode. */
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  rdev: number;
+  /** Bytes. */
+  size: number;
+  /** Allocated space in units of 512 bytes. */
+  blocks: number;
+  atime: Time;
+  mtime: Time;
+  ctime: Time;
+  /** Rises with every change of the file's data or attributes. */
+  change: number;
+}
+
+export const ROOT_INO = 1;
+export const ROOT_HANDLE: Handle = { ino: ROOT_INO, generation: 1 };
+
+export const FileType = {
+  MASK: 0o170000,
+  FIFO: 0o010000,
+  CHARACTER: 0o020000,
+  DIRECTORY: 0o040000,
+  BLOCK: 0o060000,
+  REGULAR: 0o100000,
+  SYMLINK: 0o120000,
+  SOCKET: 0o140000,
+} as const;
+
+export const isDirectory = (mode: number): boolean => (mode & FileType.MASK) === FileType.DIRECTORY;
+export const isRegular = (mode: number): boolean => (mode & FileType.MASK) === FileType.REGULAR;
+export const isSymlink = (mode: number): boolean => (mode & FileType.MASK) === FileType.SYMLINK;
+
+/** Limits that both sides know. Bytes unless said otherwise. */
+export const FileLimits = {
+  /** One path component (NAME_MAX). */
+  nameBytes: 255,
+  /** A symbolic link's target (PATH_MAX - 1). */
+  targetBytes: 4095,
+  /** Data of one READ or WRITE. */
+  ioBytes: 1024 * 1024,
+  /** Largest file: 2^44, so that block arithmetic stays far below 2^53. */
+  fileBytes: 2 ** 44,
+  /** Entries' encoded bytes in one READDIR result. */
+  readdirBytes: 128 * 1024,
+  /** Hard links of one inode (as ext4). */
+  links: 65_000,
+  supplementaryGroups: 64,
+} as const;

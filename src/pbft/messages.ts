@@ -1,0 +1,201 @@
+/**
+ * The messages of the protocol as the core sees them: decoded, and authenticated as far as the link goes.
+ * Names and roles are those of TOCS '02 §4. Who sent a message is never a field of it: the link says so.
+ */
+
+export type ReplicaId = number;
+export type View = number;
+export type SequenceNumber = number;
+/** 32 bytes of SHA-256. */
+export type Digest = Uint8Array;
+
+/** The agreed time of a batch: the primary's clock when it proposed (DESIGN: agreed time). */
+export interface Timestamp {
+  seconds: number;
+  nanoseconds: number;
+}
+
+/** A client process: the client's number in the cluster's registry, and an instance that process chose (< 2^53). */
+export interface SessionId {
+  client: number;
+  instance: number;
+}
+
+export const CallKind = {
+  /** An operation of the replicated service. */
+  Service: 0,
+  /** Opens the session with `slots` slots; idempotent. */
+  OpenSession: 1,
+  /** Ends the session and frees all it holds. */
+  CloseSession: 2,
+} as const;
+
+/** One operation in one slot (RFC 8881 §2.10.6): executed at most once, when `sequence` is the slot's last plus one. */
+export interface Call {
+  kind: number;
+  slot: number;
+  sequence: number;
+  operation: Uint8Array;
+}
+
+/**
+ * What a client sends in one turn: one or more calls for different slots under one signature. Everything up to
+ * `authenticator` is decoded from `body`, the bytes the client signed; they are kept and relayed as received.
+ */
+export interface Request {
+  kind: 'request';
+  session: SessionId;
+  /** To be executed at once against the current state and answered from it, without ordering. */
+  readOnly: boolean;
+  /** The replica that returns large results whole, the others their digest; `EVERYONE`: all return them whole. */
+  replier: number;
+  calls: Call[];
+  body: Uint8Array;
+  /** Signable digest of `body`, bound to the cluster. */
+  digest: Digest;
+  /** One MAC of 16 bytes for each replica, in order of their ids. */
+  authenticator: Uint8Array;
+  /** Ed25519 over `digest`, 64 bytes; empty on read-only requests. */
+  signature: Uint8Array;
+}
+
+export const EVERYONE = 255;
+
+/** Slot number of read-only calls: they have no slot, and their sequence numbers only match replies to calls. */
+export const READ_ONLY_SLOT = 0xffff;
+
+/** What a batch orders: its requests, their order, and the time they are executed at. */
+export interface Batch {
+  time: Timestamp;
+  requests: Request[];
+  /** Digest of the time and the requests' digests in order. */
+  digest: Digest;
+}
+
+export interface PrePrepare {
+  kind: 'pre-prepare';
+  view: View;
+  sequence: SequenceNumber;
+  batch: Batch;
+}
+
+export interface Prepare {
+  kind: 'prepare';
+  view: View;
+  sequence: SequenceNumber;
+  digest: Digest;
+}
+
+export interface Commit {
+  kind: 'commit';
+  view: View;
+  sequence: SequenceNumber;
+  digest: Digest;
+}
+
+export const ReplyStatus = {
+  Ok: 0,
+  /** The session is unknown or was ended: nothing was executed. */
+  NoSession: 1,
+  /** Not the slot's next sequence number, or a slot the session does not have: nothing was executed. */
+  Misordered: 2,
+  /** The slot's last call had this sequence number but another digest: nothing was executed now. */
+  Conflict: 3,
+  /** Executed before; the result was too large to keep. Only calls that changed nothing are answered so. */
+  NotCached: 4,
+  /** The instance is not above all that this client's ended sessions had: open with a later one. */
+  StaleInstance: 5,
+} as const;
+
+/** The answer to one call. `result` or its digest; never both. */
+export interface Reply {
+  kind: 'reply';
+  view: View;
+  instance: number;
+  slot: number;
+  sequence: number;
+  status: number;
+  result?: Uint8Array;
+  resultDigest?: Digest;
+}
+
+/** Signed: it becomes part of the stable certificate, a proof that must travel. */
+export interface Checkpoint {
+  kind: 'checkpoint';
+  sequence: SequenceNumber;
+  /** Digest of the service's whole state after executing `sequence`. */
+  stateDigest: Digest;
+  replica: ReplicaId;
+  signature: Uint8Array;
+}
+
+/** 2f+1 matching checkpoint messages of distinct replicas. */
+export interface CheckpointCertificate {
+  sequence: SequenceNumber;
+  stateDigest: Digest;
+  signatures: { replica: ReplicaId; signature: Uint8Array }[];
+}
+
+/** What the sender has, so that others can send it what it lacks (TOCS '02 §5.2). */
+export interface Status {
+  kind: 'status';
+  view: View;
+  lastStable: SequenceNumber;
+  lastExecuted: SequenceNumber;
+  /** Sequence numbers above `lastExecuted` whose batch the sender lacks or has not seen prepared or committed. */
+  missing: { sequence: SequenceNumber; batch: boolean; prepared: boolean }[];
+}
+
+/** Says that the sender committed the batch with that digest: f+1 matching ones are proof for any replica. */
+export interface Committed {
+  kind: 'committed';
+  sequence: SequenceNumber;
+  digest: Digest;
+}
+
+/** Asks for the batch at `sequence`; `digest` is what the sender knows to be committed there. */
+export interface FetchBatch {
+  kind: 'fetch-batch';
+  sequence: SequenceNumber;
+  digest: Digest;
+}
+
+export interface BatchData {
+  kind: 'batch-data';
+  sequence: SequenceNumber;
+  batch: Batch;
+}
+
+/** A client process tells a replica which instance lives at its end of the link, so that replies find it. */
+export interface Attach {
+  kind: 'attach';
+  instance: number;
+}
+
+/** Asks a replica how it is (`byzfs status`); answered with `Inspection`. */
+export interface Inspect {
+  kind: 'inspect';
+}
+
+export interface Inspection {
+  kind: 'inspection';
+  /** UTF-8 JSON of one element of `replicas` in `byzfs status --json`. */
+  json: string;
+}
+
+/** From replica to replica. */
+export type ReplicaMessage =
+  | Request
+  | PrePrepare
+  | Prepare
+  | Commit
+  | Checkpoint
+  | Status
+  | Committed
+  | FetchBatch
+  | BatchData;
+
+/** From client to replica. */
+export type ClientMessage = Request | Attach | Inspect;
+
+export type Message = ReplicaMessage | Reply | Attach | Inspect | Inspection;

@@ -1,0 +1,118 @@
+/** All that the core needs from outside: each method with its contract. Every one is synchronous (trap 6). */
+import type {
+  Batch,
+  CheckpointCertificate,
+  Digest,
+  ReplicaId,
+  Request,
+  SequenceNumber,
+  SessionId,
+  Timestamp,
+} from './messages.js';
+
+/** Under what a call is executed: the same on every replica. */
+export interface ExecutionContext {
+  sequence: SequenceNumber;
+  /** Agreed time of this call, strictly rising from call to call. */
+  time: Timestamp;
+  session: SessionId;
+}
+
+export interface Execution {
+  result: Uint8Array;
+  /** The reply may leave only when everything up to this sequence number is on stable storage. */
+  durable: boolean;
+  /** The result is not kept in the reply cache, being large and of a call that changed nothing. */
+  transient: boolean;
+}
+
+/** The replicated service: deterministic, and total: bad operations have results too, it never throws for them. */
+export interface Service {
+  /** Executes one ordered operation. */
+  execute(operation: Uint8Array, context: ExecutionContext): Execution;
+  /** Executes a read-only operation on the latest state; one that would change it yields an error result. */
+  query(operation: Uint8Array, session: SessionId): Uint8Array;
+  /** The session has ended: everything held in its name is freed, as part of the ordered execution. */
+  sessionEnded(session: SessionId, context: ExecutionContext): void;
+}
+
+/** One slot's reply cache entry. `result` is absent where it was too large to keep. */
+export interface SlotRow {
+  slot: number;
+  sequence: number;
+  callDigest: Digest;
+  status: number;
+  result?: Uint8Array;
+}
+
+export interface SessionRow {
+  session: SessionId;
+  slots: number;
+  /** Agreed time of the session's opening, for eviction of the oldest. */
+  opened: Timestamp;
+}
+
+/** Sessions and replies as rows of the replicated state: hashed, checkpointed and transferred with it (trap 5). */
+export interface SessionStore {
+  /** Highest instance of this client's ended sessions; 0 if none. */
+  endedInstance(client: number): number;
+  setEndedInstance(client: number, instance: number): void;
+  /** A client's sessions in order of their instances. */
+  sessions(client: number): SessionRow[];
+  session(id: SessionId): SessionRow | undefined;
+  putSession(row: SessionRow): void;
+  /** Removes the session and its slots. */
+  deleteSession(id: SessionId): void;
+  slot(id: SessionId, slot: number): SlotRow | undefined;
+  putSlot(id: SessionId, row: SlotRow): void;
+}
+
+/** The state that the service and the sessions live in. */
+export interface ReplicatedState {
+  readonly service: Service;
+  readonly sessions: SessionStore;
+  /** Last sequence number whose effects this state has. After a restart it may be behind what the journal holds. */
+  readonly lastExecuted: SequenceNumber;
+  /** Agreed time of the last executed call. */
+  readonly clock: Timestamp;
+  /** Everything from here to `endBatch` belongs to `sequence`. */
+  beginBatch(sequence: SequenceNumber): void;
+  /** Ends it: `lastExecuted` becomes its sequence number, `clock` the given time. */
+  endBatch(clock: Timestamp): void;
+  /** Digest of the whole state now, after `lastExecuted`. Equal states have equal digests on all replicas. */
+  checkpoint(): Digest;
+}
+
+/** Digests, MACs and signatures under this replica's keys; the bytes they cover are built in `src/crypto`. */
+export interface Authentication {
+  batchDigest(time: Timestamp, requests: readonly Request[]): Digest;
+  callDigest(operation: Uint8Array): Digest;
+  resultDigest(result: Uint8Array): Digest;
+  /** Whether this replica's entry of the request's authenticator is right. False too while no key is shared. */
+  verifyRequestMac(request: Request): boolean;
+  /** Whether the signature is right and the client is registered. */
+  verifyRequestSignature(request: Request): boolean;
+  signCheckpoint(sequence: SequenceNumber, stateDigest: Digest): Uint8Array;
+  verifyCheckpoint(sequence: SequenceNumber, stateDigest: Digest, replica: ReplicaId, signature: Uint8Array): boolean;
+}
+
+/** Committed batches that have left the log, for replicas that lag. May have forgotten the older ones. */
+export interface History {
+  batch(sequence: SequenceNumber): Batch | undefined;
+}
+
+/** What a journal held when the replica started. */
+export interface Recovered {
+  view: number;
+  certificate: CheckpointCertificate | undefined;
+  /** In the order they were written. */
+  records: JournalRecord[];
+}
+
+/** What must be on record before the messages it allows are sent. */
+export type JournalRecord =
+  | { kind: 'pre-prepared'; view: number; sequence: SequenceNumber; batch: Batch }
+  | { kind: 'prepared'; view: number; sequence: SequenceNumber; digest: Digest }
+  /** Committed here. Not needed for safety: it spares asking the others again after a restart. */
+  | { kind: 'committed'; sequence: SequenceNumber; digest: Digest; batch?: Batch }
+  | { kind: 'stable'; certificate: CheckpointCertificate };
