@@ -1,0 +1,34 @@
+/** A client of the replicated service, as mounts, benchmarks and administration see it. */
+
+/** Why a call has no result. `operation` may have been executed nonetheless, except where said otherwise. */
+export type CallErrorCode =
+  /** No quorum before the deadline. */
+  | 'deadline'
+  /** The session was ended by the service; the call was not executed in it, or its outcome is unknown. */
+  | 'session-lost'
+  /** The client is closed. */
+  | 'closed';
+
+export class CallError extends Error {
+  override name = 'CallError';
+  constructor(
+    readonly code: CallErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface CallOptions {
+  /** Executed against the current state in one round trip, and ordered only if the replicas' answers differ. */
+  readOnly?: boolean;
+  /** Milliseconds until the call fails with `deadline`; Infinity waits for ever. Default: the client's own. */
+  deadlineMs?: number;
+}
+
+export interface ServiceClient {
+  /** Result bytes that 2f+1 replicas agree on. Calls run concurrently and in any order: await what must precede. */
+  call(operation: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
+  /** Ends the session and closes the links. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,42 @@
+/** What every part of a cluster agrees on before it starts, and who is who. */
+
+export interface ReplicaEntry {
+  /** 0 … n−1. */
+  id: number;
+  host: string;
+  port: number;
+  /** Ed25519, 32 bytes. */
+  publicKey: Buffer;
+}
+
+export interface ClientEntry {
+  /** Position in the registry: the client's number in every message. */
+  id: number;
+  name: string;
+  publicKey: Buffer;
+}
+
+export interface Cluster {
+  /** 32 bytes: digest of everything below; bound into all that is authenticated. */
+  id: Buffer;
+  /** Faulty replicas tolerated; n = 3f+1. */
+  f: number;
+  replicas: ReplicaEntry[];
+  clients: ClientEntry[];
+  /** Agreed size of the file system, bytes: ENOSPC comes from here and from nowhere else. */
+  capacityBytes: number;
+  /** Agreed number of inodes. */
+  capacityInodes: number;
+  durability: 'buffered' | 'synced';
+  /** `signature` (default) or `mac`, for comparison with the paper: DESIGN 3.5. */
+  requestAuthentication: 'signature' | 'mac';
+}
+
+export type Role = 'replica' | 'client';
+
+/** Who this process is; the seed is the Ed25519 private key (RFC 8032), 32 bytes. */
+export interface Identity {
+  role: Role;
+  id: number;
+  seed: Buffer;
+}
