@@ -27,6 +27,10 @@ export interface Cluster {
   capacityBytes: number;
   /** Agreed number of inodes. */
   capacityInodes: number;
+  /** Owner of the root directory, and when it came to be (seconds since 1970): every replica starts from the same state. */
+  rootUid: number;
+  rootGid: number;
+  createdSeconds: number;
   durability: 'buffered' | 'synced';
   /** `signature` (default) or `mac`, for comparison with the paper: DESIGN 3.5. */
   requestAuthentication: 'signature' | 'mac';
