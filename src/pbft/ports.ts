@@ -1,6 +1,7 @@
 /** All that the core needs from outside: each method with its contract. Every one is synchronous (trap 6). */
 import type {
   Batch,
+  Checkpoint,
   CheckpointCertificate,
   Digest,
   ReplicaId,
@@ -40,7 +41,7 @@ export interface Service {
 export interface SlotRow {
   slot: number;
   sequence: number;
-  callDigest: Digest;
+  requestDigest: Digest;
   status: number;
   result?: Uint8Array;
 }
@@ -86,7 +87,6 @@ export interface ReplicatedState {
 /** Digests, MACs and signatures under this replica's keys; the bytes they cover are built in `src/crypto`. */
 export interface Authentication {
   batchDigest(time: Timestamp, requests: readonly Request[]): Digest;
-  callDigest(operation: Uint8Array): Digest;
   resultDigest(result: Uint8Array): Digest;
   /** Whether this replica's entry of the request's authenticator is right. False too while no key is shared. */
   verifyRequestMac(request: Request): boolean;
@@ -101,18 +101,12 @@ export interface History {
   batch(sequence: SequenceNumber): Batch | undefined;
 }
 
-/** What a journal held when the replica started. */
-export interface Recovered {
-  view: number;
-  certificate: CheckpointCertificate | undefined;
-  /** In the order they were written. */
-  records: JournalRecord[];
-}
-
 /** What must be on record before the messages it allows are sent. */
 export type JournalRecord =
   | { kind: 'pre-prepared'; view: number; sequence: SequenceNumber; batch: Batch }
   | { kind: 'prepared'; view: number; sequence: SequenceNumber; digest: Digest }
   /** Committed here. Not needed for safety: it spares asking the others again after a restart. */
   | { kind: 'committed'; sequence: SequenceNumber; digest: Digest; batch?: Batch }
+  /** A checkpoint this replica signed. */
+  | { kind: 'checkpoint'; checkpoint: Checkpoint }
   | { kind: 'stable'; certificate: CheckpointCertificate };

@@ -1,0 +1,220 @@
+import { Limits } from '../limits.js';
+import type { Checkpointing } from './checkpointing.js';
+import type { Core } from './core.js';
+import { sameDigest } from './digests.js';
+import type { Execution } from './execution.js';
+import type { LogEntry } from './log.js';
+import type { Batch, BatchData, Committed, Digest, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
+import type { History } from './ports.js';
+
+const CatchUpLimits = {
+  /** Status goes out this often while something is overdue, and this often at rest. */
+  busyMs: 150,
+  idleMs: 1000,
+  /** COMMITTED messages sent, and missing entries named, for one STATUS. */
+  entriesPerStatus: 256,
+  /** Batches asked for and not yet there; one is asked for again elsewhere after `refetchMs`. */
+  fetchesUnderWay: 64,
+  refetchMs: 300,
+  /** Bytes of batches sent to one replica between two ticks. */
+  servedBytesPerTick: 16 * 1024 * 1024,
+} as const;
+
+interface Fetch {
+  askedAt: number;
+  attempt: number;
+}
+
+/**
+ * Makes up for lost messages and lost time without a view change (TOCS '02 §5.2, DESIGN 3.10): each replica says
+ * what it has, and each sends what the other lacks of its own messages, or its word for what has committed.
+ */
+export class CatchUp {
+  private readonly peerExecuted: SequenceNumber[] = [];
+  private readonly fetches = new Map<SequenceNumber, Fetch>();
+  private servedBytes: number[] = [];
+  private lastStatusAt = Number.NEGATIVE_INFINITY;
+  private executedAtLastStatus = -1;
+
+  constructor(
+    private readonly core: Core,
+    private readonly execution: Execution,
+    private readonly checkpointing: Checkpointing,
+    private readonly history: History,
+  ) {}
+
+  /** What f+1 others have executed, at least one of them correct: this replica can get there. */
+  private get target(): SequenceNumber {
+    const executed = [...this.peerExecuted].map((sequence) => sequence ?? 0).sort((a, b) => b - a);
+    return Math.max(executed[this.core.configuration.f] ?? 0, this.checkpointing.certified);
+  }
+
+  get behind(): boolean {
+    return this.target > this.execution.lastExecuted + Limits.batchWindow;
+  }
+
+  tick(): void {
+    const { core } = this;
+    this.servedBytes = [];
+    for (const [sequence, fetch] of this.fetches) {
+      if (sequence <= this.execution.lastExecuted) this.fetches.delete(sequence);
+      else if (core.now - fetch.askedAt >= CatchUpLimits.refetchMs) this.ask(sequence);
+    }
+    const interval = this.overdue() ? CatchUpLimits.busyMs : CatchUpLimits.idleMs;
+    if (core.now - this.lastStatusAt >= interval) this.sendStatus();
+  }
+
+  /** Something this replica should have executed by now. */
+  private overdue(): boolean {
+    const { lastExecuted } = this.execution;
+    if (this.target > lastExecuted) return true;
+    const next = this.core.log.get(lastExecuted + 1);
+    return next !== undefined && this.core.now - next.since >= CatchUpLimits.busyMs;
+  }
+
+  /** Asks everyone at once, e.g. after a link came up. */
+  sendStatus(): void {
+    const { core, execution } = this;
+    this.lastStatusAt = core.now;
+    this.executedAtLastStatus = execution.lastExecuted;
+    const missing: Status['missing'] = [];
+    for (const entry of core.log.inOrder(execution.lastExecuted + 1)) {
+      if (missing.length >= CatchUpLimits.entriesPerStatus) break;
+      if (entry.committed === undefined) {
+        missing.push({ sequence: entry.sequence, batch: entry.batch !== undefined, prepared: entry.prepared });
+      }
+    }
+    core.outbox.send('replicas', {
+      kind: 'status',
+      view: core.view,
+      lastStable: this.checkpointing.certified,
+      lastExecuted: execution.lastExecuted,
+      missing,
+    });
+  }
+
+  onStatus(status: Status, from: ReplicaId): void {
+    const { core, execution } = this;
+    this.peerExecuted[from] = status.lastExecuted;
+    this.checkpointing.resend(from, status.lastStable);
+    const upTo = Math.min(execution.lastExecuted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
+    for (let sequence = status.lastExecuted + 1; sequence <= upTo; sequence++) {
+      const digest = this.committedDigest(sequence);
+      if (digest !== undefined) core.outbox.send(from, { kind: 'committed', sequence, digest });
+    }
+    if (status.view !== core.view) return;
+    const named = new Set<SequenceNumber>();
+    for (const { sequence, batch, prepared } of status.missing) {
+      named.add(sequence);
+      const entry = core.log.get(sequence);
+      if (entry !== undefined) this.resend(entry, from, !batch, !prepared);
+    }
+    for (const entry of core.log.inOrder(Math.max(status.lastExecuted, execution.lastExecuted) + 1)) {
+      if (!named.has(entry.sequence)) this.resend(entry, from, true, true);
+    }
+  }
+
+  /** This replica's own messages for one sequence number. */
+  private resend(entry: LogEntry, to: ReplicaId, batch: boolean, prepare: boolean): void {
+    const { core } = this;
+    const { view, sequence } = entry;
+    if (view !== core.view || entry.batch === undefined || !entry.prePrepared) return;
+    const { digest } = entry.batch;
+    const primary = core.configuration.primary(view) === core.configuration.id;
+    if (primary && batch && this.mayServe(to, entry.batch)) {
+      core.outbox.send(to, { kind: 'pre-prepare', view, sequence, batch: entry.batch });
+    }
+    if (!primary && prepare) core.outbox.send(to, { kind: 'prepare', view, sequence, digest });
+    if (entry.prepared) core.outbox.send(to, { kind: 'commit', view, sequence, digest });
+  }
+
+  private committedDigest(sequence: SequenceNumber): Digest | undefined {
+    return this.core.log.get(sequence)?.committed ?? this.history.batch(sequence)?.digest;
+  }
+
+  onCommitted(message: Committed, from: ReplicaId): void {
+    const { core } = this;
+    const { sequence, digest } = message;
+    if (sequence <= this.execution.lastExecuted || !core.log.recordable(sequence)) return;
+    const entry = core.log.entry(sequence, core.now);
+    entry.attested.add(from, 0, digest);
+    if (entry.committed === undefined) {
+      if (entry.attested.count(0, digest) < core.configuration.weakQuorum) return;
+      entry.committed = digest;
+    }
+    this.proceed(entry);
+  }
+
+  /** Executes, or asks for the batch that is missing. */
+  private proceed(entry: LogEntry): void {
+    const held = entry.decided ?? entry.batch;
+    if (held !== undefined && sameDigest(held.digest, entry.committed!)) {
+      entry.decided = held;
+      this.advance();
+    } else if (!this.fetches.has(entry.sequence) && this.fetches.size < CatchUpLimits.fetchesUnderWay) {
+      this.ask(entry.sequence);
+    }
+  }
+
+  private ask(sequence: SequenceNumber): void {
+    const { core } = this;
+    const entry = core.log.get(sequence);
+    if (entry?.committed === undefined || entry.decided !== undefined) {
+      this.fetches.delete(sequence);
+      return;
+    }
+    const attempt = (this.fetches.get(sequence)?.attempt ?? -1) + 1;
+    this.fetches.set(sequence, { askedAt: core.now, attempt });
+    // Those who said so first, in turn; different sequence numbers start at different ones.
+    const others = Array.from({ length: core.configuration.n }, (_, id) => id).filter(
+      (id) => id !== core.configuration.id,
+    );
+    const witnesses = others.filter((id) => entry.attested.has(id, 0));
+    const sources = witnesses.length > 0 ? witnesses : others;
+    if (sources.length === 0) return;
+    const to = sources[(sequence + attempt) % sources.length];
+    core.outbox.send(to, { kind: 'fetch-batch', sequence, digest: entry.committed });
+  }
+
+  onFetchBatch({ sequence, digest }: FetchBatch, from: ReplicaId): void {
+    const entry = this.core.log.get(sequence);
+    const candidates = [entry?.decided, entry?.batch, this.history.batch(sequence)];
+    const batch = candidates.find((candidate) => candidate !== undefined && sameDigest(candidate.digest, digest));
+    if (batch === undefined || !this.mayServe(from, batch)) return this.core.outbox.reject('fetch of a batch not held');
+    this.core.outbox.send(from, { kind: 'batch-data', sequence, batch });
+  }
+
+  onBatchData({ sequence, batch }: BatchData, from: ReplicaId): void {
+    const entry = this.core.log.get(sequence);
+    if (entry?.committed === undefined || entry.decided !== undefined) return;
+    if (!sameDigest(batch.digest, entry.committed)) {
+      return this.core.outbox.suspect(from, 'batch that is not the one asked for');
+    }
+    this.fetches.delete(sequence);
+    entry.decided = batch;
+    this.advance();
+  }
+
+  private advance(): void {
+    this.execution.advance();
+    const { core, execution } = this;
+    // Use the places that became free.
+    for (const entry of core.log.inOrder(execution.lastExecuted + 1)) {
+      if (this.fetches.size >= CatchUpLimits.fetchesUnderWay) break;
+      if (entry.committed !== undefined && entry.decided === undefined && !this.fetches.has(entry.sequence)) {
+        this.ask(entry.sequence);
+      }
+    }
+    // All that was attested is done and there is more: go on at once rather than at the next tick.
+    const next = core.log.get(execution.lastExecuted + 1);
+    if (next?.committed === undefined && this.behind && execution.lastExecuted > this.executedAtLastStatus) {
+      this.sendStatus();
+    }
+  }
+
+  private mayServe(to: ReplicaId, batch: Batch): boolean {
+    const bytes = batch.requests.reduce((sum, request) => sum + request.body.length, 0);
+    this.servedBytes[to] = (this.servedBytes[to] ?? 0) + bytes;
+    return this.servedBytes[to] <= CatchUpLimits.servedBytesPerTick;
+  }
+}

@@ -1,0 +1,22 @@
+import type { Configuration } from './configuration.js';
+import type { MessageLog } from './log.js';
+import type { Timestamp, View } from './messages.js';
+import type { Authentication } from './ports.js';
+import type { Outbox } from './ready.js';
+import type { RequestQueue } from './request-queue.js';
+
+/** What the rooms of the state machine share. */
+export interface Core {
+  readonly configuration: Configuration;
+  readonly authentication: Authentication;
+  readonly outbox: Outbox;
+  readonly log: MessageLog;
+  readonly queue: RequestQueue;
+  view: View;
+  /** Milliseconds on a clock that never goes back; its origin means nothing. */
+  now: number;
+  /** The machine's wall clock at `now`. */
+  wallClock: Timestamp;
+}
+
+export const isPrimary = (core: Core): boolean => core.configuration.primary(core.view) === core.configuration.id;
