@@ -10,6 +10,7 @@ import {
   type Reply,
   ReplyStatus,
   type Request,
+  SESSION_SLOT,
   type SessionId,
   type View,
 } from './messages.js';
@@ -59,8 +60,6 @@ const Timing = {
   readMs: 100,
 } as const;
 
-/** Session management needs no slot: it is idempotent. Replies to it are matched by this slot number. */
-const SESSION_SLOT = 0xfffe;
 /** A turn's calls are spread over requests of about this many bytes, so that large writes are pipelined. */
 const REQUEST_BYTES_GOAL = 1024 * 1024;
 

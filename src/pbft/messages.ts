@@ -61,6 +61,9 @@ export interface Request {
 
 export const EVERYONE = 255;
 
+/** Slot number of calls that open and close the session: idempotent, so they need no slot of their own. */
+export const SESSION_SLOT = 0xfffe;
+
 /** Slot number of read-only calls: they have no slot, and their sequence numbers only match replies to calls. */
 export const READ_ONLY_SLOT = 0xffff;
 

@@ -1,0 +1,306 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { assert, Limits } from '../../src/limits.js';
+import { sameDigest } from '../../src/pbft/digests.js';
+import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { History, JournalRecord } from '../../src/pbft/ports.js';
+import type { Decoding } from '../../src/wire/codec.js';
+import { JournalError } from './errors.js';
+import { decodeHead, decodeRecord, encodeRecord, RecordKind } from './records.js';
+import { createSegment, FRAME_BYTES, HEADER_BYTES, type SegmentOwner, scanSegment, segmentName } from './segment.js';
+
+/** A segment is closed once it is this long. */
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+/** Records up to this size together are gathered into one buffer; larger ones go out as they are. */
+const GATHER_BYTES = 64 * 1024;
+
+interface Segment {
+  number: number;
+  path: string;
+  fd: number;
+  bytes: number;
+  /** Highest sequence number of any record in it. */
+  maxSequence: SequenceNumber;
+}
+
+interface Location {
+  segment: Segment;
+  offset: number;
+  length: number;
+  digest: Digest;
+}
+
+/** What is known of one sequence number: where its batches are, and which of them committed. */
+interface Indexed {
+  batches: Location[];
+  committed: Digest | undefined;
+}
+
+export interface JournalOptions {
+  directory: string;
+  owner: SegmentOwner;
+  decoding: Decoding;
+}
+
+/** Makes the empty journal of a new replica; refuses to touch one that exists. */
+export function createJournal({ directory, owner }: Pick<JournalOptions, 'directory' | 'owner'>): void {
+  if (fs.existsSync(directory)) throw new JournalError('exists', `${directory}: there is a journal already`);
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { fd } = createSegment(path.join(directory, segmentName(1)), owner, 1);
+  fs.fsyncSync(fd);
+  fs.closeSync(fd);
+  syncDirectory(directory);
+}
+
+/**
+ * What this replica said, written before it was said (DESIGN 3.11). `append` hands records to the operating system,
+ * which a killed process survives; `sync` puts them on stable storage, which a power loss does.
+ */
+export class Journal implements History {
+  private readonly segments: Segment[] = [];
+  private readonly index = new Map<SequenceNumber, Indexed>();
+  private checksum = 0;
+  /** The records that every segment must start with, being wanted however old they are. */
+  private certificate: JournalRecord | undefined;
+  private checkpoints: Extract<JournalRecord, { kind: 'checkpoint' }>[] = [];
+  private readonly scratch = Buffer.allocUnsafe(GATHER_BYTES);
+  /** Segments written to since the last flush. */
+  private readonly unsynced = new Set<Segment>();
+  private syncing: Promise<void> | undefined;
+  private nextSync: Promise<void> | undefined;
+  private readonly atStart: Location[] = [];
+  /** Bytes of a record cut short by a crash that were dropped at opening. */
+  droppedBytes = 0;
+
+  /** @throws JournalError: the replica must not start */
+  constructor(private readonly options: JournalOptions) {
+    const { directory } = options;
+    const names = fs.existsSync(directory) ? fs.readdirSync(directory).filter((name) => name.endsWith('.journal')) : [];
+    if (names.length === 0) {
+      throw new JournalError('missing', `${directory}: no journal; a replica without one has forgotten what it voted`);
+    }
+    names.sort();
+    const first = Number.parseInt(names[0], 10);
+    for (let i = 0; i < names.length; i++) {
+      if (names[i] !== segmentName(first + i)) {
+        throw new JournalError('corrupt', `${directory}: ${segmentName(first + i)} is missing`);
+      }
+      this.openSegment(first + i, i === names.length - 1);
+    }
+  }
+
+  private openSegment(number: number, last: boolean): void {
+    const { directory, owner } = this.options;
+    const file = path.join(directory, segmentName(number));
+    const bytes = fs.readFileSync(file);
+    const scan = scanSegment(file, bytes, owner, number);
+    if (scan.torn) {
+      if (!last) throw new JournalError('corrupt', `${file}: cut short, though not the last segment`);
+      this.droppedBytes = bytes.length - scan.end;
+      if (scan.end === 0) fs.unlinkSync(file);
+      else fs.truncateSync(file, scan.end);
+      if (scan.end === 0) return this.addSegment(number);
+    }
+    const fd = fs.openSync(file, 'r+');
+    const segment: Segment = { number, path: file, fd, bytes: scan.end, maxSequence: 0 };
+    this.segments.push(segment);
+    this.checksum = scan.checksum;
+    // What a killed process wrote has reached the operating system, not necessarily the disk.
+    this.unsynced.add(segment);
+    for (const { offset, payload } of scan.frames) {
+      const head = decodeHead(payload);
+      const location = { segment, offset, length: payload.length, digest: head.digest };
+      this.note(head.kind, head.sequence, location);
+      this.atStart.push(location);
+    }
+  }
+
+  private addSegment(number: number): void {
+    const { directory, owner } = this.options;
+    const file = path.join(directory, segmentName(number));
+    const { fd, checksum } = createSegment(file, owner, number);
+    const segment: Segment = { number, path: file, fd, bytes: HEADER_BYTES, maxSequence: 0 };
+    this.segments.push(segment);
+    this.checksum = checksum;
+    this.unsynced.add(segment);
+    syncDirectory(directory);
+  }
+
+  /** Keeps the index up to date with a record that is in the journal. */
+  private note(kind: number, sequence: SequenceNumber, location: Location): void {
+    const { segment, digest } = location;
+    segment.maxSequence = Math.max(segment.maxSequence, sequence);
+    if (kind === RecordKind.Checkpoint || kind === RecordKind.Stable || kind === RecordKind.Prepared) return;
+    let indexed = this.index.get(sequence);
+    if (indexed === undefined) {
+      indexed = { batches: [], committed: undefined };
+      this.index.set(sequence, indexed);
+    }
+    if (kind === RecordKind.PrePrepared || kind === RecordKind.CommittedBatch) indexed.batches.push(location);
+    if (kind === RecordKind.Committed || kind === RecordKind.CommittedBatch) indexed.committed = digest;
+  }
+
+  /**
+   * The records found at opening that still matter: those above `after`, the last certificate, and checkpoints beyond
+   * it. May be called once.
+   */
+  recover(after: SequenceNumber): JournalRecord[] {
+    const records: JournalRecord[] = [];
+    for (const location of this.atStart.splice(0)) {
+      const payload = this.read(location);
+      const { kind, sequence } = decodeHead(payload);
+      if (kind !== RecordKind.Stable && kind !== RecordKind.Checkpoint && sequence <= after) continue;
+      const record = decodeRecord(payload, this.options.decoding);
+      records.push(record);
+      this.remember(record);
+    }
+    return records;
+  }
+
+  private remember(record: JournalRecord): void {
+    if (record.kind === 'checkpoint') this.checkpoints.push(record);
+    if (record.kind !== 'stable') return;
+    this.certificate = record;
+    this.checkpoints = this.checkpoints.filter(({ checkpoint }) => checkpoint.sequence >= record.certificate.sequence);
+  }
+
+  /** Hands the records to the operating system, in order, in one write. Throws if it does not take them all. */
+  append(records: readonly JournalRecord[]): void {
+    if (records.length === 0) return;
+    if (this.current.bytes >= SEGMENT_BYTES) this.rotate();
+    for (const record of records) this.remember(record);
+    this.write(records);
+  }
+
+  private rotate(): void {
+    this.addSegment(this.current.number + 1);
+    const carried: JournalRecord[] = [...this.checkpoints];
+    if (this.certificate !== undefined) carried.unshift(this.certificate);
+    this.write(carried);
+  }
+
+  private write(records: readonly JournalRecord[]): void {
+    const segment = this.current;
+    const parts: Uint8Array[] = [];
+    let total = 0;
+    for (const record of records) {
+      const [head, body] = encodeRecord(record);
+      const length = head.length + body.length;
+      const frame = Buffer.allocUnsafe(FRAME_BYTES);
+      this.checksum = crc32(body, crc32(head, this.checksum));
+      frame.writeUInt32BE(length, 0);
+      frame.writeUInt32BE(this.checksum, 4);
+      parts.push(frame, head, body);
+      const { kind, sequence, digest } = decodeHead(head);
+      this.note(kind, sequence, { segment, offset: segment.bytes + total + FRAME_BYTES, length, digest });
+      total += FRAME_BYTES + length;
+    }
+    this.writeAll(segment, parts, total);
+    segment.bytes += total;
+    this.unsynced.add(segment);
+  }
+
+  private writeAll(segment: Segment, parts: Uint8Array[], total: number): void {
+    let written: number;
+    if (total <= GATHER_BYTES) {
+      let at = 0;
+      for (const part of parts) {
+        this.scratch.set(part, at);
+        at += part.length;
+      }
+      written = fs.writeSync(segment.fd, this.scratch, 0, total, segment.bytes);
+    } else {
+      written = fs.writevSync(segment.fd, parts, segment.bytes);
+    }
+    if (written !== total) throw new Error(`${segment.path}: the disk took ${written} of ${total} bytes`);
+  }
+
+  private get current(): Segment {
+    return this.segments[this.segments.length - 1];
+  }
+
+  /**
+   * Resolves when everything appended before the call is on stable storage. Calls share flushes (group commit). A
+   * failed flush is never tried again: the pages may be gone (trap 16), and the replica must stop.
+   */
+  sync(): Promise<void> {
+    if (this.syncing === undefined) {
+      this.syncing = this.flush().finally(() => {
+        this.syncing = undefined;
+      });
+      return this.syncing;
+    }
+    // The flush under way may have begun before our records were written: wait for the one after it.
+    this.nextSync ??= this.syncing.then(() => {
+      this.nextSync = undefined;
+      return this.sync();
+    });
+    return this.nextSync;
+  }
+
+  private async flush(): Promise<void> {
+    const segments = [...this.unsynced];
+    this.unsynced.clear();
+    for (const segment of segments) await fdatasync(segment.fd);
+  }
+
+  batch(sequence: SequenceNumber): Batch | undefined {
+    const indexed = this.index.get(sequence);
+    const committed = indexed?.committed;
+    if (committed === undefined) return undefined;
+    const location = indexed!.batches.find(({ digest }) => sameDigest(digest, committed));
+    if (location === undefined) return undefined;
+    const record = decodeRecord(this.read(location), this.options.decoding);
+    assert(record.kind === 'pre-prepared' || record.kind === 'committed', 'the index leads to a batch');
+    assert(record.batch && sameDigest(record.batch.digest, committed), 'a batch reads back as it was written');
+    return record.batch;
+  }
+
+  private read({ segment, offset, length }: Location): Buffer {
+    const payload = Buffer.allocUnsafeSlow(length);
+    const count = fs.readSync(segment.fd, payload, 0, length, offset);
+    if (count !== length) throw new Error(`${segment.path}: ${count} of ${length} bytes at ${offset}`);
+    return payload;
+  }
+
+  /** Lets go of the oldest segments that hold nothing above `needed`, as far as they are beyond the history kept. */
+  prune(needed: SequenceNumber): void {
+    let total = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    while (this.segments.length > 1 && total > Limits.historyBytes && this.segments[0].maxSequence <= needed) {
+      const oldest = this.segments.shift()!;
+      total -= oldest.bytes;
+      this.unsynced.delete(oldest);
+      for (const [sequence, indexed] of this.index) {
+        indexed.batches = indexed.batches.filter(({ segment }) => segment !== oldest);
+        if (indexed.batches.length === 0 && sequence <= oldest.maxSequence) this.index.delete(sequence);
+      }
+      fs.unlinkSync(oldest.path);
+      void this.closeAfterSync(oldest.fd);
+    }
+  }
+
+  private async closeAfterSync(fd: number): Promise<void> {
+    await this.syncing;
+    fs.closeSync(fd);
+  }
+
+  /** Flushes and closes. */
+  async close(): Promise<void> {
+    await this.sync();
+    for (const { fd } of this.segments) fs.closeSync(fd);
+    this.segments.length = 0;
+  }
+}
+
+function fdatasync(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function syncDirectory(directory: string): void {
+  const fd = fs.openSync(directory, 'r');
+  fs.fsyncSync(fd);
+  fs.closeSync(fd);
+}

@@ -1,0 +1,103 @@
+/**
+ * What a journal record is on disk, between its frame's length and checksum:
+ *
+ *     kind (u8) ‖ sequence (u64) ‖ digest (32) ‖ body
+ *
+ * so that a record can be indexed without decoding its body.
+ */
+import { ByteReader, ByteWriter } from '../../src/bytes.js';
+import { assert } from '../../src/limits.js';
+import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { JournalRecord } from '../../src/pbft/ports.js';
+import { type Decoding, decodeMessage, encodeMessage } from '../../src/wire/codec.js';
+
+export const RecordKind = {
+  PrePrepared: 1,
+  Prepared: 2,
+  Committed: 3,
+  CommittedBatch: 4,
+  Checkpoint: 5,
+  Stable: 6,
+} as const;
+
+export interface RecordHead {
+  kind: number;
+  sequence: SequenceNumber;
+  digest: Digest;
+}
+
+const HEAD_BYTES = 1 + 8 + 32;
+const NO_BODY = new Uint8Array(0);
+
+const head = (kind: number, sequence: SequenceNumber, digest: Digest): Buffer =>
+  new ByteWriter(HEAD_BYTES).u8(kind).u64(sequence).raw(digest).finish();
+
+/** The record as head and body, so that a large body need not be copied. */
+export function encodeRecord(record: JournalRecord): [head: Uint8Array, body: Uint8Array] {
+  switch (record.kind) {
+    case 'pre-prepared': {
+      const { view, sequence, batch } = record;
+      const body = encodeMessage({ kind: 'pre-prepare', view, sequence, batch });
+      return [head(RecordKind.PrePrepared, sequence, batch.digest), body];
+    }
+    case 'prepared':
+      return [head(RecordKind.Prepared, record.sequence, record.digest), new ByteWriter(8).u64(record.view).finish()];
+    case 'committed': {
+      const { sequence, digest, batch } = record;
+      if (batch === undefined) return [head(RecordKind.Committed, sequence, digest), NO_BODY];
+      return [head(RecordKind.CommittedBatch, sequence, digest), encodeMessage({ kind: 'batch-data', sequence, batch })];
+    }
+    case 'checkpoint': {
+      const { sequence, stateDigest } = record.checkpoint;
+      return [head(RecordKind.Checkpoint, sequence, stateDigest), encodeMessage(record.checkpoint)];
+    }
+    case 'stable': {
+      const { sequence, stateDigest, signatures } = record.certificate;
+      const w = new ByteWriter(1 + signatures.length * 65).u8(signatures.length);
+      for (const { replica, signature } of signatures) w.u8(replica).raw(signature);
+      return [head(RecordKind.Stable, sequence, stateDigest), w.finish()];
+    }
+  }
+}
+
+export function decodeHead(payload: Uint8Array): RecordHead {
+  const r = new ByteReader(payload);
+  return { kind: r.u8(), sequence: r.u64(), digest: Buffer.from(r.raw(32)) };
+}
+
+/** Inverse of `encodeRecord`. The checksum held, so whatever does not decode is a fault of ours: it throws. */
+export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRecord {
+  const { kind, sequence, digest } = decodeHead(payload);
+  const body = payload.subarray(HEAD_BYTES);
+  switch (kind) {
+    case RecordKind.PrePrepared: {
+      const message = decodeMessage(body, decoding);
+      assert(message.kind === 'pre-prepare', 'a pre-prepared record holds a pre-prepare');
+      return { kind: 'pre-prepared', view: message.view, sequence, batch: message.batch };
+    }
+    case RecordKind.Prepared:
+      return { kind: 'prepared', view: new ByteReader(body).u64(), sequence, digest };
+    case RecordKind.Committed:
+      return { kind: 'committed', sequence, digest };
+    case RecordKind.CommittedBatch: {
+      const message = decodeMessage(body, decoding);
+      assert(message.kind === 'batch-data', 'a committed record holds its batch');
+      return { kind: 'committed', sequence, digest, batch: message.batch };
+    }
+    case RecordKind.Checkpoint: {
+      const message = decodeMessage(body, decoding);
+      assert(message.kind === 'checkpoint', 'a checkpoint record holds a checkpoint');
+      return { kind: 'checkpoint', checkpoint: message };
+    }
+    case RecordKind.Stable: {
+      const r = new ByteReader(body);
+      const signatures = Array.from({ length: r.u8() }, () => ({
+        replica: r.u8(),
+        signature: Buffer.from(r.raw(64)),
+      }));
+      return { kind: 'stable', certificate: { sequence, stateDigest: digest, signatures } };
+    }
+    default:
+      throw new Error(`journal record of kind ${kind}`);
+  }
+}
