@@ -8,9 +8,8 @@ import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Decoding } from '../../src/wire/codec.js';
 import { JournalError } from './errors.js';
 import { decodeHead, decodeRecord, encodeRecord, RecordKind } from './records.js';
-import { createSegment, FRAME_BYTES, HEADER_BYTES, type SegmentOwner, scanSegment, segmentName } from './segment.js';
+import { createSegment, encodeFrameHeader, FRAME_BYTES, HEADER_BYTES, type SegmentOwner, scanSegment, segmentName } from './segment.js';
 
-/** A segment is closed once it is this long. */
 const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** Records up to this size together are gathered into one buffer; larger ones go out as they are. */
 const GATHER_BYTES = 64 * 1024;
@@ -20,7 +19,7 @@ interface Segment {
   path: string;
   fd: number;
   bytes: number;
-  /** Highest sequence number of any record in it. */
+  /** Highest sequence number that a record in it votes on. */
   maxSequence: SequenceNumber;
 }
 
@@ -41,6 +40,10 @@ export interface JournalOptions {
   directory: string;
   owner: SegmentOwner;
   decoding: Decoding;
+  /** A segment is closed once it is this long. */
+  segmentBytes?: number;
+  /** Bytes of committed batches kept for replicas that lag. */
+  historyBytes?: number;
 }
 
 /** Makes the empty journal of a new replica; refuses to touch one that exists. */
@@ -129,9 +132,11 @@ export class Journal implements History {
 
   /** Keeps the index up to date with a record that is in the journal. */
   private note(kind: number, sequence: SequenceNumber, location: Location): void {
+    // These are carried from segment to segment: they keep none.
+    if (kind === RecordKind.Checkpoint || kind === RecordKind.Stable) return;
     const { segment, digest } = location;
     segment.maxSequence = Math.max(segment.maxSequence, sequence);
-    if (kind === RecordKind.Checkpoint || kind === RecordKind.Stable || kind === RecordKind.Prepared) return;
+    if (kind === RecordKind.Prepared) return;
     let indexed = this.index.get(sequence);
     if (indexed === undefined) {
       indexed = { batches: [], committed: undefined };
@@ -168,7 +173,7 @@ export class Journal implements History {
   /** Hands the records to the operating system, in order, in one write. Throws if it does not take them all. */
   append(records: readonly JournalRecord[]): void {
     if (records.length === 0) return;
-    if (this.current.bytes >= SEGMENT_BYTES) this.rotate();
+    if (this.current.bytes >= (this.options.segmentBytes ?? SEGMENT_BYTES)) this.rotate();
     for (const record of records) this.remember(record);
     this.write(records);
   }
@@ -187,11 +192,8 @@ export class Journal implements History {
     for (const record of records) {
       const [head, body] = encodeRecord(record);
       const length = head.length + body.length;
-      const frame = Buffer.allocUnsafe(FRAME_BYTES);
       this.checksum = crc32(body, crc32(head, this.checksum));
-      frame.writeUInt32BE(length, 0);
-      frame.writeUInt32BE(this.checksum, 4);
-      parts.push(frame, head, body);
+      parts.push(encodeFrameHeader(length, this.checksum), head, body);
       const { kind, sequence, digest } = decodeHead(head);
       this.note(kind, sequence, { segment, offset: segment.bytes + total + FRAME_BYTES, length, digest });
       total += FRAME_BYTES + length;
@@ -266,8 +268,9 @@ export class Journal implements History {
 
   /** Lets go of the oldest segments that hold nothing above `needed`, as far as they are beyond the history kept. */
   prune(needed: SequenceNumber): void {
+    const kept = this.options.historyBytes ?? Limits.historyBytes;
     let total = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    while (this.segments.length > 1 && total > Limits.historyBytes && this.segments[0].maxSequence <= needed) {
+    while (this.segments.length > 1 && total > kept && this.segments[0].maxSequence <= needed) {
       const oldest = this.segments.shift()!;
       total -= oldest.bytes;
       this.unsynced.delete(oldest);

@@ -1,9 +1,12 @@
 /**
  * One file of the journal: a header, then frames of
  *
- *     length of the payload (u32) ‖ CRC-32 of the payload, continued from the frame before (u32) ‖ payload
+ *     length of the payload (u32) ‖ CRC-32 of the payload, continued from the frame before (u32)
+ *     ‖ CRC-32 of those eight bytes (u32) ‖ payload
  *
  * The running checksum ties each record to all before it, so that a stale or misplaced one is not taken for a record.
+ * The header's own checksum tells a record cut short by a crash from one whose length was damaged later: the first may
+ * be dropped, for it was never acted upon; the second hides votes that were sent, and the replica must not start.
  */
 import fs from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -11,7 +14,7 @@ import { JournalError } from './errors.js';
 
 const MAGIC = Buffer.from('byzfs-journal-1\n', 'latin1');
 export const HEADER_BYTES = 16 + 32 + 4 + 8 + 4;
-export const FRAME_BYTES = 8;
+export const FRAME_BYTES = 12;
 
 export interface SegmentOwner {
   clusterId: Buffer;
@@ -77,23 +80,38 @@ export function scanSegment(path: string, bytes: Buffer, owner: SegmentOwner, nu
     checksum = bytes.readUInt32BE(at + 4);
     at += FRAME_BYTES + payload.length;
   }
-  if (at < bytes.length && followedByRecord(bytes, at)) {
-    throw new JournalError('corrupt', `${path}: damaged at byte ${at}, with sound records after it`);
+  if (at < bytes.length && !isTorn(bytes, at)) {
+    throw new JournalError('corrupt', `${path}: damaged at byte ${at}: not a record that a crash cut short`);
   }
   return { frames, end: at, checksum, torn: at < bytes.length };
 }
 
+/** The twelve bytes before a payload. */
+export function encodeFrameHeader(length: number, checksum: number): Buffer {
+  const header = Buffer.allocUnsafe(FRAME_BYTES);
+  header.writeUInt32BE(length, 0);
+  header.writeUInt32BE(checksum, 4);
+  header.writeUInt32BE(crc32(header.subarray(0, 8)), 8);
+  return header;
+}
+
+const headerIsSound = (bytes: Buffer, at: number): boolean =>
+  at + FRAME_BYTES <= bytes.length && crc32(bytes.subarray(at, at + 8)) === bytes.readUInt32BE(at + 8);
+
 function readFrame(bytes: Buffer, at: number, checksum: number): Buffer | undefined {
-  if (at + FRAME_BYTES > bytes.length) return undefined;
+  if (!headerIsSound(bytes, at)) return undefined;
   const length = bytes.readUInt32BE(at);
   if (length === 0 || at + FRAME_BYTES + length > bytes.length) return undefined;
   const payload = bytes.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length);
   return crc32(payload, checksum) === bytes.readUInt32BE(at + 4) ? payload : undefined;
 }
 
-/** Whether a sound record continues from the unsound one at `at`: then it was not a crash that cut it short. */
-function followedByRecord(bytes: Buffer, at: number): boolean {
-  if (at + FRAME_BYTES > bytes.length) return false;
-  const next = at + FRAME_BYTES + bytes.readUInt32BE(at);
-  return next < bytes.length && readFrame(bytes, next, bytes.readUInt32BE(at + 4)) !== undefined;
+/**
+ * Whether what is at the end can be the last write before a crash: the beginning of a record, one whose length
+ * reached the disk and whose content did not, or zeros that a power loss left.
+ */
+function isTorn(bytes: Buffer, at: number): boolean {
+  if (bytes.length - at < FRAME_BYTES) return true;
+  if (headerIsSound(bytes, at)) return at + FRAME_BYTES + bytes.readUInt32BE(at) >= bytes.length;
+  return bytes.subarray(at).every((byte) => byte === 0);
 }

@@ -1,0 +1,188 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createJournal, Journal } from '../../../replica/journal/journal.js';
+import { Signables } from '../../../src/crypto/signables.js';
+import type { Batch, Request } from '../../../src/pbft/messages.js';
+import type { JournalRecord } from '../../../src/pbft/ports.js';
+import { encodeRequestBody } from '../../../src/wire/request-body.js';
+
+const clusterId = Buffer.alloc(32, 5);
+const signables = new Signables(clusterId);
+const owner = { clusterId, replica: 2 };
+const decoding = { n: 4, signables };
+
+function batch(text: string): Batch {
+  const session = { client: 1, instance: 77 };
+  const calls = [{ kind: 0, slot: 3, sequence: 9, operation: Buffer.from(text) }];
+  const body = encodeRequestBody({ session, readOnly: false, replier: 1, calls });
+  const request: Request = {
+    kind: 'request',
+    session,
+    readOnly: false,
+    replier: 1,
+    calls,
+    body,
+    digest: signables.request(body),
+    authenticator: Buffer.alloc(64, 3),
+    signature: Buffer.alloc(64, 4),
+  };
+  const time = { seconds: 1_700_000_000, nanoseconds: 5 };
+  return { time, requests: [request], digest: signables.batch(time, [request.digest]) };
+}
+
+const votesFor = (sequence: number, text = `operation ${sequence}`): JournalRecord[] => {
+  const proposed = batch(text);
+  return [
+    { kind: 'pre-prepared', view: 3, sequence, batch: proposed },
+    { kind: 'prepared', view: 3, sequence, digest: proposed.digest },
+    { kind: 'committed', sequence, digest: proposed.digest },
+  ];
+};
+
+const stable = (sequence: number): JournalRecord => ({
+  kind: 'stable',
+  certificate: {
+    sequence,
+    stateDigest: Buffer.alloc(32, sequence),
+    signatures: [0, 1, 3].map((replica) => ({ replica, signature: Buffer.alloc(64, replica) })),
+  },
+});
+
+const checkpoint = (sequence: number): JournalRecord => ({
+  kind: 'checkpoint',
+  checkpoint: {
+    kind: 'checkpoint',
+    sequence,
+    stateDigest: Buffer.alloc(32, sequence),
+    replica: 2,
+    signature: Buffer.alloc(64, 9),
+  },
+});
+
+const kinds = (records: JournalRecord[]): string[] =>
+  records.map((record) => ('sequence' in record ? `${record.kind} ${record.sequence}` : record.kind));
+
+describe('journal', () => {
+  let directory: string;
+  const open = (options: object = {}): Journal => new Journal({ directory, owner, decoding, ...options });
+
+  beforeEach(() => {
+    directory = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'byzfs-journal-')), 'journal');
+    createJournal({ directory, owner });
+  });
+  afterEach(() => fs.rmSync(path.dirname(directory), { recursive: true }));
+
+  it('gives back what was appended, above a sequence number', async () => {
+    const journal = open();
+    journal.append(votesFor(1));
+    journal.append([...votesFor(2), stable(1), checkpoint(2)]);
+    await journal.close();
+    const records = open().recover(1);
+    expect(kinds(records)).toEqual(['pre-prepared 2', 'prepared 2', 'committed 2', 'stable', 'checkpoint']);
+    expect(records[0]).toMatchObject({ view: 3, batch: { digest: batch('operation 2').digest } });
+    expect(records[3]).toEqual(stable(1));
+    expect(records[4]).toEqual(checkpoint(2));
+  });
+
+  it('survives without close, as after SIGKILL', () => {
+    open().append(votesFor(1));
+    expect(open().recover(0)).toHaveLength(3);
+  });
+
+  it('takes no beginning of a record for a record, wherever the last write was cut', () => {
+    const journal = open();
+    journal.append(votesFor(1));
+    const file = path.join(directory, fs.readdirSync(directory)[0]);
+    const before = fs.statSync(file).size;
+    journal.append([{ kind: 'prepared', view: 3, sequence: 2, digest: Buffer.alloc(32, 1) }]);
+    const whole = fs.readFileSync(file);
+    for (let size = before; size < whole.length; size++) {
+      fs.writeFileSync(file, whole.subarray(0, size));
+      const reopened = open();
+      expect(reopened.droppedBytes).toBe(size - before);
+      expect(kinds(reopened.recover(0))).toEqual(['pre-prepared 1', 'prepared 1', 'committed 1']);
+    }
+  });
+
+  it('goes on after a torn record, and what it then writes is found', () => {
+    open().append(votesFor(1));
+    const file = path.join(directory, fs.readdirSync(directory)[0]);
+    fs.truncateSync(file, fs.statSync(file).size - 1);
+    open().append(votesFor(2));
+    expect(kinds(open().recover(0))).toEqual([
+      'pre-prepared 1',
+      'prepared 1',
+      'pre-prepared 2',
+      'prepared 2',
+      'committed 2',
+    ]);
+  });
+
+  it('refuses to open when any byte before its last record is damaged', () => {
+    const journal = open();
+    journal.append(votesFor(1));
+    const file = path.join(directory, fs.readdirSync(directory)[0]);
+    const end = fs.statSync(file).size;
+    journal.append(votesFor(2));
+    const whole = fs.readFileSync(file);
+    for (let at = 0; at < end; at += 7) {
+      const damaged = Buffer.from(whole);
+      damaged[at] ^= 0x40;
+      fs.writeFileSync(file, damaged);
+      expect(() => open(), `byte ${at}`).toThrow(/damaged|not a journal/);
+    }
+  });
+
+  it('drops the zeros that a power loss left where data should be', () => {
+    open().append(votesFor(1));
+    const file = path.join(directory, fs.readdirSync(directory)[0]);
+    fs.truncateSync(file, fs.statSync(file).size + 4096);
+    const reopened = open();
+    expect(reopened.droppedBytes).toBe(4096);
+    expect(reopened.recover(0)).toHaveLength(3);
+  });
+
+  it('refuses a missing journal, one of another cluster, and to create over one', () => {
+    expect(() => new Journal({ directory: `${directory}-none`, owner, decoding })).toThrow(/no journal/);
+    expect(() => open({ owner: { clusterId: Buffer.alloc(32, 6), replica: 2 } })).toThrow(/another cluster/);
+    expect(() => open({ owner: { clusterId, replica: 1 } })).toThrow(/another cluster or replica/);
+    expect(() => createJournal({ directory, owner })).toThrow(/already/);
+  });
+
+  it('serves committed batches, by their committed digest, and forgets the oldest beyond its budget', () => {
+    const journal = open({ segmentBytes: 2000, historyBytes: 6000 });
+    journal.append([{ kind: 'pre-prepared', view: 2, sequence: 1, batch: batch('overruled') }, checkpoint(128)]);
+    for (let sequence = 1; sequence <= 40; sequence++) journal.append(votesFor(sequence));
+    journal.append([stable(30)]);
+    expect(journal.batch(1)?.digest).toEqual(batch('operation 1').digest);
+    expect(journal.batch(41)).toBeUndefined();
+    expect(fs.readdirSync(directory).length).toBeGreaterThan(4);
+    journal.prune(40);
+    expect(journal.batch(1)).toBeUndefined();
+    expect(journal.batch(40)?.digest).toEqual(batch('operation 40').digest);
+    // What every segment must know is carried into each.
+    const again = open({ segmentBytes: 2000 });
+    expect(kinds(again.recover(39))).toEqual(expect.arrayContaining(['checkpoint', 'stable', 'committed 40']));
+  });
+
+  it('never prunes what is still needed', () => {
+    const journal = open({ segmentBytes: 1000, historyBytes: 0 });
+    for (let sequence = 1; sequence <= 20; sequence++) journal.append(votesFor(sequence));
+    journal.prune(5);
+    expect(kinds(open().recover(5)).filter((kind) => kind.startsWith('pre-prepared'))).toHaveLength(15);
+  });
+
+  it('shares flushes, and each covers what was appended before it was asked for', async () => {
+    const journal = open();
+    const syncs: Promise<void>[] = [];
+    for (let sequence = 1; sequence <= 10; sequence++) {
+      journal.append(votesFor(sequence));
+      syncs.push(journal.sync());
+    }
+    await Promise.all(syncs);
+    expect(new Set(syncs).size).toBe(2);
+    await journal.close();
+  });
+});
