@@ -161,6 +161,11 @@ export class Client {
     this.now = now;
   }
 
+  /** Whether there is something to close. */
+  get hasSession(): boolean {
+    return this.sessionState !== 'new';
+  }
+
   /** Number of calls sent and not answered, abandoned ones included. */
   get outstanding(): number {
     return this.pending.size;

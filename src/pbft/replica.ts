@@ -31,6 +31,7 @@ export interface ReplicaDescription {
   /** Hex; null before the first checkpoint. */
   stateRoot: string | null;
   state: 'normal' | 'recovering';
+  logEntries: number;
   rejected: Record<string, number>;
   suspicions: { replica: ReplicaId; why: string }[];
 }
@@ -138,6 +139,7 @@ export class Replica {
       stableCheckpoint: stable.sequence,
       stateRoot: stable.root,
       state: !execution.readable || this.catchUp.behind ? 'recovering' : 'normal',
+      logEntries: core.log.size,
       rejected: Object.fromEntries(core.outbox.rejected),
       suspicions: [...core.outbox.suspicions].map(([replica, why]) => ({ replica, why })),
     };

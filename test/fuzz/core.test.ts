@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Limits } from '../../src/limits.js';
+import { Configuration } from '../../src/pbft/configuration.js';
+import type { Batch, ReplicaMessage, Request } from '../../src/pbft/messages.js';
+import { Replica } from '../../src/pbft/replica.js';
+import { FakeAuthentication, seal } from '../simulation/fake-authentication.js';
+import { MemoryState } from '../simulation/memory-state.js';
+
+const authentication = new FakeAuthentication(1);
+
+const sequence = fc.oneof(fc.nat(700), fc.maxSafeNat());
+const view = fc.oneof(fc.constant(0), fc.nat(5), fc.maxSafeNat());
+// Few different digests, so that votes meet.
+const digest = fc.nat(3).map((byte) => Buffer.alloc(32, byte));
+const time = fc.record({ seconds: fc.oneof(fc.constant(1000), fc.maxSafeNat()), nanoseconds: fc.nat(999_999_999) });
+
+const request: fc.Arbitrary<Request> = fc
+  .record({
+    client: fc.nat(3),
+    instance: fc.nat(4),
+    readOnly: fc.boolean(),
+    kind: fc.nat(2),
+    slot: fc.oneof(fc.nat(5), fc.constant(0xfffe)),
+    sequence: fc.nat(4),
+    signed: fc.boolean(),
+  })
+  .map(({ client, instance, readOnly, kind, slot, sequence, signed }) => {
+    const calls = [{ kind, slot, sequence, operation: Buffer.from([0, 4]) }];
+    const sealed = seal({ session: { client, instance }, readOnly, replier: 0, calls }, 4);
+    return signed ? sealed : { ...sealed, signature: new Uint8Array(64), authenticator: new Uint8Array(4) };
+  });
+
+const batch: fc.Arbitrary<Batch> = fc
+  .record({ time, requests: fc.array(request.filter(({ readOnly }) => !readOnly), { maxLength: 3 }) })
+  .map(({ time, requests }) => ({ time, requests, digest: authentication.batchDigest(time, requests) }));
+
+const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
+  request,
+  fc.record({ kind: fc.constant('pre-prepare' as const), view, sequence, batch }),
+  fc.record({ kind: fc.constant('prepare' as const), view, sequence, digest }),
+  fc.record({ kind: fc.constant('commit' as const), view, sequence, digest }),
+  fc.record({
+    kind: fc.constant('checkpoint' as const),
+    sequence: sequence.map((n) => n - (n % Limits.checkpointInterval)),
+    stateDigest: digest,
+    replica: fc.nat(3),
+    signature: fc.constant(new Uint8Array(64)),
+  }),
+  fc.record({
+    kind: fc.constant('status' as const),
+    view,
+    lastStable: sequence,
+    lastExecuted: sequence,
+    missing: fc.array(fc.record({ sequence, batch: fc.boolean(), prepared: fc.boolean() }), { maxLength: 4 }),
+  }),
+  fc.record({ kind: fc.constant('committed' as const), sequence, digest }),
+  fc.record({ kind: fc.constant('fetch-batch' as const), sequence, digest }),
+  fc.record({ kind: fc.constant('batch-data' as const), sequence, batch }),
+);
+
+const newReplica = (state: MemoryState): Replica =>
+  new Replica({
+    configuration: new Configuration(1, 1),
+    authentication,
+    state,
+    history: { batch: () => undefined },
+    recovered: [],
+    batchWindow: 4,
+  });
+
+describe('the core under nonsense', () => {
+  it('neither throws nor executes anything on the word of one faulty replica', () => {
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 60 }), (messages) => {
+        const state = new MemoryState();
+        const replica = newReplica(state);
+        replica.tick(1, { seconds: 1000, nanoseconds: 0 });
+        const before = state.checkpoint();
+        for (const each of messages) {
+          replica.receive(each, 0);
+          replica.takeReady();
+        }
+        replica.tick(1000, { seconds: 1001, nanoseconds: 0 });
+        replica.takeReady();
+        expect(state.checkpoint()).toEqual(before);
+      }),
+      { numRuns: 400, seed: 1 },
+    );
+  });
+
+  it('keeps no more than its log for f+1 of them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(message, fc.constantFrom(0, 2)), { maxLength: 200 }), (messages) => {
+        const replica = newReplica(new MemoryState());
+        replica.tick(1, { seconds: 1000, nanoseconds: 0 });
+        for (const [each, from] of messages) {
+          replica.receive(each, from);
+          replica.takeReady();
+        }
+        expect(replica.describe().logEntries).toBeLessThanOrEqual(Limits.logSize + Limits.checkpointInterval);
+      }),
+      { numRuns: 200, seed: 2 },
+    );
+  });
+
+  it('takes requests from clients only in their own name, and none that is neither signed nor authenticated', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(request, fc.nat(3)), { maxLength: 30 }), (requests) => {
+        const replica = newReplica(new MemoryState());
+        for (const [each, client] of requests) {
+          replica.receiveFromClient(each, client);
+          for (const { message: sent } of replica.takeReady().send) {
+            expect(sent.kind).toBe('request');
+            expect((sent as Request).session.client).toBe(client);
+            expect((sent as Request).authenticator[1]).toBe(1);
+          }
+        }
+      }),
+      { numRuns: 200, seed: 3 },
+    );
+  });
+});
