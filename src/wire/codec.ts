@@ -1,0 +1,291 @@
+/**
+ * A message on the wire: one byte of type, then its protobuf encoding (messages.proto). Decoding is strict: what comes
+ * out has the lengths and ranges that messages.ts states, and digests are computed from the content, never believed.
+ */
+
+import { DIGEST_BYTES } from '../crypto/digests.js';
+import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
+import { MAC_BYTES } from '../crypto/macs.js';
+import type { Signables } from '../crypto/signables.js';
+import { BrokenInvariant, Limits } from '../limits.js';
+import { type Batch, type Message, ReplyStatus, type Request } from '../pbft/messages.js';
+import { WireError } from './errors.js';
+import { Reader, Writer } from './protobuf.js';
+import { decodeRequestBody } from './request-body.js';
+import { schema, type WireBatchData, type WireRequest } from './schema.js';
+
+/** What decoding needs to know of the cluster. */
+export interface Decoding {
+  /** Number of replicas. */
+  n: number;
+  signables: Signables;
+}
+
+/** On the wire a kind is its number; part of the format, so numbers are never given twice. */
+const TYPE = {
+  request: 1,
+  'pre-prepare': 2,
+  prepare: 3,
+  commit: 4,
+  reply: 5,
+  checkpoint: 6,
+  status: 7,
+  committed: 8,
+  'fetch-batch': 9,
+  'batch-data': 10,
+  attach: 11,
+  inspect: 12,
+  inspection: 13,
+} as const satisfies Record<Message['kind'], number>;
+
+const KINDS: (Message['kind'] | undefined)[] = [];
+for (const [kind, type] of Object.entries(TYPE)) KINDS[type] = kind as Message['kind'];
+
+/** Votes and the like are as good as always smaller: encoded in one reused buffer, and copied out at their size. */
+const SMALL_BYTES = 1024;
+const scratch = Writer.create();
+scratch.buf = Buffer.allocUnsafe(4 * SMALL_BYTES);
+
+/** The bytes of a message, in a buffer of their own. Nothing of it is shared with `message`. */
+export function encodeMessage(message: Message): Buffer {
+  const size = sizeHint(message);
+  if (size > SMALL_BYTES) {
+    const writer = Writer.create();
+    writer.buf = Buffer.allocUnsafe(size);
+    write(message, writer);
+    return writer.finish(true) as Buffer;
+  }
+  scratch.pos = 0;
+  scratch.view = null;
+  write(message, scratch);
+  return scratch.finish() as Buffer;
+}
+
+/** Upper bound of the encoded size; exactness saves only copies. */
+function sizeHint(message: Message): number {
+  switch (message.kind) {
+    case 'request':
+      return requestBytes(message) + 16;
+    case 'pre-prepare':
+    case 'batch-data':
+      return message.batch.requests.reduce((sum, request) => sum + requestBytes(request), 64);
+    case 'reply':
+      return (message.result?.length ?? 0) + 128;
+    case 'status':
+      return 64 + 20 * message.missing.length;
+    case 'inspection':
+      return 3 * message.json.length + 16;
+    default:
+      return 256;
+  }
+}
+
+const requestBytes = (request: Request): number =>
+  request.body.length + request.authenticator.length + request.signature.length + 32;
+
+function write(message: Message, w: Writer): void {
+  w.uint32(TYPE[message.kind]);
+  switch (message.kind) {
+    case 'request':
+      schema.Request.encode(message, w);
+      break;
+    case 'pre-prepare': {
+      const { time, requests } = message.batch;
+      const { view, sequence } = message;
+      schema.PrePrepare.encode({ view, sequence, seconds: time.seconds, nanoseconds: time.nanoseconds, requests }, w);
+      break;
+    }
+    case 'prepare':
+    case 'commit':
+      schema.Vote.encode(message, w);
+      break;
+    case 'reply':
+      schema.Reply.encode(message, w);
+      break;
+    case 'checkpoint':
+      schema.Checkpoint.encode(message, w);
+      break;
+    case 'status':
+      schema.Status.encode(message, w);
+      break;
+    case 'committed':
+    case 'fetch-batch':
+      schema.BatchName.encode(message, w);
+      break;
+    case 'batch-data': {
+      const { time, requests } = message.batch;
+      const { sequence } = message;
+      schema.BatchData.encode({ sequence, seconds: time.seconds, nanoseconds: time.nanoseconds, requests }, w);
+      break;
+    }
+    case 'attach':
+      schema.Attach.encode(message, w);
+      break;
+    case 'inspect':
+      schema.Inspect.encode(message, w);
+      break;
+    case 'inspection':
+      schema.Inspection.encode(message, w);
+      break;
+  }
+}
+
+/**
+ * Strict inverse of `encodeMessage`. Byte fields are copies, or views of `bytes` where they are most of it: the caller
+ * gives the buffer away, and holding a field never holds more than twice its size (traps 17 and 19).
+ * @throws WireError
+ */
+export function decodeMessage(bytes: Uint8Array, decoding: Decoding): Message {
+  if (bytes.length === 0) throw new WireError('malformed', 'an empty message');
+  const kind = KINDS[bytes[0]];
+  if (kind === undefined) throw new WireError('unknown-type', `message type ${bytes[0]}`);
+  const reader = Reader.create(bytes);
+  reader.pos = 1;
+  try {
+    return read(kind, reader, decoding);
+  } catch (error) {
+    if (error instanceof WireError || error instanceof BrokenInvariant) throw error;
+    // What protobufjs throws for bytes that are no encoding.
+    throw new WireError('malformed', `${kind}: ${(error as Error).message}`);
+  }
+}
+
+function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
+  switch (kind) {
+    case 'request':
+      return readRequest(schema.Request.decode(r), decoding);
+    case 'pre-prepare': {
+      refuseMoreFields(r, 4 + Limits.batchRequests);
+      const m = schema.PrePrepare.decode(r);
+      return { kind, view: integer(m.view), sequence: integer(m.sequence), batch: readBatch(m, decoding) };
+    }
+    case 'prepare':
+    case 'commit': {
+      const m = schema.Vote.decode(r);
+      return { kind, view: integer(m.view), sequence: integer(m.sequence), digest: digest(m.digest) };
+    }
+    case 'reply':
+      return readReply(r);
+    case 'checkpoint': {
+      const m = schema.Checkpoint.decode(r);
+      if (m.replica >= decoding.n) throw new WireError('out-of-range', `checkpoint of replica ${m.replica}`);
+      return {
+        kind,
+        sequence: integer(m.sequence),
+        stateDigest: digest(m.stateDigest),
+        replica: m.replica,
+        signature: field(m.signature, SIGNATURE_BYTES),
+      };
+    }
+    case 'status': {
+      refuseMoreFields(r, 3 + Limits.logSize);
+      const m = schema.Status.decode(r);
+      return {
+        kind,
+        view: integer(m.view),
+        lastStable: integer(m.lastStable),
+        lastExecuted: integer(m.lastExecuted),
+        missing: m.missing.map(({ sequence, batch, prepared }) => ({ sequence: integer(sequence), batch, prepared })),
+      };
+    }
+    case 'committed':
+    case 'fetch-batch': {
+      const m = schema.BatchName.decode(r);
+      return { kind, sequence: integer(m.sequence), digest: digest(m.digest) };
+    }
+    case 'batch-data': {
+      refuseMoreFields(r, 3 + Limits.batchRequests);
+      const m = schema.BatchData.decode(r);
+      return { kind, sequence: integer(m.sequence), batch: readBatch(m, decoding) };
+    }
+    case 'attach':
+      return { kind, instance: integer(schema.Attach.decode(r).instance) };
+    case 'inspect':
+      schema.Inspect.decode(r);
+      return { kind };
+    case 'inspection':
+      return { kind, json: schema.Inspection.decode(r).json };
+  }
+}
+
+function readRequest(m: WireRequest, decoding: Decoding): Request {
+  const signed = m.signature.length !== 0;
+  if (signed && m.signature.length !== SIGNATURE_BYTES) {
+    throw new WireError('wrong-length', `a signature of ${m.signature.length} bytes`);
+  }
+  const body = detached(m.body);
+  const { session, readOnly, replier, calls } = decodeRequestBody(body, decoding.n);
+  if (readOnly && signed) throw new WireError('wrong-length', 'a read-only request with a signature');
+  return {
+    kind: 'request',
+    session,
+    readOnly,
+    replier,
+    calls,
+    body,
+    digest: decoding.signables.request(body),
+    authenticator: field(m.authenticator, decoding.n * MAC_BYTES),
+    signature: detached(m.signature),
+  };
+}
+
+function readBatch(m: WireBatchData, decoding: Decoding): Batch {
+  const time = { seconds: integer(m.seconds), nanoseconds: m.nanoseconds };
+  if (time.nanoseconds >= 1_000_000_000) throw new WireError('out-of-range', `${time.nanoseconds} nanoseconds`);
+  if (m.requests.length > Limits.batchRequests) throw new WireError('too-many', `${m.requests.length} requests`);
+  const requests: Request[] = [];
+  for (const request of m.requests) {
+    const decoded = readRequest(request, decoding);
+    if (decoded.readOnly) throw new WireError('out-of-range', 'a read-only request in a batch');
+    requests.push(decoded);
+  }
+  const requestDigests = requests.map((request) => request.digest);
+  return { time, requests, digest: decoding.signables.batch(time, requestDigests) };
+}
+
+function readReply(r: Reader): Message {
+  const m = schema.Reply.decode(r);
+  const reply = {
+    kind: 'reply' as const,
+    view: integer(m.view),
+    instance: integer(m.instance),
+    slot: m.slot,
+    sequence: integer(m.sequence),
+    status: m.status,
+  };
+  if (reply.slot > 0xffff) throw new WireError('out-of-range', `slot ${reply.slot}`);
+  if (reply.status > ReplyStatus.StaleInstance) throw new WireError('out-of-range', `reply status ${reply.status}`);
+  if (m.result != null) {
+    if (m.result.length > Limits.operationBytes)
+      throw new WireError('oversized', `a result of ${m.result.length} bytes`);
+    return { ...reply, result: detached(m.result) };
+  }
+  return m.resultDigest != null ? { ...reply, resultDigest: digest(m.resultDigest) } : reply;
+}
+
+/** A peer can put four million empty elements into one frame: they are counted before objects are made of them. */
+function refuseMoreFields(r: Reader, most: number): void {
+  const start = r.pos;
+  for (let fields = 1; r.pos < r.len; fields++) {
+    if (fields > most) throw new WireError('too-many', `more than ${most} fields`);
+    const tag = r.uint32();
+    r.skipType(tag & 7);
+  }
+  r.pos = start;
+}
+
+function integer(value: number): number {
+  if (!Number.isSafeInteger(value)) throw new WireError('out-of-range', 'an integer of 2^53 or more');
+  return value;
+}
+
+const digest = (bytes: Uint8Array): Uint8Array => field(bytes, DIGEST_BYTES);
+
+function field(bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.length !== length) throw new WireError('wrong-length', `${bytes.length} bytes instead of ${length}`);
+  return detached(bytes);
+}
+
+function detached(bytes: Uint8Array): Uint8Array {
+  return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
+}

@@ -1,0 +1,79 @@
+/** The generated codec of messages.proto with its types; fields at their default are absent on the wire and read as it. */
+import type { Reader, Writer } from './protobuf.js';
+
+// For its effect, before the generated code loads.
+import './protobuf.js';
+
+import { wire } from './generated/messages.js';
+
+interface MessageCodec<Encoded, Decoded = Encoded> {
+  encode(message: Encoded, writer: Writer): Writer;
+  /** Reads to the end of `reader`; throws on anything that is no encoding of the message. */
+  decode(reader: Reader): Decoded;
+}
+
+export interface WireRequest {
+  body: Uint8Array;
+  authenticator: Uint8Array;
+  signature: Uint8Array;
+}
+
+export interface WireBatchData {
+  sequence: number;
+  seconds: number;
+  nanoseconds: number;
+  requests: WireRequest[];
+}
+
+export interface WirePrePrepare extends WireBatchData {
+  view: number;
+}
+
+export interface WireBatchName {
+  sequence: number;
+  digest: Uint8Array;
+}
+
+export interface WireVote extends WireBatchName {
+  view: number;
+}
+
+export interface WireReply {
+  view: number;
+  instance: number;
+  slot: number;
+  sequence: number;
+  status: number;
+  result?: Uint8Array | null;
+  resultDigest?: Uint8Array | null;
+}
+
+export interface WireCheckpoint {
+  sequence: number;
+  stateDigest: Uint8Array;
+  replica: number;
+  signature: Uint8Array;
+}
+
+export interface WireStatus {
+  view: number;
+  lastStable: number;
+  lastExecuted: number;
+  missing: { sequence: number; batch: boolean; prepared: boolean }[];
+}
+
+export interface Schema {
+  Request: MessageCodec<WireRequest>;
+  PrePrepare: MessageCodec<WirePrePrepare>;
+  Vote: MessageCodec<WireVote>;
+  Reply: MessageCodec<WireReply>;
+  Checkpoint: MessageCodec<WireCheckpoint>;
+  Status: MessageCodec<WireStatus>;
+  BatchName: MessageCodec<WireBatchName>;
+  BatchData: MessageCodec<WireBatchData>;
+  Attach: MessageCodec<{ instance: number }>;
+  Inspect: MessageCodec<object>;
+  Inspection: MessageCodec<{ json: string }>;
+}
+
+export const schema = wire as unknown as Schema;
