@@ -16,6 +16,6 @@ export interface CreateReplicaOptions {
 export function createReplica({ cluster, id, directory }: CreateReplicaOptions): void {
   const files = replicaFiles(directory);
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  createFileState({ path: files.state, cluster, durability: cluster.durability });
+  createFileState({ path: files.state, cluster, durability: cluster.durability }).close();
   createJournal({ directory: files.journal, owner: { clusterId: cluster.id, replica: id } });
 }

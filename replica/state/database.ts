@@ -1,0 +1,100 @@
+/** The SQLite file: making one, and opening it only if it is what it should be. */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import type { Cluster } from '../../src/cluster/types.js';
+import { StateError } from './errors.js';
+import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.js';
+import { readStatement } from './tables/statements.js';
+
+export interface FileStateOptions {
+  /** The .db file; SQLite keeps its write-ahead log beside it. */
+  path: string;
+  cluster: Cluster;
+  /** Whether a commit that was copied to the database file survives a power failure. */
+  durability: 'buffered' | 'synced';
+}
+
+const PAGE_CACHE_KIB = 64 * 1024;
+
+/**
+ * Makes the file with the tables and with what `fill` puts in, all or nothing: it gets its name when it is complete.
+ * A log left without its database would be applied to the new one, so that too counts as a state that exists.
+ */
+export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: Database.Database) => void): void {
+  for (const part of [path, `${path}-wal`]) {
+    if (existsSync(part)) throw new StateError('exists', part, 'exists already; remove it to begin anew');
+  }
+  const unfinished = `${path}.new`;
+  rmSync(unfinished, { force: true });
+  rmSync(`${unfinished}-journal`, { force: true });
+  const db = explained(path, () => new Database(unfinished));
+  try {
+    db.pragma(`page_size = ${PAGE_BYTES}`);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+    db.exec(SCHEMA);
+    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, zeroblob(0))').run(cluster.id);
+    fill(db);
+  } finally {
+    db.close();
+  }
+  renameSync(unfinished, path);
+  const directory = openSync(dirname(path), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+}
+
+/** Opens it for this process alone. @throws StateError */
+export function openDatabase({ path, cluster, durability }: FileStateOptions): Database.Database {
+  if (!existsSync(path)) throw new StateError('missing', path, 'there is no file state');
+  const db = explained(path, () => new Database(path, { fileMustExist: true, timeout: 0 }));
+  try {
+    explained(path, () => {
+      db.pragma('locking_mode = EXCLUSIVE');
+      check(db, path, cluster);
+      db.pragma('journal_mode = WAL');
+      db.pragma('wal_autocheckpoint = 0');
+      db.pragma(`synchronous = ${durability === 'synced' ? 'NORMAL' : 'OFF'}`);
+      db.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
+      db.pragma('temp_store = MEMORY');
+    });
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function check(db: Database.Database, path: string, cluster: Cluster): void {
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    throw new StateError('corrupt', path, 'not a file state of byzfs');
+  }
+  const version = db.pragma('user_version', { simple: true });
+  if (version !== SCHEMA_VERSION) {
+    throw new StateError('version', path, `its version is ${version}, this program knows version ${SCHEMA_VERSION}`);
+  }
+  const id = readStatement<[], [Buffer]>(db, 'SELECT cluster FROM state WHERE id = 1').get()?.[0];
+  if (id === undefined) throw new StateError('corrupt', path, 'it has no header');
+  if (!id.equals(cluster.id)) {
+    throw new StateError('cluster', path, `it is the state of cluster ${short(id)}, not of ${short(cluster.id)}`);
+  }
+}
+
+const short = (id: Buffer): string => id.toString('hex', 0, 8);
+
+/** What SQLite and the operating system say, as one of the reasons that `StateError` knows. */
+export function explained<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Database.SqliteError) {
+      if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) throw new StateError('corrupt', path, error.message);
+      if (/^SQLITE_(BUSY|LOCKED)/.test(error.code)) throw new StateError('locked', path, 'another process has it open');
+      if (/^SQLITE_ERROR/.test(error.code)) throw new StateError('corrupt', path, error.message);
+      throw new StateError('unreadable', path, error.message);
+    }
+    if (error instanceof TypeError) throw new StateError('unreadable', path, error.message);
+    throw error;
+  }
+}

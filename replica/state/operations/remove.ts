@@ -1,0 +1,76 @@
+/** Operations that take names away, and what keeps a nameless file alive. */
+import { Errno } from '../../../src/fileservice/errno.js';
+import type { Operation } from '../../../src/fileservice/operations.js';
+import type { Results } from '../../../src/fileservice/results.js';
+import type { SessionId } from '../../../src/pbft/messages.js';
+import {
+  attributes,
+  type Call,
+  dropDirectory,
+  dropLink,
+  enterDirectory,
+  findNode,
+  freeInode,
+  inode,
+  isDot,
+  isDotDot,
+  isFailure,
+  nameError,
+  removalError,
+  removeEntry,
+} from '../nodes.js';
+import type { Store } from '../store.js';
+
+type Operand<Name extends Operation['op']> = Extract<Operation, { op: Name }>;
+
+export function unlink(call: Call, o: Operand<'unlink'>): Results['unlink'] | Errno {
+  const directory = enterDirectory(call, o.parent);
+  if (isFailure(directory)) return directory;
+  if (isDot(o.name) || isDotDot(o.name)) return Errno.EISDIR;
+  const wrong = nameError(o.name);
+  if (wrong !== undefined) return wrong;
+  const entry = call.store.dentries.find(directory.ino, o.name);
+  if (entry === undefined) return Errno.ENOENT;
+  const victim = inode(call.store, entry.child);
+  const refused = removalError(call, directory, victim, false);
+  if (refused !== undefined) return refused;
+  const parent = removeEntry(call, directory, entry, victim);
+  return { errno: 0, node: attributes(dropLink(call, victim, o.retain)), parent: attributes(parent) };
+}
+
+export function rmdir(call: Call, o: Operand<'rmdir'>): Results['rmdir'] | Errno {
+  const directory = enterDirectory(call, o.parent);
+  if (isFailure(directory)) return directory;
+  if (isDot(o.name)) return Errno.EINVAL;
+  if (isDotDot(o.name)) return Errno.ENOTEMPTY;
+  const wrong = nameError(o.name);
+  if (wrong !== undefined) return wrong;
+  const entry = call.store.dentries.find(directory.ino, o.name);
+  if (entry === undefined) return Errno.ENOENT;
+  const victim = inode(call.store, entry.child);
+  const refused = removalError(call, directory, victim, true);
+  if (refused !== undefined) return refused;
+  if (victim.entries > 0) return Errno.ENOTEMPTY;
+  const parent = removeEntry(call, directory, entry, victim);
+  dropDirectory(call, victim);
+  return { errno: 0, parent: attributes(parent) };
+}
+
+/** Dropping a reference that is not held does nothing: a client may say so once too often. */
+export function release(call: Call, o: Operand<'release'>): Results['release'] | Errno {
+  const node = findNode(call, o.node);
+  if (isFailure(node)) return node;
+  if (call.store.orphans.has(call.session, node.ino)) dropReference(call.store, call.session, node.ino);
+  return { errno: 0 };
+}
+
+/** Frees all that the session held open without a name. */
+export function releaseAll(store: Store, session: SessionId): void {
+  for (const ino of store.orphans.list(session)) dropReference(store, session, ino);
+}
+
+/** Only the session that removed an inode's last name can hold it, so with its reference the inode goes. */
+function dropReference(store: Store, session: SessionId, ino: number): void {
+  store.orphans.unset(session, ino);
+  freeInode(store, inode(store, ino));
+}

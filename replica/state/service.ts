@@ -1,0 +1,108 @@
+/** The file service: operation bytes in, result bytes out, whatever the bytes are. */
+import { MalformedBytes } from '../../src/bytes.js';
+import { Errno } from '../../src/fileservice/errno.js';
+import { decodeOperation, isReadOnly, type Operation } from '../../src/fileservice/operations.js';
+import { encodeFailure, encodeResult, type Results } from '../../src/fileservice/results.js';
+import { type Credentials, FileLimits, type Time } from '../../src/fileservice/types.js';
+import { Limits } from '../../src/limits.js';
+import type { SessionId } from '../../src/pbft/messages.js';
+import type { Execution, ExecutionContext, Service } from '../../src/pbft/ports.js';
+import type { Call } from './nodes.js';
+import { create, link, mkdir, mknod, symlink } from './operations/create.js';
+import { fsync, read, write } from './operations/data.js';
+import { getattr, lookup, open, readdir, readlink, statfs } from './operations/lookup.js';
+import { release, releaseAll, rmdir, unlink } from './operations/remove.js';
+import { rename } from './operations/rename.js';
+import { setattr } from './operations/setattr.js';
+import type { Store } from './store.js';
+
+type Outcome = Results[Operation['op']] | Errno;
+
+const ZEROS = Buffer.alloc(FileLimits.ioBytes);
+
+export class FileService implements Service {
+  constructor(private readonly store: Store) {}
+
+  execute(bytes: Uint8Array, { time, session }: ExecutionContext): Execution {
+    const decoded = decode(bytes);
+    if (decoded === undefined) return { result: encodeFailure(Errno.EPROTO), durable: false, transient: false };
+    const { operation, credentials } = decoded;
+    const result = this.run(operation, credentials, time, session);
+    return {
+      result,
+      durable: operation.op === 'fsync',
+      transient: result.length > Limits.cachedReplyBytes && isReadOnly(operation),
+    };
+  }
+
+  query(bytes: Uint8Array, session: SessionId): Uint8Array {
+    const decoded = decode(bytes);
+    if (decoded === undefined) return encodeFailure(Errno.EPROTO);
+    const { operation, credentials } = decoded;
+    if (!isReadOnly(operation)) return encodeFailure(Errno.EROFS);
+    return this.run(operation, credentials, this.store.header.row.clock, session);
+  }
+
+  sessionEnded(session: SessionId): void {
+    releaseAll(this.store, session);
+  }
+
+  private run(operation: Operation, who: Credentials, now: Time, session: SessionId): Buffer {
+    const outcome = perform({ store: this.store, who, now, session }, operation);
+    return typeof outcome === 'number' ? encodeFailure(outcome) : encodeResult(operation.op, outcome as never);
+  }
+}
+
+function decode(bytes: Uint8Array): ReturnType<typeof decodeOperation> | undefined {
+  try {
+    return decodeOperation(bytes);
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined;
+    throw error;
+  }
+}
+
+function perform(call: Call, o: Operation): Outcome {
+  switch (o.op) {
+    case 'null':
+      return o.resultBytes > ZEROS.length ? Errno.EINVAL : { errno: 0, padding: ZEROS.subarray(0, o.resultBytes) };
+    case 'lookup':
+      return lookup(call, o);
+    case 'getattr':
+      return getattr(call, o);
+    case 'setattr':
+      return setattr(call, o);
+    case 'readdir':
+      return readdir(call, o);
+    case 'create':
+      return create(call, o);
+    case 'mkdir':
+      return mkdir(call, o);
+    case 'mknod':
+      return mknod(call, o);
+    case 'symlink':
+      return symlink(call, o);
+    case 'readlink':
+      return readlink(call, o);
+    case 'link':
+      return link(call, o);
+    case 'unlink':
+      return unlink(call, o);
+    case 'rmdir':
+      return rmdir(call, o);
+    case 'rename':
+      return rename(call, o);
+    case 'open':
+      return open(call, o);
+    case 'release':
+      return release(call, o);
+    case 'read':
+      return read(call, o);
+    case 'write':
+      return write(call, o);
+    case 'fsync':
+      return fsync(call, o);
+    case 'statfs':
+      return statfs(call);
+  }
+}
