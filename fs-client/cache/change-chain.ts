@@ -1,0 +1,45 @@
+/**
+ * Tells our own changes of an inode from others'. The change counter (RFC 8881 §5.8.1.4) rises by one with every
+ * change, so as long as each value after a known one was returned to a change of this mount, nobody else has changed
+ * anything since. Replies may come in any order, since changes that commute are outstanding together.
+ */
+
+/** Own changes known ahead of a missing one; more than that is not worth remembering. */
+const MAX_AHEAD = 256;
+const BROKEN = -1;
+
+export class ChangeChain {
+  private known = BROKEN;
+  /** Made when first needed: most inodes never have two changes outstanding. */
+  private ahead: Set<number> | undefined;
+
+  /** What is remembered is what the service had at this value. */
+  restart(change: number): void {
+    this.known = change;
+    this.ahead = undefined;
+  }
+
+  /** What is remembered cannot be trusted, whatever is returned from now on. */
+  break(): void {
+    this.known = BROKEN;
+    this.ahead = undefined;
+  }
+
+  /** One change of this mount left the counter at `change`. */
+  own(change: number): void {
+    if (this.known === BROKEN || change <= this.known) return;
+    if (change !== this.known + 1) {
+      this.ahead ??= new Set();
+      if (this.ahead.size >= MAX_AHEAD) this.break();
+      else this.ahead.add(change);
+      return;
+    }
+    this.known = change;
+    while (this.ahead?.delete(this.known + 1)) this.known++;
+  }
+
+  /** Whether everything up to `change` was known or our own. */
+  reaches(change: number): boolean {
+    return this.known === change;
+  }
+}

@@ -1,0 +1,168 @@
+/** What this mount knows of the inodes that the kernel holds. */
+import type { Attributes, Handle } from '../../src/fileservice/types.js';
+import { ROOT_HANDLE } from '../../src/fileservice/types.js';
+import { ChangeChain } from './change-chain.js';
+
+/** A name that led to an inode. */
+export interface Link {
+  parent: Node;
+  name: string;
+}
+
+/** All names of a directory, as of when its change counter had the value its chain has. */
+export interface Listing {
+  names: Set<string>;
+  /** Clock until which it may be answered from. */
+  until: number;
+}
+
+/** Listings larger than this are not kept. */
+export const LISTING_NAMES = 20_000;
+
+export class Node implements Handle {
+  readonly ino: number;
+  generation: number;
+  /** References the kernel holds. */
+  lookups = 0;
+  /** Open files, and opens under way. */
+  opens = 0;
+  /** The newest attributes seen, and the clock until which they may be answered. */
+  attributes: Attributes | undefined;
+  attributesUntil = 0;
+  /** Clock until which the kernel answers from attributes it got from here. */
+  kernelUntil = 0;
+  /** Names that led here, the last used one last, and the clock until which that one may be answered. */
+  readonly links: Link[] = [];
+  linkUntil = 0;
+  /** Of a file: the changes behind the kernel's pages. Of a directory: those behind its listing. */
+  readonly chain = new ChangeChain();
+  /** The changes behind the attributes that the kernel answers from. */
+  readonly kernelChain = new ChangeChain();
+  /** Of a directory: inodes by name, as last seen. */
+  readonly children = new Map<string, Node>();
+  listing: Listing | undefined;
+  /** The last name is gone, and the service keeps the inode for this mount until `release`. */
+  retained = false;
+  /** An unlink or rename under way that may take the last name. */
+  removal: Promise<unknown> | undefined;
+
+  constructor(handle: Handle) {
+    this.ino = handle.ino;
+    this.generation = handle.generation;
+  }
+
+  get link(): Link | undefined {
+    return this.links[this.links.length - 1];
+  }
+
+  /** Nothing remembered of this inode is answered any more. */
+  expire(): void {
+    this.attributesUntil = 0;
+    this.linkUntil = 0;
+    this.listing = undefined;
+  }
+
+  /** Takes attributes over that are good until `until`, unless newer ones are known already. */
+  learn(attributes: Attributes, until: number): void {
+    if (attributes.generation !== this.generation) {
+      this.generation = attributes.generation;
+      this.attributes = undefined;
+      this.chain.break();
+      this.listing = undefined;
+    }
+    const known = this.attributes;
+    if (known !== undefined && attributes.change < known.change) return;
+    // A directory changed by others: the listing is of the past.
+    if (this.listing !== undefined) {
+      if (this.chain.reaches(attributes.change)) this.listing.until = Math.max(this.listing.until, until);
+      else this.listing = undefined;
+    }
+    this.attributes = attributes;
+    this.attributesUntil = known?.change === attributes.change ? Math.max(this.attributesUntil, until) : until;
+  }
+
+  /** As `learn`, for attributes that a change by this mount returned. */
+  learnOwn(attributes: Attributes, until: number): void {
+    this.chain.own(attributes.change);
+    this.kernelChain.own(attributes.change);
+    this.learn(attributes, until);
+  }
+
+  /** Keeps the names just read, all while the directory's change counter was `change`. */
+  keepListing(names: Set<string>, change: number, until: number): void {
+    if (this.attributes !== undefined && this.attributes.change !== change) return;
+    this.chain.restart(change);
+    this.listing = names.size <= LISTING_NAMES ? { names, until } : undefined;
+  }
+
+  /** `name` in this directory now leads to `child`. */
+  bind(name: string, child: Node, until: number): void {
+    const known = this.children.get(name);
+    if (known !== child) {
+      if (known !== undefined) forgetLink(known, this, name);
+      this.children.set(name, child);
+    }
+    if (child.link?.parent !== this || child.link.name !== name) {
+      forgetLink(child, this, name);
+      child.links.push({ parent: this, name });
+    }
+    child.linkUntil = until;
+    this.listing?.names.add(name);
+  }
+
+  /** `name` in this directory leads nowhere, as far as is known. */
+  unbind(name: string): void {
+    const child = this.children.get(name);
+    if (child !== undefined) {
+      this.children.delete(name);
+      forgetLink(child, this, name);
+    }
+    this.listing?.names.delete(name);
+  }
+}
+
+function forgetLink(node: Node, parent: Node, name: string): void {
+  const at = node.links.findIndex((link) => link.parent === parent && link.name === name);
+  if (at === -1) return;
+  if (at === node.links.length - 1) node.linkUntil = 0;
+  node.links.splice(at, 1);
+}
+
+/** Exactly the inodes that the kernel references or that are open: its bound is the kernel's. */
+export class NodeTable {
+  readonly root = new Node(ROOT_HANDLE);
+  private readonly nodes = new Map<number, Node>([[ROOT_HANDLE.ino, this.root]]);
+
+  get size(): number {
+    return this.nodes.size;
+  }
+
+  get(ino: number): Node | undefined {
+    return this.nodes.get(ino);
+  }
+
+  /** The node of these attributes, made if the kernel gets to know it just now; takes them over. */
+  learn(attributes: Attributes, until: number): Node {
+    let node = this.nodes.get(attributes.ino);
+    if (node === undefined) {
+      node = new Node(attributes);
+      this.nodes.set(node.ino, node);
+    }
+    node.learn(attributes, until);
+    return node;
+  }
+
+  forget(ino: number, count: number): void {
+    const node = this.nodes.get(ino);
+    if (node === undefined) return;
+    node.lookups -= count;
+    this.dropIfUnused(node);
+  }
+
+  /** To be called when a node has lost its last kernel reference or open file. */
+  dropIfUnused(node: Node): void {
+    if (node.lookups > 0 || node.opens > 0 || node === this.root) return;
+    this.nodes.delete(node.ino);
+    for (const { parent, name } of node.links.splice(0)) parent.children.delete(name);
+  }
+}

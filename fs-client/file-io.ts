@@ -1,0 +1,255 @@
+/** Calls on files: attributes, opening, data. */
+import { Errno } from '../src/fileservice/errno.js';
+import { Access, type Operation } from '../src/fileservice/operations.js';
+import type { Failure } from '../src/fileservice/results.js';
+import { type Attributes, type Credentials, FileLimits } from '../src/fileservice/types.js';
+import type { Node } from './cache/node.js';
+import {
+  type Answer,
+  type AttributeChanges,
+  type AttributesAnswer,
+  type Caller,
+  DONE,
+  type EntryAnswer,
+  type OpenAnswer,
+  type Outcome,
+  type WriteFlags,
+} from './kernel/kernel.js';
+import { OpenFlag } from './kernel/open-flags.js';
+import { type MountContext, type OpenFile, STALE } from './mount-context.js';
+import { bytesOf, type Namespace } from './namespace.js';
+
+const EMPTY = new Uint8Array(0);
+
+export class FileIo {
+  private readonly openFiles = new Map<number, OpenFile>();
+  private nextFh = 1;
+
+  constructor(
+    private readonly context: MountContext,
+    private readonly namespace: Namespace,
+  ) {}
+
+  getattr(caller: Caller, ino: number): Answer<AttributesAnswer> {
+    const { nodes, writes } = this.context;
+    const node = nodes.get(ino);
+    if (node === undefined) return STALE;
+    if (!writes.isDirty(node) && node.attributesUntil > performance.now()) {
+      return { errno: 0, ...this.context.attributesAnswer(node) };
+    }
+    return this.freshAttributes(caller, node);
+  }
+
+  private async freshAttributes(caller: Caller, node: Node): Promise<Outcome<AttributesAnswer>> {
+    const { files, writes } = this.context;
+    // The times of held data are those of its execution.
+    await writes.flush(node);
+    if (node.attributesUntil <= performance.now()) {
+      const until = this.context.freshUntil();
+      const { uid, gid } = caller;
+      const result = await files.perform({ uid, gid, groups: [] }, { op: 'getattr', node });
+      if (!('attributes' in result)) return result;
+      node.learn(result.attributes, until);
+    }
+    return { errno: 0, ...this.context.attributesAnswer(node) };
+  }
+
+  async setattr(
+    caller: Caller,
+    ino: number,
+    fh: number | undefined,
+    changes: AttributeChanges,
+  ): Promise<Outcome<AttributesAnswer>> {
+    const { files, nodes, credentials, writes } = this.context;
+    const node = nodes.get(ino);
+    if (node === undefined) return STALE;
+    if (changes.size !== undefined && changes.size > FileLimits.fileBytes) return { errno: Errno.EFBIG };
+    const file = fh === undefined || changes.size === undefined ? undefined : this.openFiles.get(fh);
+    // Held data must not be cut, dated or owned after the fact.
+    await writes.flush(node);
+    const until = this.context.freshUntil();
+    const who = file?.credentials ?? credentials.of(caller);
+    const result = await files.perform(who, { op: 'setattr', node, ...changes });
+    if (!('attributes' in result)) {
+      node.expire();
+      return result;
+    }
+    node.learnOwn(result.attributes, until);
+    return { errno: 0, ...this.context.attributesAnswer(node) };
+  }
+
+  /** Close-to-open: asks a quorum whether the name the kernel walked still leads here, and for the newest attributes. */
+  async open(caller: Caller, ino: number, flags: number): Promise<Outcome<OpenAnswer>> {
+    const { files, nodes, credentials, profile } = this.context;
+    const node = nodes.get(ino);
+    if (node === undefined) return STALE;
+    // Counted from now on, so that an unlink that comes after this call spares the file.
+    node.opens++;
+    if (node.removal !== undefined) await node.removal;
+    const until = this.context.freshUntil();
+    const who = credentials.of(caller);
+    const operation: Extract<Operation, { op: 'open' }> = { op: 'open', node, access: accessOf(flags) };
+    const link = profile.resolveAtOpen && !node.retained ? node.link : undefined;
+    if (link !== undefined) {
+      operation.parent = link.parent;
+      operation.name = bytesOf(link.name);
+    }
+    const result = await files.perform(who, operation);
+    if (!('attributes' in result)) {
+      if (result.errno === Errno.ESTALE) this.forgetLink(node);
+      this.context.closed(node);
+      return result;
+    }
+    if (result.parent !== undefined && link !== undefined) {
+      link.parent.learn(result.parent, until);
+      node.linkUntil = until;
+    }
+    const current = node.chain.reaches(result.attributes.change);
+    if (!current) node.chain.restart(result.attributes.change);
+    node.learn(result.attributes, until);
+    await this.expireInKernel(node, result.attributes);
+    return { errno: 0, ...this.newFile(node, who, flags, current) };
+  }
+
+  /** The kernel walks again and is answered by the service. */
+  private forgetLink(node: Node): void {
+    const { link } = node;
+    node.expire();
+    if (link === undefined) return;
+    link.parent.expire();
+    link.parent.unbind(link.name);
+  }
+
+  /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
+  private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
+    if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
+    node.kernelUntil = 0;
+    await this.context.notifier.invalidateAttributes(node.ino);
+  }
+
+  private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
+    const { pageCache } = this.context.profile;
+    const fh = this.nextFh++;
+    this.openFiles.set(fh, { fh, node, credentials, failure: 0 });
+    const readOnly = (flags & OpenFlag.ACCESS_MODE) === 0;
+    return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush: readOnly };
+  }
+
+  async create(
+    caller: Caller,
+    parentIno: number,
+    name: string,
+    mode: number,
+    flags: number,
+  ): Promise<Outcome<EntryAnswer & { open: OpenAnswer }>> {
+    const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
+    const truncate = (flags & OpenFlag.TRUNCATE) !== 0;
+    const access = accessOf(flags);
+    const made = await this.namespace.make(caller, parentIno, name, {
+      op: 'create',
+      mode,
+      exclusive,
+      truncate,
+      access,
+    });
+    if (!('node' in made)) return made;
+    const { node, created } = made;
+    node.opens++;
+    const who = this.context.credentials.of(caller);
+    return { errno: 0, ...this.context.entryAnswer(node), open: this.newFile(node, who, flags, created) };
+  }
+
+  read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }> {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    if (offset >= FileLimits.fileBytes) return { errno: 0, data: EMPTY };
+    return this.readData(file, offset, Math.min(length, FileLimits.ioBytes));
+  }
+
+  private async readData(file: OpenFile, offset: number, length: number): Promise<Outcome<{ data: Uint8Array }>> {
+    const { files, writes } = this.context;
+    const { node, credentials } = file;
+    await writes.flush(node);
+    const until = this.context.freshUntil();
+    const result = await files.perform(credentials, { op: 'read', node, offset, length });
+    if (!('data' in result)) return result;
+    node.learn(result.attributes, until);
+    // Pages of different times: good enough while the file is open, but not to be kept for the next who opens it.
+    if (!node.chain.reaches(result.attributes.change) && !writes.isDirty(node)) node.chain.break();
+    return result;
+  }
+
+  write(fh: number, offset: number, data: Uint8Array, flags: WriteFlags): Answer {
+    const { profile, writes } = this.context;
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    const failed = takeFailure(file);
+    if (failed !== undefined) return failed;
+    if (offset + data.length > FileLimits.fileBytes) return { errno: Errno.EFBIG };
+    if (!profile.writeBehind) return this.writeThrough(file, offset, Buffer.from(data), flags);
+    const room = writes.write(file, file.node, offset, data, flags);
+    return room === undefined ? DONE : room.then(() => DONE);
+  }
+
+  private async writeThrough(file: OpenFile, offset: number, data: Buffer, flags: WriteFlags): Promise<Outcome> {
+    const { append, killPrivileges, synchronous } = flags;
+    const { node, credentials } = file;
+    const until = this.context.freshUntil();
+    const result = await this.context.files.perform(credentials, {
+      ...{ op: 'write', node, offset, append, killPrivileges, data },
+    });
+    if (!('attributes' in result)) return result;
+    node.learnOwn(result.attributes, until);
+    // The kernel does so itself after writes through its page cache.
+    return synchronous ? this.sync(node, credentials) : DONE;
+  }
+
+  private async sync(node: Node, credentials: Credentials): Promise<Outcome> {
+    const result = await this.context.files.perform(credentials, { op: 'fsync', node });
+    return { errno: result.errno };
+  }
+
+  flush(fh: number): Answer {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    if (!this.context.writes.isDirty(file.node)) return takeFailure(file) ?? DONE;
+    return this.context.writes.flush(file.node).then(() => takeFailure(file) ?? DONE);
+  }
+
+  async fsync(fh: number): Promise<Outcome> {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    await this.context.writes.flush(file.node);
+    return takeFailure(file) ?? this.sync(file.node, file.credentials);
+  }
+
+  release(fh: number): void {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return;
+    this.openFiles.delete(fh);
+    const { node } = file;
+    // Pages of a mapping may have been written after the last close.
+    if (this.context.writes.isDirty(node) && !node.retained) this.context.inBackground(this.context.writes.flush(node));
+    this.context.closed(node);
+  }
+}
+
+/** Reported once: the next call on this open file starts afresh, as with NFS. */
+function takeFailure(file: OpenFile): Failure | undefined {
+  if (file.failure === 0) return undefined;
+  const { failure: errno } = file;
+  file.failure = 0;
+  return { errno };
+}
+
+function accessOf(flags: number): number {
+  if (flags & OpenFlag.EXECUTE) return Access.EXECUTE;
+  switch (flags & OpenFlag.ACCESS_MODE) {
+    case OpenFlag.WRITE_ONLY:
+      return Access.WRITE;
+    case OpenFlag.READ_WRITE:
+      return Access.READ | Access.WRITE;
+    default:
+      return Access.READ;
+  }
+}

@@ -1,0 +1,98 @@
+/** The file system of one mount: kernel calls in, calls of the replicated service out, with what may be remembered. */
+import type { Logger } from 'pino';
+import type { FileSystemStatistics } from '../src/fileservice/results.js';
+import type { Profile } from './cache/profile.js';
+import { Directories } from './directories.js';
+import { FileIo } from './file-io.js';
+import type { Files } from './files.js';
+import type { Answer, Caller, FileSystem, Notifier, Outcome } from './kernel/kernel.js';
+import { MountContext } from './mount-context.js';
+import { Namespace } from './namespace.js';
+
+/** statfs(2) is answered from the last reply, which is renewed behind it when it is this old. */
+const STATISTICS_MS = 1000;
+
+const NOBODY = { uid: 0, gid: 0, groups: [] };
+
+export class ReplicatedFileSystem implements FileSystem {
+  private readonly context: MountContext;
+  private readonly namespace: Namespace;
+  private readonly io: FileIo;
+  private readonly directories: Directories;
+  private statistics: FileSystemStatistics | undefined;
+  private statisticsUntil = 0;
+
+  constructor(
+    private readonly files: Files,
+    profile: Profile,
+    log: Logger,
+  ) {
+    this.context = new MountContext(files, profile, log);
+    this.namespace = new Namespace(this.context);
+    this.io = new FileIo(this.context, this.namespace);
+    this.directories = new Directories(this.context);
+  }
+
+  attached(notifier: Notifier): void {
+    this.context.notifier = notifier;
+  }
+
+  /** Resolves when everything answered has been executed by the service, as far as it could be. */
+  quiesce(): Promise<void> {
+    return this.context.quiesce();
+  }
+
+  statfs(): Answer<{ statistics: FileSystemStatistics }> {
+    const now = performance.now();
+    const { statistics } = this;
+    if (statistics === undefined) return this.askStatistics();
+    if (this.statisticsUntil <= now) {
+      this.statisticsUntil = now + STATISTICS_MS;
+      this.context.inBackground(this.askStatistics());
+    }
+    return { errno: 0, statistics };
+  }
+
+  private async askStatistics(): Promise<Outcome<{ statistics: FileSystemStatistics }>> {
+    const result = await this.files.perform(NOBODY, { op: 'statfs' });
+    if (!('statistics' in result)) return result;
+    this.statistics = result.statistics;
+    this.statisticsUntil = performance.now() + STATISTICS_MS;
+    return result;
+  }
+
+  forget(ino: number, count: number): void {
+    this.context.nodes.forget(ino, count);
+  }
+
+  lookup = (caller: Caller, parent: number, name: string) => this.namespace.lookup(caller, parent, name);
+  unlink = (caller: Caller, parent: number, name: string) => this.namespace.unlink(caller, parent, name);
+  rmdir = (caller: Caller, parent: number, name: string) => this.namespace.rmdir(caller, parent, name);
+  link = (caller: Caller, ino: number, parent: number, name: string) => this.namespace.link(caller, ino, parent, name);
+  mkdir = (caller: Caller, parent: number, name: string, mode: number) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'mkdir', mode });
+  mknod = (caller: Caller, parent: number, name: string, mode: number, rdev: number) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'mknod', mode, rdev });
+  symlink = (caller: Caller, parent: number, name: string, target: string) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'symlink', target: Buffer.from(target, 'latin1') });
+  rename: FileSystem['rename'] = (caller, parent, name, newParent, newName, flags) =>
+    this.namespace.rename(caller, parent, name, newParent, newName, flags);
+  readlink = (caller: Caller, ino: number) => this.namespace.readlink(caller, ino);
+
+  getattr = (caller: Caller, ino: number) => this.io.getattr(caller, ino);
+  setattr: FileSystem['setattr'] = (caller, ino, fh, changes) => this.io.setattr(caller, ino, fh, changes);
+  open = (caller: Caller, ino: number, flags: number) => this.io.open(caller, ino, flags);
+  create: FileSystem['create'] = (caller, parent, name, mode, flags) =>
+    this.io.create(caller, parent, name, mode, flags);
+  read = (fh: number, offset: number, length: number) => this.io.read(fh, offset, length);
+  write: FileSystem['write'] = (fh, offset, data, flags) => this.io.write(fh, offset, data, flags);
+  flush = (fh: number) => this.io.flush(fh);
+  fsync = (fh: number) => this.io.fsync(fh);
+  release = (fh: number) => this.io.release(fh);
+
+  opendir = (caller: Caller, ino: number) => this.directories.opendir(caller, ino);
+  readdir = (fh: number, cookie: number) => this.directories.readdir(fh, cookie);
+  adopt: FileSystem['adopt'] = (fh, entry) => this.directories.adopt(fh, entry);
+  fsyncdir = (fh: number) => this.directories.fsyncdir(fh);
+  releasedir = (fh: number) => this.directories.releasedir(fh);
+}

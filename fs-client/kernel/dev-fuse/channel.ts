@@ -1,0 +1,127 @@
+/** The two directions of a /dev/fuse descriptor: requests in, replies and notifications out. */
+import { write, writeSync, writevSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { Notifier } from '../kernel.js';
+import { Notification, Size } from './abi.js';
+import { ReplyBuffer } from './reply.js';
+
+/** Notifications being written at a time: each may hold a thread of the pool until a request is answered. */
+const NOTIFICATIONS_IN_FLIGHT = 1;
+/** Waiting beyond this, further ones are dropped: what they tell expires by itself with the kernel's timeouts. */
+const NOTIFICATIONS_QUEUED = 1024;
+
+export class Channel implements Notifier {
+  readonly reply = new ReplyBuffer();
+  notifications = 0;
+  droppedNotifications = 0;
+  private readonly queue: Buffer[] = [];
+  private inFlight = 0;
+  private open = true;
+
+  constructor(
+    private readonly fd: number,
+    private readonly log: Logger,
+  ) {}
+
+  /** The device has ended: nothing is written any more. */
+  end(): void {
+    this.open = false;
+    this.queue.length = 0;
+  }
+
+  /** Sends what `reply` holds, or only its header if `errno` is not 0. */
+  send(uniqueLow: number, uniqueHigh: number, errno: number): void {
+    if (!this.open) return;
+    const { reply } = this;
+    const length = errno === 0 ? reply.length : Size.OUT_HEADER;
+    reply.header(length, errno, uniqueLow, uniqueHigh);
+    try {
+      writeSync(this.fd, reply.bytes, 0, length);
+    } catch (error) {
+      this.refused(error as NodeJS.ErrnoException);
+    }
+  }
+
+  /** Header and data gathered in one system call, without a copy. */
+  sendData(uniqueLow: number, uniqueHigh: number, data: Uint8Array): void {
+    if (!this.open) return;
+    const { reply } = this;
+    reply.header(Size.OUT_HEADER + data.length, 0, uniqueLow, uniqueHigh);
+    try {
+      writevSync(this.fd, [reply.bytes.subarray(0, Size.OUT_HEADER), data]);
+    } catch (error) {
+      this.refused(error as NodeJS.ErrnoException);
+    }
+  }
+
+  private refused(error: NodeJS.ErrnoException): void {
+    // ENOENT: the request was interrupted and is gone. ENODEV, EPERM: the mount is.
+    if (error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'EPERM') return;
+    this.log.error({ err: error }, 'the kernel refused a reply');
+  }
+
+  invalidateAttributes(ino: number): Promise<void> {
+    // Not queued behind those that may wait: OPEN waits for it.
+    return new Promise((resolve) => this.write(inodeMessage(ino, -1), resolve));
+  }
+
+  invalidateData(ino: number): void {
+    this.notify(inodeMessage(ino, 0));
+  }
+
+  invalidateEntry(parent: number, name: string): void {
+    const message = Buffer.alloc(Size.OUT_HEADER + 16 + name.length + 1);
+    header(message, Notification.INVAL_ENTRY);
+    message.writeBigUInt64LE(BigInt(parent), 16);
+    message.writeUInt32LE(name.length, 24);
+    message.write(name, 32, 'latin1');
+    this.notify(message);
+  }
+
+  /**
+   * Asynchronously, because a notification can wait in the kernel for a lock whose holder waits for our reply: written
+   * from the thread that replies, three combinations of them deadlocked.
+   */
+  private notify(message: Buffer): void {
+    if (!this.open || this.queue.length >= NOTIFICATIONS_QUEUED) {
+      this.droppedNotifications++;
+      return;
+    }
+    this.queue.push(message);
+    this.pump();
+  }
+
+  private pump(): void {
+    if (this.inFlight >= NOTIFICATIONS_IN_FLIGHT) return;
+    const next = this.queue.shift();
+    if (next === undefined) return;
+    this.inFlight++;
+    this.write(next, () => {
+      this.inFlight--;
+      this.pump();
+    });
+  }
+
+  private write(message: Buffer, done: () => void): void {
+    this.notifications++;
+    write(this.fd, message, 0, message.length, null, (error) => {
+      // ENOENT: the kernel does not hold that inode or name, which is as good.
+      if (error && error.code !== 'ENOENT' && this.open) this.log.warn({ err: error }, 'a notification was refused');
+      done();
+    });
+  }
+}
+
+function header(message: Buffer, code: number): void {
+  message.writeUInt32LE(message.length, 0);
+  message.writeInt32LE(code, 4);
+}
+
+/** fuse_notify_inval_inode_out: with a negative offset attributes only, else pages from there to the end too. */
+function inodeMessage(ino: number, offset: number): Buffer {
+  const message = Buffer.alloc(Size.OUT_HEADER + 24);
+  header(message, Notification.INVAL_INODE);
+  message.writeBigUInt64LE(BigInt(ino), 16);
+  message.writeBigInt64LE(BigInt(offset), 24);
+  return message;
+}

@@ -1,0 +1,289 @@
+/** Turns requests of the kernel into calls of the file system, and what those yield into replies. */
+import type { Logger } from 'pino';
+import { Errno } from '../../../src/fileservice/errno.js';
+import type { Failure } from '../../../src/fileservice/results.js';
+import type { Answer, EntryAnswer, FileSystem, LookupAnswer, Outcome } from '../kernel.js';
+import { OpenFlag } from '../open-flags.js';
+import { Opcode, opcodeName, Size, WRITE_KILL_SUIDGID } from './abi.js';
+import type { Channel } from './channel.js';
+import { negotiate } from './negotiation.js';
+import { LISTING_BYTES, type ReplyBuffer } from './reply.js';
+import { Request } from './request.js';
+
+/** A request that is still unanswered this long after its caller got a signal is answered EINTR: `kill` works. */
+const INTERRUPT_GRACE_MS = 2000;
+/** Not an errno of the service: only a local wait is interrupted. */
+const EINTR = 4;
+const TWO_TO_32 = 0x1_0000_0000;
+
+/** A request that awaits its answer. Gone from `Session.waiting` once a reply has been sent. */
+interface Waiting {
+  low: number;
+  high: number;
+}
+
+type Send<T> = (reply: ReplyBuffer, value: T) => void;
+
+const sendEntry: Send<EntryAnswer> = (reply, answer) => reply.entry(answer);
+const sendNothing: Send<unknown> = () => {};
+
+export class Session {
+  /** What was agreed at INIT, for the log. */
+  agreed = '';
+  readonly requests = new Map<number, number>();
+  private readonly waiting = new Map<number, Waiting>();
+  /** Parses into itself again and again: nothing of it outlives the handler. */
+  private request: Request | undefined;
+  private requestBuffer: Buffer | undefined;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly fs: FileSystem,
+    private readonly options: { readdirPlus: boolean },
+    private readonly log: Logger,
+    private readonly onInitialized: (problem: string | undefined) => void,
+  ) {}
+
+  /** One message of the kernel, at the start of `buffer`. */
+  onRequest(buffer: Buffer, length: number): void {
+    if (this.requestBuffer !== buffer) {
+      this.requestBuffer = buffer;
+      this.request = new Request(buffer);
+    }
+    const request = this.request!;
+    if (!request.parse(length)) {
+      this.log.error({ length }, 'not a FUSE request');
+      return;
+    }
+    this.requests.set(request.opcode, (this.requests.get(request.opcode) ?? 0) + 1);
+    this.dispatch(request);
+  }
+
+  private dispatch(r: Request): void {
+    const { fs } = this;
+    switch (r.opcode) {
+      case Opcode.LOOKUP:
+        this.lookup(r, fs.lookup(r.caller(), r.ino, r.name(0)));
+        break;
+      case Opcode.FORGET:
+        fs.forget(r.ino, r.u64(0));
+        break;
+      case Opcode.BATCH_FORGET:
+        this.batchForget(r);
+        break;
+      case Opcode.GETATTR:
+        this.answer(r, fs.getattr(r.caller(), r.ino), (reply, a) => reply.attributes(a));
+        break;
+      case Opcode.SETATTR: {
+        const changes = r.attributeChanges();
+        if (changes === undefined) {
+          this.fail(r, Errno.EINVAL);
+          break;
+        }
+        const answer = fs.setattr(r.caller(), r.ino, r.setattrFileHandle(), changes);
+        this.answer(r, answer, (reply, a) => reply.attributes(a));
+        break;
+      }
+      case Opcode.READLINK:
+        this.answerData(r, fs.readlink(r.caller(), r.ino), (value) => value.target);
+        break;
+      case Opcode.SYMLINK: {
+        const [name, target] = r.names(0);
+        this.answer(r, fs.symlink(r.caller(), r.ino, name, target), sendEntry);
+        break;
+      }
+      case Opcode.MKNOD:
+        this.answer(r, fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4)), sendEntry);
+        break;
+      case Opcode.MKDIR:
+        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0)), sendEntry);
+        break;
+      case Opcode.UNLINK:
+        this.answer(r, fs.unlink(r.caller(), r.ino, r.name(0)), sendNothing);
+        break;
+      case Opcode.RMDIR:
+        this.answer(r, fs.rmdir(r.caller(), r.ino, r.name(0)), sendNothing);
+        break;
+      case Opcode.RENAME: {
+        const [name, newName] = r.names(8);
+        this.answer(r, fs.rename(r.caller(), r.ino, name, r.u64(0), newName, 0), sendNothing);
+        break;
+      }
+      case Opcode.RENAME2: {
+        const [name, newName] = r.names(16);
+        this.answer(r, fs.rename(r.caller(), r.ino, name, r.u64(0), newName, r.u32(8)), sendNothing);
+        break;
+      }
+      case Opcode.LINK:
+        this.answer(r, fs.link(r.caller(), r.u64(0), r.ino, r.name(8)), sendEntry);
+        break;
+      case Opcode.OPEN:
+        this.answer(r, fs.open(r.caller(), r.ino, r.u32(0)), (reply, a) => reply.open(a));
+        break;
+      case Opcode.CREATE:
+        this.answer(r, fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0)), (reply, a) =>
+          reply.entry(a).open(a.open),
+        );
+        break;
+      case Opcode.READ:
+        this.answerData(r, fs.read(r.u64(0), r.u64(8), r.u32(16)), (value) => value.data);
+        break;
+      case Opcode.WRITE:
+        this.write(r);
+        break;
+      case Opcode.STATFS:
+        this.answer(r, fs.statfs(), (reply, value) => reply.statistics(value.statistics));
+        break;
+      case Opcode.RELEASE:
+        fs.release(r.u64(0));
+        this.succeed(r);
+        break;
+      case Opcode.FSYNC:
+        this.answer(r, fs.fsync(r.u64(0)), sendNothing);
+        break;
+      case Opcode.FLUSH:
+        this.answer(r, fs.flush(r.u64(0)), sendNothing);
+        break;
+      case Opcode.OPENDIR:
+        this.answer(r, fs.opendir(r.caller(), r.ino), (reply, value) =>
+          reply.open({ fh: value.fh, keepCache: false, directIo: false, noFlush: false }),
+        );
+        break;
+      case Opcode.READDIR:
+        this.readdir(r, false);
+        break;
+      case Opcode.READDIRPLUS:
+        this.readdir(r, true);
+        break;
+      case Opcode.RELEASEDIR:
+        fs.releasedir(r.u64(0));
+        this.succeed(r);
+        break;
+      case Opcode.FSYNCDIR:
+        this.answer(r, fs.fsyncdir(r.u64(0)), sendNothing);
+        break;
+      case Opcode.INIT:
+        this.init(r);
+        break;
+      case Opcode.INTERRUPT:
+        this.interrupt(r);
+        break;
+      case Opcode.DESTROY:
+        this.succeed(r);
+        break;
+      case Opcode.NOTIFY_REPLY:
+        break;
+      default:
+        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), extended
+        // attributes, LSEEK, FALLOCATE, COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
+        this.fail(r, Errno.ENOSYS);
+        break;
+    }
+  }
+
+  private init(r: Request): void {
+    const { errno, agreed } = negotiate(r, this.channel.reply, this.options);
+    this.agreed = agreed;
+    this.channel.send(r.uniqueLow, r.uniqueHigh, errno);
+    this.onInitialized(errno === 0 ? undefined : agreed);
+  }
+
+  private batchForget(r: Request): void {
+    const count = Math.min(r.u32(0), (r.bodyLength - 8) / 16);
+    for (let i = 0; i < count; i++) this.fs.forget(r.u64(8 + i * 16), r.u64(16 + i * 16));
+  }
+
+  private write(r: Request): void {
+    const size = r.u32(16);
+    const openFlags = r.u32(32);
+    const answer = this.fs.write(r.u64(0), r.u64(8), r.data(Size.WRITE_IN, size), {
+      append: (openFlags & OpenFlag.APPEND) !== 0,
+      synchronous: (openFlags & OpenFlag.DSYNC) !== 0,
+      killPrivileges: (r.u32(20) & WRITE_KILL_SUIDGID) !== 0,
+    });
+    this.answer(r, answer, (reply) => reply.written(size));
+  }
+
+  private lookup(r: Request, answer: LookupAnswer | Promise<LookupAnswer>): void {
+    this.settle(r, answer, (result, low, high) => {
+      const { reply } = this.channel;
+      const absentMs = 'absentMs' in result ? result.absentMs : undefined;
+      if (result.errno === 0) reply.begin().entry(result as EntryAnswer);
+      else if (absentMs !== undefined) reply.begin().absent(absentMs);
+      this.channel.send(low, high, absentMs === undefined ? result.errno : 0);
+    });
+  }
+
+  private readdir(r: Request, plus: boolean): void {
+    const fh = r.u64(0);
+    const cookie = r.u64(8);
+    const limit = Math.min(r.u32(16), LISTING_BYTES);
+    this.answer(r, this.fs.readdir(fh, cookie), (reply, { entries, first }) => {
+      for (let i = first; i < entries.length; i++) {
+        const entry = entries[i];
+        if (!reply.fits(entry.name, plus, limit)) break;
+        if (plus) reply.directoryEntryPlus(entry, this.fs.adopt(fh, entry));
+        else reply.directoryEntry(entry);
+      }
+    });
+  }
+
+  private interrupt(r: Request): void {
+    const low = r.u32(0);
+    const high = r.u32(4);
+    const key = high * TWO_TO_32 + low;
+    const waiting = this.waiting.get(key);
+    if (waiting === undefined) return;
+    const timer = setTimeout(() => {
+      if (this.waiting.get(key) !== waiting) return;
+      this.waiting.delete(key);
+      this.channel.send(low, high, EINTR);
+    }, INTERRUPT_GRACE_MS);
+    timer.unref();
+  }
+
+  private answer<T>(r: Request, answer: Answer<T>, send: Send<T>): void {
+    this.settle<Outcome<T>>(r, answer, (result, low, high) => {
+      if (result.errno === 0) send(this.channel.reply.begin(), result as { errno: 0 } & T);
+      this.channel.send(low, high, result.errno);
+    });
+  }
+
+  private answerData<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
+    this.settle<Outcome<T>>(r, answer, (result, low, high) => {
+      if (result.errno === 0) this.channel.sendData(low, high, data(result as { errno: 0 } & T));
+      else this.channel.send(low, high, result.errno);
+    });
+  }
+
+  /** Calls `send` with the result: at once, or when it is there, unless the request was interrupted meanwhile. */
+  private settle<R extends { errno: number }>(
+    r: Request,
+    answer: R | Promise<R>,
+    send: (result: R | Failure, low: number, high: number) => void,
+  ): void {
+    const { uniqueLow: low, uniqueHigh: high, opcode } = r;
+    if (!(answer instanceof Promise)) {
+      send(answer, low, high);
+      return;
+    }
+    const key = high * TWO_TO_32 + low;
+    this.waiting.set(key, { low, high });
+    const finish = (result: R | Failure) => {
+      if (this.waiting.delete(key)) send(result, low, high);
+    };
+    answer.then(finish).catch((error: unknown) => {
+      this.log.error({ err: error, request: opcodeName(opcode) }, 'a handler failed');
+      finish({ errno: Errno.EIO });
+    });
+  }
+
+  private succeed(r: Request): void {
+    this.channel.reply.begin();
+    this.channel.send(r.uniqueLow, r.uniqueHigh, 0);
+  }
+
+  private fail(r: Request, errno: number): void {
+    this.channel.send(r.uniqueLow, r.uniqueHigh, errno);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * What a kernel interface (dev-fuse, fuse-native) and the file system behind it say to each other. The vocabulary is
+ * that of inodes; an interface that only knows paths resolves them with `lookup`. Names are latin1 strings, one
+ * character a byte, so that any bytes of a name survive.
+ */
+import type { TimeUpdate } from '../../src/fileservice/operations.js';
+import type { DirectoryEntry, Failure, FileSystemStatistics } from '../../src/fileservice/results.js';
+import type { Attributes } from '../../src/fileservice/types.js';
+
+/** Who made a system call, as the kernel tells it. `pid` is 0 where the process is not visible to us. */
+export interface Caller {
+  uid: number;
+  gid: number;
+  pid: number;
+}
+
+/** Success with what it yields, or an errno. Nothing is thrown for what a caller did wrong. */
+export type Outcome<T = unknown> = Failure | ({ errno: 0 } & T);
+
+export const DONE = { errno: 0 } as const;
+
+/** Attributes and for how many milliseconds from now the kernel may answer from them. */
+export interface AttributesAnswer {
+  attributes: Attributes;
+  attributesMs: number;
+}
+
+/** A name's inode; the kernel now holds one reference more to it, until `forget`. */
+export interface EntryAnswer extends AttributesAnswer {
+  entryMs: number;
+}
+
+/** ENOENT may be remembered for `absentMs`. */
+export interface LookupFailure extends Failure {
+  absentMs?: number;
+}
+
+export interface OpenAnswer {
+  fh: number;
+  /** The kernel's pages of this file are still those of the service. */
+  keepCache: boolean;
+  /** Reads and writes bypass the page cache. */
+  directIo: boolean;
+  /** Close has nothing to wait for. */
+  noFlush: boolean;
+}
+
+export interface AttributeChanges {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  size?: number;
+  atime?: TimeUpdate;
+  mtime?: TimeUpdate;
+  killPrivileges?: boolean;
+}
+
+export interface WriteFlags {
+  append: boolean;
+  /** O_DSYNC or O_SYNC. */
+  synchronous: boolean;
+  killPrivileges: boolean;
+}
+
+/** Entries from `cookie` on are `entries` from `first` on. */
+export interface DirectoryWindow {
+  entries: readonly DirectoryEntry[];
+  first: number;
+}
+
+export type Answer<T = unknown> = Outcome<T> | Promise<Outcome<T>>;
+export type LookupAnswer = LookupFailure | ({ errno: 0 } & EntryAnswer);
+
+/** Every method may be called again while others have not answered; none of them throws or rejects. */
+export interface FileSystem {
+  /** The mount is up: caches of the kernel can be invalidated from now on. */
+  attached(notifier: Notifier): void;
+
+  lookup(caller: Caller, parent: number, name: string): LookupAnswer | Promise<LookupAnswer>;
+  /** The kernel drops `count` references to the inode. */
+  forget(ino: number, count: number): void;
+  getattr(caller: Caller, ino: number): Answer<AttributesAnswer>;
+  /** `fh` where the change is made through an open file: then that file's rights count. */
+  setattr(caller: Caller, ino: number, fh: number | undefined, changes: AttributeChanges): Answer<AttributesAnswer>;
+  readlink(caller: Caller, ino: number): Answer<{ target: Uint8Array }>;
+  symlink(caller: Caller, parent: number, name: string, target: string): Answer<EntryAnswer>;
+  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number): Answer<EntryAnswer>;
+  mkdir(caller: Caller, parent: number, name: string, mode: number): Answer<EntryAnswer>;
+  unlink(caller: Caller, parent: number, name: string): Answer;
+  rmdir(caller: Caller, parent: number, name: string): Answer;
+  rename(caller: Caller, parent: number, name: string, newParent: number, newName: string, flags: number): Answer;
+  link(caller: Caller, ino: number, parent: number, name: string): Answer<EntryAnswer>;
+
+  /** `flags` are those of open(2). */
+  open(caller: Caller, ino: number, flags: number): Answer<OpenAnswer>;
+  create(
+    caller: Caller,
+    parent: number,
+    name: string,
+    mode: number,
+    flags: number,
+  ): Answer<EntryAnswer & { open: OpenAnswer }>;
+  read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }>;
+  /** `data` is valid during the call only. All of it is written, or an errno says that none was. */
+  write(fh: number, offset: number, data: Uint8Array, flags: WriteFlags): Answer;
+  /** One descriptor of the open file is being closed. */
+  flush(fh: number): Answer;
+  fsync(fh: number): Answer;
+  /** The last descriptor is gone. */
+  release(fh: number): void;
+
+  opendir(caller: Caller, ino: number): Answer<{ fh: number }>;
+  readdir(fh: number, cookie: number): Answer<DirectoryWindow>;
+  /** The kernel takes an entry of that listing over together with its inode; undefined for `.` and `..`. */
+  adopt(fh: number, entry: DirectoryEntry): EntryAnswer | undefined;
+  fsyncdir(fh: number): Answer;
+  releasedir(fh: number): void;
+  statfs(): Answer<{ statistics: FileSystemStatistics }>;
+}
+
+/**
+ * Tells the kernel that something it remembers is no longer so. Requests that hold the same inode may have to be
+ * answered before a notification completes: never hold an answer until `invalidateData` or `invalidateEntry` is done.
+ */
+export interface Notifier {
+  /** Attributes only: takes no lock that a request could hold, so an answer may wait for it. */
+  invalidateAttributes(ino: number): Promise<void>;
+  invalidateData(ino: number): void;
+  invalidateEntry(parent: number, name: string): void;
+}
+
+export interface KernelOptions {
+  mountpoint: string;
+  /** The source column of /proc/mounts. */
+  name: string;
+  readOnly: boolean;
+  /** Users other than the one who mounts may use the mount. */
+  allowOther: boolean;
+  /** The kernel asks for entries together with their attributes. */
+  readdirPlus: boolean;
+}
+
+/** Counts since the mount began. */
+export interface KernelCounters {
+  /** By the kernel's name for them: LOOKUP, READ … */
+  requests: Record<string, number>;
+  notifications: number;
+  droppedNotifications: number;
+}
+
+export interface KernelMount {
+  /** How requests reach us: named in the log. */
+  readonly reader: string;
+  /** Why no more requests will come; resolves once. */
+  readonly ended: Promise<string>;
+  counters(): KernelCounters;
+  /** @throws an Error whose message is one line, for instance because the mount is busy. */
+  unmount(): Promise<void>;
+}

@@ -1,0 +1,129 @@
+/** What the parts of one mount's file system share, and the answers they all give. */
+import type { Logger } from 'pino';
+import { Errno } from '../src/fileservice/errno.js';
+import type { Failure } from '../src/fileservice/results.js';
+import type { Attributes, Credentials } from '../src/fileservice/types.js';
+import { type Node, NodeTable } from './cache/node.js';
+import type { Profile } from './cache/profile.js';
+import { type Extent, WriteBehind } from './cache/write-behind.js';
+import { CredentialsCache } from './credentials.js';
+import type { Files } from './files.js';
+import type { AttributesAnswer, EntryAnswer, Notifier } from './kernel/kernel.js';
+
+/** One open(2), shared by the descriptors made of it. */
+export interface OpenFile {
+  fh: number;
+  node: Node;
+  /** The opener's: a process that got the descriptor from it has its rights, as in NFS. */
+  credentials: Credentials;
+  /** What a write that had been answered already came to; told once, to the next write, fsync or close. 0: well. */
+  failure: number;
+}
+
+export const STALE: Failure = { errno: Errno.ESTALE };
+
+/** Until the kernel is attached there is nothing it could remember. */
+const NOBODY: Notifier = { invalidateAttributes: async () => {}, invalidateData: () => {}, invalidateEntry: () => {} };
+
+export class MountContext {
+  readonly nodes = new NodeTable();
+  readonly credentials = new CredentialsCache();
+  readonly writes = new WriteBehind<OpenFile>((extent) => this.execute(extent));
+  notifier: Notifier = NOBODY;
+  /** Calls that nobody waits for, but an unmount does. */
+  private readonly background = new Set<Promise<unknown>>();
+
+  constructor(
+    readonly files: Files,
+    readonly profile: Profile,
+    readonly log: Logger,
+  ) {}
+
+  /** Clock until which what a call made now returns may be answered. */
+  freshUntil(): number {
+    return performance.now() + this.profile.freshMs;
+  }
+
+  /** To the kernel: it may answer from these attributes itself. */
+  attributesAnswer(node: Node): AttributesAnswer {
+    let attributes = node.attributes as Attributes;
+    let attributesMs = Math.max(0, node.attributesUntil - performance.now());
+    if (this.writes.isDirty(node)) {
+      // The size is known, the times are not: whoever wants them asks, and is answered after the writes.
+      attributesMs = 0;
+      const end = this.writes.end(node);
+      if (end > attributes.size) attributes = { ...attributes, size: end };
+    }
+    node.kernelUntil = performance.now() + attributesMs;
+    node.kernelChain.restart(attributes.change);
+    return { attributes, attributesMs };
+  }
+
+  /** As `attributesAnswer`, with one more reference for the kernel. */
+  entryAnswer(node: Node): EntryAnswer {
+    node.lookups++;
+    const answer = this.attributesAnswer(node);
+    return { ...answer, entryMs: Math.max(0, node.linkUntil - performance.now()) };
+  }
+
+  inBackground(work: Promise<unknown>): void {
+    this.background.add(work);
+    work.finally(() => this.background.delete(work));
+  }
+
+  /** Resolves when nothing is held back or under way any more. */
+  async quiesce(): Promise<void> {
+    await this.writes.flushAll();
+    await Promise.all(this.background);
+  }
+
+  /** The node has one open file less; with the last one an unlinked file is let go. */
+  closed(node: Node): void {
+    node.opens--;
+    if (node.opens > 0) return;
+    if (node.retained) this.releaseRetained(node);
+    this.nodes.dropIfUnused(node);
+  }
+
+  /** Nobody can reach the file any more: what was held back of it is dropped, and the service frees it. */
+  releaseRetained(node: Node): void {
+    node.retained = false;
+    this.writes.discard(node);
+    this.inBackground(this.release(node));
+  }
+
+  private async release(node: Node): Promise<void> {
+    await this.writes.flush(node);
+    const { ino, generation } = node;
+    const result = await this.files.perform(ROOT_CREDENTIALS, { op: 'release', node: { ino, generation } });
+    if (result.errno !== 0) this.log.warn({ ino, errno: result.errno }, 'an unlinked file was not released');
+  }
+
+  private async execute(extent: Extent<OpenFile>): Promise<void> {
+    const { node, file, offset, data, append, killPrivileges } = extent;
+    const until = this.freshUntil();
+    const result = await this.files.perform(file.credentials, {
+      ...{ op: 'write', node, offset, data, append, killPrivileges },
+    });
+    if (result.errno === 0) {
+      const { attributes } = result as { attributes: Attributes };
+      node.learnOwn(attributes, until);
+      if (append && attributes.size !== offset + data.length) this.landedElsewhere(node);
+      return;
+    }
+    if (file.failure === 0) file.failure = result.errno;
+    node.expire();
+    node.chain.break();
+    // Its pages hold what the service does not.
+    this.notifier.invalidateData(node.ino);
+    this.log.warn({ ino: node.ino, offset, bytes: data.length, errno: result.errno }, 'a delayed write failed');
+  }
+
+  /** Others appended too: the kernel has the data in its pages at the offset where it expected the end of the file. */
+  landedElsewhere(node: Node): void {
+    node.chain.break();
+    this.notifier.invalidateData(node.ino);
+  }
+}
+
+const ROOT_CREDENTIALS: Credentials = { uid: 0, gid: 0, groups: [] };

@@ -1,0 +1,85 @@
+/** The life of one mount. */
+import { writeFile } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import type { ServiceClient } from '../src/client/types.js';
+import { type ProfileName, Profiles } from './cache/profile.js';
+import { type CallCounters, Files } from './files.js';
+import { ReplicatedFileSystem } from './filesystem.js';
+import { attachDevFuse } from './kernel/dev-fuse/attach.js';
+import type { KernelCounters } from './kernel/kernel.js';
+import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
+
+export interface MountOptions {
+  /** Its deadline is what makes the mount soft or hard. Stays open: whoever opened it closes it, after `unmounted`. */
+  service: ServiceClient;
+  mountpoint: string;
+  profile: ProfileName;
+  /** Shown as the source in /proc/mounts and df(1). */
+  name: string;
+  readOnly?: boolean;
+  /** Users other than root may use the mount, under their own rights. Default: true. */
+  allowOther?: boolean;
+  log: Logger;
+}
+
+export interface MountCounters {
+  /** Calls of the service, by operation. */
+  calls: CallCounters;
+  kernel: KernelCounters;
+}
+
+export interface Mount {
+  /** The mount is gone, by whomever, and everything answered for has been executed or reported; with the reason. */
+  readonly unmounted: Promise<string>;
+  counters(): MountCounters;
+  /**
+   * Resolves when `unmounted` has.
+   * @throws Error of one line, for instance that the mount is busy; it is then served as before
+   */
+  unmount(): Promise<void>;
+}
+
+/** Sequential readers are read ahead by this much: eight extents in flight hide the latency of a quorum. */
+const READ_AHEAD_KIB = 1024;
+
+/**
+ * Mounts the replicated file system; resolves when it can be used.
+ * @throws MountpointError, or Error of one line
+ */
+export async function mount(options: MountOptions): Promise<Mount> {
+  const { service, name, readOnly = false, allowOther = true, log } = options;
+  const mountpoint = canonicalMountpoint(options.mountpoint);
+  const profile = Profiles[options.profile];
+  await prepareMountpoint(mountpoint, log);
+  const files = new Files(service, log);
+  const fs = new ReplicatedFileSystem(files, profile, log);
+  const kernel = await attachDevFuse(
+    fs,
+    { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0 },
+    log,
+  );
+  await setReadAhead(mountpoint, log);
+  const unmounted = kernel.ended.then(async (reason) => {
+    await fs.quiesce();
+    return reason;
+  });
+  return {
+    unmounted,
+    counters: () => ({ calls: { ...files.counters }, kernel: kernel.counters() }),
+    unmount: async () => {
+      await fs.quiesce();
+      await kernel.unmount();
+      await unmounted;
+    },
+  };
+}
+
+/** The kernel's own bound is 128 KiB whatever is negotiated at INIT. Found in its table: nothing touches the mount. */
+async function setReadAhead(mountpoint: string, log: Logger): Promise<void> {
+  const entry = mountedAt(mountpoint);
+  if (entry === undefined) return;
+  const path = `/sys/class/bdi/${entry.major}:${entry.minor}/read_ahead_kb`;
+  await writeFile(path, `${READ_AHEAD_KIB}\n`).catch((error: NodeJS.ErrnoException) => {
+    log.debug({ path, code: error.code }, 'read-ahead stays as it is');
+  });
+}

@@ -1,0 +1,232 @@
+/** Calls on names: finding, making, moving and removing what directories hold. */
+import { Errno } from '../src/fileservice/errno.js';
+import { type Operation, RenameFlag } from '../src/fileservice/operations.js';
+import type { Failure, NodeResult } from '../src/fileservice/results.js';
+import { type Attributes, FileLimits } from '../src/fileservice/types.js';
+import type { Node } from './cache/node.js';
+import { type Caller, DONE, type EntryAnswer, type LookupAnswer, type Outcome } from './kernel/kernel.js';
+import { type MountContext, STALE } from './mount-context.js';
+
+type Making = Extract<Operation, { op: 'mkdir' | 'mknod' | 'symlink' | 'create' | 'link' }>;
+type WithoutPlace<O> = O extends unknown ? Omit<O, 'parent' | 'name'> : never;
+
+/** What a call on (parent, name) left there. */
+export interface Made {
+  errno: 0;
+  node: Node;
+  /** False where CREATE opened what was there. */
+  created: boolean;
+}
+
+export const bytesOf = (name: string): Buffer => Buffer.from(name, 'latin1');
+
+export class Namespace {
+  constructor(private readonly context: MountContext) {}
+
+  lookup(caller: Caller, parentIno: number, name: string): LookupAnswer | Promise<LookupAnswer> {
+    const parent = this.context.nodes.get(parentIno);
+    if (parent === undefined) return STALE;
+    if (name.length > FileLimits.nameBytes) return { errno: Errno.ENAMETOOLONG };
+    return this.remembered(parent, name) ?? this.ask(caller, parent, name);
+  }
+
+  /** What the directory's listing, or an earlier reply, says of a name while that may be answered. */
+  private remembered(parent: Node, name: string): LookupAnswer | undefined {
+    const now = performance.now();
+    const { listing } = parent;
+    if (listing !== undefined && listing.until > now && !listing.names.has(name)) {
+      return { errno: Errno.ENOENT, absentMs: listing.until - now };
+    }
+    const child = parent.children.get(name);
+    const link = child?.link;
+    if (child === undefined || link?.parent !== parent || link.name !== name) return undefined;
+    if (child.linkUntil <= now || child.attributesUntil <= now) return undefined;
+    return { errno: 0, ...this.context.entryAnswer(child) };
+  }
+
+  private async ask(caller: Caller, parent: Node, name: string): Promise<LookupAnswer> {
+    const { files, credentials, nodes, profile } = this.context;
+    const until = this.context.freshUntil();
+    const result = await files.perform(credentials.of(caller), { op: 'lookup', parent, name: bytesOf(name) });
+    if (result.errno === Errno.ENOENT) {
+      parent.unbind(name);
+      return profile.freshMs > 0 ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
+    }
+    if (result.errno !== 0) return result;
+    const { attributes, parent: parentAttributes } = result as NodeResult;
+    if (parentAttributes) parent.learn(parentAttributes, until);
+    const node = nodes.learn(attributes, until);
+    parent.bind(name, node, until);
+    return { errno: 0, ...this.context.entryAnswer(node) };
+  }
+
+  /** An entry with one more reference for the kernel. */
+  async makeEntry(
+    caller: Caller,
+    parentIno: number,
+    name: string,
+    making: WithoutPlace<Making>,
+  ): Promise<Outcome<EntryAnswer>> {
+    const made = await this.make(caller, parentIno, name, making);
+    return 'node' in made ? { errno: 0, ...this.context.entryAnswer(made.node) } : made;
+  }
+
+  /** Performs an operation that gives `name` in a directory to an inode, and remembers what it returns. */
+  async make(caller: Caller, parentIno: number, name: string, making: WithoutPlace<Making>): Promise<Failure | Made> {
+    const { files, credentials, nodes } = this.context;
+    const parent = nodes.get(parentIno);
+    if (parent === undefined) return STALE;
+    const until = this.context.freshUntil();
+    const operation = { ...making, parent, name: bytesOf(name) } as Making;
+    const result = await files.perform(credentials.of(caller), operation);
+    if (result.errno !== 0) {
+      // EEXIST, ENOENT and the like contradict what the kernel believed: ask again.
+      parent.expire();
+      parent.children.get(name)?.expire();
+      return result;
+    }
+    const { attributes, parent: parentAttributes, created = true } = result as NodeResult & { created?: boolean };
+    const node = nodes.learn(attributes, until);
+    if (making.op === 'link' || !created) node.learnOwn(attributes, until);
+    else this.startChains(node, making.op, attributes, until);
+    if (parentAttributes) learnParent(parent, parentAttributes, until, created);
+    parent.bind(name, node, until);
+    return { errno: 0, node, created };
+  }
+
+  /** Nobody else can have changed what was just made. */
+  private startChains(node: Node, op: Making['op'], attributes: Attributes, until: number): void {
+    if (op === 'mkdir') node.keepListing(new Set(), attributes.change, until);
+    else node.chain.restart(attributes.change);
+  }
+
+  async link(caller: Caller, ino: number, parentIno: number, name: string): Promise<Outcome<EntryAnswer>> {
+    const node = this.context.nodes.get(ino);
+    if (node === undefined) return STALE;
+    return this.makeEntry(caller, parentIno, name, { op: 'link', node });
+  }
+
+  async readlink(caller: Caller, ino: number): Promise<Outcome<{ target: Uint8Array }>> {
+    const node = this.context.nodes.get(ino);
+    if (node === undefined) return STALE;
+    const result = await this.context.files.perform(this.context.credentials.of(caller), { op: 'readlink', node });
+    return 'target' in result ? result : { errno: result.errno };
+  }
+
+  async unlink(caller: Caller, parentIno: number, name: string): Promise<Outcome> {
+    const { files, credentials, nodes } = this.context;
+    const parent = nodes.get(parentIno);
+    if (parent === undefined) return STALE;
+    const until = this.context.freshUntil();
+    const victim = parent.children.get(name);
+    const retain = victim !== undefined && victim.opens > 0 ? victim.ino : 0;
+    const who = credentials.of(caller);
+    const call = files.perform(who, { op: 'unlink', parent, name: bytesOf(name), retain });
+    const result = await removing(victim, call);
+    if (!('parent' in result)) return this.contradicted(result, parent, victim);
+    this.removed(victim, result.node, retain, until);
+    learnParent(parent, result.parent, until, true);
+    parent.unbind(name);
+    return DONE;
+  }
+
+  async rmdir(caller: Caller, parentIno: number, name: string): Promise<Outcome> {
+    const { files, credentials, nodes } = this.context;
+    const parent = nodes.get(parentIno);
+    if (parent === undefined) return STALE;
+    const until = this.context.freshUntil();
+    const result = await files.perform(credentials.of(caller), { op: 'rmdir', parent, name: bytesOf(name) });
+    const victim = parent.children.get(name);
+    if (!('parent' in result)) return this.contradicted(result, parent, victim);
+    victim?.expire();
+    learnParent(parent, result.parent, until, true);
+    parent.unbind(name);
+    return DONE;
+  }
+
+  async rename(
+    caller: Caller,
+    parentIno: number,
+    name: string,
+    newParentIno: number,
+    newName: string,
+    flags: number,
+  ): Promise<Outcome> {
+    const { files, credentials, nodes, writes } = this.context;
+    const parent = nodes.get(parentIno);
+    const newParent = nodes.get(newParentIno);
+    if (parent === undefined || newParent === undefined) return STALE;
+    const node = parent.children.get(name);
+    const other = newParent.children.get(newName);
+    // Whoever finds the new name finds the data, as after a rename on a local disk.
+    if (node !== undefined && writes.isDirty(node)) await writes.flush(node);
+    const until = this.context.freshUntil();
+    const retain = other !== undefined && other !== node && other.opens > 0 ? other.ino : 0;
+    const call = files.perform(credentials.of(caller), {
+      ...{ op: 'rename', parent, name: bytesOf(name), newParent, newName: bytesOf(newName), flags, retain },
+    });
+    const result = await removing(other, call);
+    if (!('newParent' in result)) {
+      newParent.expire();
+      other?.expire();
+      return this.contradicted(result, parent, node);
+    }
+    const { node: attributes, replaced } = result;
+    if (other !== undefined && replaced?.ino === other.ino) this.removed(other, replaced, retain, until);
+    if (node?.ino === attributes.ino) node.learnOwn(attributes, until);
+    // In one directory a rename is two changes, the counter being two higher.
+    if (parent === newParent) parent.chain.own(result.parent.change - 1);
+    learnParent(parent, result.parent, until, true);
+    if (newParent !== parent) learnParent(newParent, result.newParent, until, true);
+    // Two names of one file: nothing was moved.
+    if (node !== undefined && node === other) return DONE;
+    this.rebind(parent, name, newParent, newName, (flags & RenameFlag.EXCHANGE) !== 0, until);
+    return DONE;
+  }
+
+  /** Moves what is remembered under one name to another, or swaps the two. */
+  private rebind(parent: Node, name: string, newParent: Node, newName: string, swap: boolean, until: number): void {
+    const node = parent.children.get(name);
+    const other = newParent.children.get(newName);
+    parent.unbind(name);
+    newParent.unbind(newName);
+    if (node !== undefined) newParent.bind(newName, node, until);
+    else newParent.listing?.names.add(newName);
+    if (!swap) return;
+    if (other !== undefined) parent.bind(name, other, until);
+    else parent.listing?.names.add(name);
+  }
+
+  /** `victim` lost a name; if it was its last and the file is open here, the service keeps it for this mount. */
+  private removed(victim: Node | undefined, attributes: Attributes, retain: number, until: number): void {
+    if (victim === undefined || victim.ino !== attributes.ino) return;
+    victim.learnOwn(attributes, until);
+    if (attributes.nlink > 0 || retain !== victim.ino) return;
+    victim.retained = true;
+    // Closed while the call was under way.
+    if (victim.opens === 0) this.context.releaseRetained(victim);
+  }
+
+  private contradicted(result: { errno: number }, parent: Node, victim: Node | undefined): Failure {
+    parent.expire();
+    victim?.expire();
+    return { errno: result.errno };
+  }
+}
+
+/** The directory after a change by this mount; `changed` false where the call found all as it should be. */
+function learnParent(parent: Node, attributes: Attributes, until: number, changed: boolean): void {
+  if (changed) parent.learnOwn(attributes, until);
+  else parent.learn(attributes, until);
+}
+
+/** An OPEN of the victim waits for the call: else it could be executed first and its file be gone all the same. */
+async function removing<T>(victim: Node | undefined, call: Promise<T>): Promise<T> {
+  if (victim === undefined) return call;
+  victim.removal = call;
+  try {
+    return await call;
+  } finally {
+    if (victim.removal === call) victim.removal = undefined;
+  }
+}
