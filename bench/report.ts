@@ -1,0 +1,72 @@
+/** What a benchmark found: the shape that `--json` writes. */
+import { cpus, release, totalmem } from 'node:os';
+import { median, round } from './statistics.js';
+
+export interface PhaseReport {
+  name: string;
+  /** Median of `runs`. */
+  seconds: number;
+  /** In one run. */
+  operations: number;
+  /** Seconds of each run, in order. */
+  runs: number[];
+  /** Medians over the runs, where single operations were timed. */
+  p50Us?: number;
+  p99Us?: number;
+  opsPerSecond?: number;
+}
+
+export interface TargetReport {
+  name: string;
+  phases: PhaseReport[];
+  /** Median over the runs of the sum of all phases. */
+  totalSeconds: number;
+}
+
+export interface BenchReport {
+  bench: string;
+  parameters: Record<string, unknown>;
+  machine: Record<string, unknown>;
+  targets: TargetReport[];
+  /** `byzfs/local`: by phase, the median over the runs of the quotient within one run. */
+  ratios: Record<string, Record<string, number>>;
+}
+
+export function machine(): Record<string, unknown> {
+  const processors = cpus();
+  return {
+    cpus: processors.length,
+    model: processors[0]?.model ?? 'unknown',
+    memoryBytes: totalmem(),
+    platform: process.platform,
+    kernel: release(),
+    node: process.versions.node,
+  };
+}
+
+/** One run of one target: a figure a phase. */
+export type Run = ReadonlyMap<string, number>;
+
+const total = (run: Run): number => [...run.values()].reduce((sum, value) => sum + value, 0);
+
+export const totalSeconds = (runs: readonly Run[]): number => round(median(runs.map(total)), 4);
+
+/** Quotients of all pairs of targets, the earlier over the later one, phases they share. */
+export function ratiosOf(
+  targets: readonly { name: string; runs: readonly Run[] }[],
+  withTotal: boolean,
+): BenchReport['ratios'] {
+  const ratios: BenchReport['ratios'] = {};
+  for (const [i, a] of targets.entries()) {
+    for (const b of targets.slice(i + 1)) {
+      const shared = [...a.runs[0].keys()].filter((phase) => b.runs[0].has(phase));
+      const quotients: Record<string, number> = {};
+      const paired = (figure: (run: Run) => number) =>
+        round(median(a.runs.map((run, r) => figure(run) / figure(b.runs[r]))), 3);
+      for (const phase of shared) quotients[phase] = paired((run) => run.get(phase)!);
+      if (withTotal) quotients.total = paired(total);
+      if (shared.length > 0) ratios[`${a.name}/${b.name}`] = quotients;
+    }
+  }
+  return ratios;
+}

@@ -1,0 +1,53 @@
+// npm test [-- vitest arguments]: lint, types, then all tests. The last line is "N passed, N failed"; a failed lint or
+// type check, a test file that does not load and an error outside of any test count as failed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT, setup } from './setup.mjs';
+
+const bin = (path) => join(ROOT, 'node_modules', path);
+
+function run(args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+  return status === 0;
+}
+
+function check(name, args) {
+  const passed = run(args);
+  process.stdout.write(`${name}: ${passed ? 'passed' : 'FAILED'}\n`);
+  return passed ? 0 : 1;
+}
+
+/** What vitest reports in JSON, as passed and failed. */
+function count(file, succeeded) {
+  if (!existsSync(file)) return { passed: 0, failed: 1 };
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  const unloaded = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+  );
+  const passed = report.numPassedTests;
+  let failed = report.numFailedTests + unloaded.length;
+  if (failed === 0 && (!succeeded || passed === 0)) failed = 1;
+  return { passed, failed };
+}
+
+setup();
+const checks =
+  check('lint', [bin('@biomejs/biome/bin/biome'), 'ci', '.']) +
+  check('types', [bin('typescript/bin/tsc'), '--noEmit', '-p', '.']);
+
+const directory = mkdtempSync(join(tmpdir(), 'byzfs-test-'));
+const file = join(directory, 'report.json');
+const succeeded = run([
+  bin('vitest/vitest.mjs'),
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${file}`,
+  ...process.argv.slice(2),
+]);
+const { passed, failed } = count(file, succeeded);
+rmSync(directory, { recursive: true, force: true });
+process.stdout.write(`${passed} passed, ${failed + checks} failed\n`);
+process.exit(failed + checks === 0 ? 0 : 1);

@@ -1,0 +1,127 @@
+/** `byzfs init`: a new cluster's directory. */
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { CLUSTER_SIZES, Defaults, newCluster } from '../cluster/create.js';
+import { systemCode } from '../cluster/errors.js';
+import { formatCluster } from '../cluster/file.js';
+import { writeKeyFile } from '../cluster/keys.js';
+import { CLUSTER_FILE, layoutOf } from '../cluster/layout.js';
+import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
+import type { Cluster } from '../cluster/types.js';
+import { CommandError, UsageError } from './errors.js';
+import { asText, clientName, collect, integerIn, replicaCount } from './options.js';
+import { createReplica } from './rooms.js';
+
+export interface InitOptions {
+  replicas?: number;
+  host?: string[];
+  basePort?: number;
+  client?: string[];
+}
+
+/** Makes the initial state of one replica in a directory that does not exist yet. */
+export type CreateReplica = (options: { cluster: Cluster; id: number; directory: string }) => Promise<void>;
+
+export function register(program: Command): void {
+  program
+    .command('init')
+    .description('make a new cluster: its description, keys, and the initial state of every replica')
+    .argument('<dir>', 'directory to make; may exist if empty')
+    .option('--replicas <n>', `${CLUSTER_SIZES.join(', ')} (default ${Defaults.replicas})`, replicaCount)
+    .option('--host <host>', `of all replicas, or repeated, one for each (default ${Defaults.host})`, collect(asText))
+    .option('--base-port <port>', `replica i listens on this + i (default ${Defaults.basePort})`, integerIn(1, 65_535))
+    .option(
+      '--client <name>',
+      `a client to register, repeatable (default ${DEFAULT_MOUNT_CLIENT}); ${ADMIN} is always there`,
+      collect(clientName),
+    )
+    .action(async (dir: string, options: InitOptions) => {
+      const cluster = await initialise(resolve(dir), options);
+      process.stdout.write(
+        `${resolve(dir)}: ${cluster.replicas.length} replicas, f = ${cluster.f}, cluster ${cluster.id.toString('hex')}\n`,
+      );
+    });
+}
+
+/**
+ * Makes a cluster directory, or nothing: all is written aside, then moved in place, the cluster file last.
+ * @param directory absolute; absent or empty
+ * @throws CommandError, UsageError
+ */
+export async function initialise(
+  directory: string,
+  options: InitOptions,
+  create: CreateReplica = createReplica,
+): Promise<Cluster> {
+  const { cluster, replicaSeeds, clientSeeds } = newCluster(checked(options));
+  const existed = makeEmpty(directory);
+  const staging = layoutOf(join(directory, `.init-${process.pid}`));
+  try {
+    for (const made of [staging.directory, staging.keys, staging.clients, staging.run])
+      mkdirSync(made, { mode: 0o700 });
+    for (const [id, seed] of replicaSeeds.entries()) writeKeyFile(staging.replicaKey(id), `replica ${id}`, seed);
+    for (const { id, name } of cluster.clients)
+      writeKeyFile(staging.clientKey(name), `client ${name}`, clientSeeds[id]);
+    for (const { id } of cluster.replicas) {
+      await create({ cluster, id, directory: staging.replica(id) });
+    }
+    writeFileSync(staging.clusterFile, formatCluster(cluster), { mode: 0o644, flush: true });
+    const parts = readdirSync(staging.directory).filter((name) => name !== CLUSTER_FILE);
+    for (const name of [...parts, CLUSTER_FILE]) renameSync(join(staging.directory, name), join(directory, name));
+    rmdirSync(staging.directory);
+  } catch (error) {
+    rmSync(existed ? staging.directory : directory, { recursive: true, force: true });
+    throw new CommandError(`${directory} cannot be made a cluster directory: ${(error as Error).message}`);
+  }
+  return cluster;
+}
+
+function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
+  const replicas = options.replicas ?? Defaults.replicas;
+  const hosts = options.host ?? [Defaults.host];
+  const basePort = options.basePort ?? Defaults.basePort;
+  if (hosts.length !== 1 && hosts.length !== replicas) {
+    throw new UsageError(
+      `--host is given ${hosts.length} times: give it once, or ${replicas} times, once for each replica`,
+    );
+  }
+  if (basePort + replicas - 1 > 65_535) {
+    throw new UsageError(
+      `--base-port ${basePort} leaves no room for ${replicas} ports: ${65_536 - replicas} is the last that does`,
+    );
+  }
+  return {
+    replicas,
+    hosts,
+    basePort,
+    clientNames: [...new Set([...(options.client ?? [DEFAULT_MOUNT_CLIENT]), ADMIN])],
+    rootUid: process.getuid?.() ?? 0,
+    rootGid: process.getgid?.() ?? 0,
+    createdSeconds: Math.floor(Date.now() / 1000),
+  };
+}
+
+/** @returns whether the directory was there already */
+function makeEmpty(directory: string): boolean {
+  try {
+    const names = readdirSync(directory);
+    if (names.includes(CLUSTER_FILE)) {
+      throw new CommandError(`${directory} already is a cluster directory: give another, or use it as it is`);
+    }
+    if (names.length > 0) {
+      throw new CommandError(`${directory} is not empty (${names[0]} is in it): give a new or an empty directory`);
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    if (systemCode(error) !== 'ENOENT')
+      throw new CommandError(`${directory} cannot be used: ${(error as Error).message}`);
+  }
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw new CommandError(`${directory} cannot be made: ${(error as Error).message}`);
+  }
+  return false;
+}

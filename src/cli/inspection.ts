@@ -1,0 +1,126 @@
+/** What replicas report of themselves, checked: any one of them may be lying, or talking nonsense. */
+import { z } from 'zod';
+import type { Cluster } from '../cluster/types.js';
+
+const count = z.int().nonnegative();
+
+const inspection = z.object({
+  view: count,
+  lastExecuted: count,
+  stableCheckpoint: count,
+  stateRoot: z.string().regex(/^([0-9a-f]{64})?$/),
+  state: z.enum(['normal', 'view-change', 'recovering', 'transferring']),
+  /** Whom this replica thinks to be faulty. */
+  suspicions: z
+    .array(z.object({ replica: count, why: z.string().max(500) }))
+    .max(100)
+    .default([]),
+});
+
+export type ReplicaState = z.output<typeof inspection>['state'];
+
+/** One replica in `byzfs status --json`. What is not known is null. */
+export interface ReplicaStatus {
+  id: number;
+  up: boolean;
+  view: number | null;
+  lastExecuted: number | null;
+  stableCheckpoint: number | null;
+  /** Hex, at `stableCheckpoint`. */
+  stateRoot: string | null;
+  state: ReplicaState | null;
+  /** Why this replica is thought to be faulty. */
+  suspected: string | null;
+}
+
+export interface ClusterStatus {
+  /** Hex. */
+  cluster: string;
+  f: number;
+  /** The latest that f+1 replicas report, one of which is correct; null if there is none. */
+  view: number | null;
+  primary: number | null;
+  /** Whether 2f+1 replicas take part in that view. */
+  quorum: boolean;
+  replicas: ReplicaStatus[];
+}
+
+/** Asks one replica; null if it gave no answer in time. */
+export type Inspect = (replica: number, timeoutMs: number) => Promise<unknown>;
+
+const UNKNOWN = { view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null };
+
+interface Report {
+  status: ReplicaStatus;
+  /** Other replicas that it thinks to be faulty, and why. */
+  suspicions: Map<number, string>;
+}
+
+/** @param report null: it did not answer */
+function readReport(id: number, report: unknown): Report {
+  const suspicions = new Map<number, string>();
+  if (report === null || report === undefined)
+    return { status: { id, up: false, ...UNKNOWN, suspected: null }, suspicions };
+  const parsed = inspection.safeParse(report);
+  if (!parsed.success) {
+    const field = parsed.error.issues[0].path.join('.');
+    const suspected = `its report makes no sense${field === '' ? '' : `: ${field}`}`;
+    return { status: { id, up: true, ...UNKNOWN, suspected }, suspicions };
+  }
+  const { view, lastExecuted, stableCheckpoint, stateRoot, state } = parsed.data;
+  for (const { replica, why } of parsed.data.suspicions) if (replica !== id) suspicions.set(replica, why);
+  return {
+    status: { id, up: true, view, lastExecuted, stableCheckpoint, stateRoot, state, suspected: null },
+    suspicions,
+  };
+}
+
+/** The highest value that at least `votes` of the given are; null if there is none. */
+export function highestShared(values: readonly (number | null)[], votes: number): number | null {
+  const tally = new Map<number, number>();
+  for (const value of values) if (value !== null) tally.set(value, (tally.get(value) ?? 0) + 1);
+  const shared = [...tally].filter(([, n]) => n >= votes).map(([value]) => value);
+  return shared.length === 0 ? null : Math.max(...shared);
+}
+
+/** Why a replica is thought to be faulty: only what f+1 say, since one of them is correct; null if nothing. */
+function suspicion({ status }: Report, reports: readonly Report[], f: number): string | null {
+  if (status.suspected !== null) return status.suspected;
+  const accusers = reports.filter(({ suspicions }) => suspicions.has(status.id));
+  if (accusers.length >= f + 1) return accusers[0].suspicions.get(status.id)!;
+  const { stableCheckpoint, stateRoot } = status;
+  if (stateRoot === null || stateRoot === '') return null;
+  const others = new Map<string, number>();
+  for (const { status: other } of reports) {
+    if (other.stableCheckpoint !== stableCheckpoint || other.stateRoot === stateRoot || !other.stateRoot) continue;
+    others.set(other.stateRoot, (others.get(other.stateRoot) ?? 0) + 1);
+  }
+  if (Math.max(0, ...others.values()) < f + 1) return null;
+  return `its state differs from that of ${f + 1} others at checkpoint ${stableCheckpoint}`;
+}
+
+/** @param answers by replica: what each reported of itself, null if nothing */
+export function clusterStatus(cluster: Cluster, answers: readonly unknown[]): ClusterStatus {
+  const { f } = cluster;
+  const reports = cluster.replicas.map(({ id }) => readReport(id, answers[id]));
+  const replicas = reports.map((report) => ({ ...report.status, suspected: suspicion(report, reports, f) }));
+  const view = highestShared(
+    replicas.map((replica) => replica.view),
+    f + 1,
+  );
+  const taking = replicas.filter((replica) => replica.state === 'normal' && replica.view === view);
+  return {
+    cluster: cluster.id.toString('hex'),
+    f,
+    view,
+    primary: view === null ? null : view % cluster.replicas.length,
+    quorum: view !== null && taking.length >= 2 * f + 1,
+    replicas,
+  };
+}
+
+/** Asks all replicas at once. */
+export async function inspectAll(cluster: Cluster, inspect: Inspect, timeoutMs: number): Promise<ClusterStatus> {
+  const reports = await Promise.all(cluster.replicas.map(({ id }) => inspect(id, timeoutMs).catch(() => null)));
+  return clusterStatus(cluster, reports);
+}

@@ -1,0 +1,98 @@
+/** `byzfs mount`: one mount, served by a process of its own. */
+import type { Command } from 'commander';
+import { loadCluster } from '../cluster/file.js';
+import { loadClientIdentity } from '../cluster/identity.js';
+import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
+import { canonicalDirectory } from './directory.js';
+import { CommandError, oneLine, UsageError } from './errors.js';
+import { mountObstacle } from './host.js';
+import { mountLog, removeMountRecord, writeMountRecord } from './mount-records.js';
+import { canonicalMountpoint, sourceOf } from './mount-table.js';
+import { asText, clientName, collect } from './options.js';
+import { announce, startDetached } from './processes.js';
+import { connect, mountOptionsRoom, mountRoom, openLog } from './rooms.js';
+import { onStopSignal } from './signals.js';
+
+export interface MountRequest {
+  /** Canonical. */
+  directory: string;
+  mountpoint: string;
+  client: string;
+  /** Values of -o, as given. */
+  options: readonly string[];
+}
+
+export function register(program: Command): void {
+  program
+    .command('mount')
+    .description('mount a cluster; returns when it is usable')
+    .argument('<dir>', 'cluster directory')
+    .argument('<mountpoint>', 'an empty directory')
+    .option(
+      '-o <options>',
+      'separated by commas: profile=strict|session, ro, soft, hard, deadline=SECONDS',
+      collect(asText),
+    )
+    .option('--client <name>', 'which registered client to be', clientName, DEFAULT_MOUNT_CLIENT)
+    .option('--foreground', 'serve the mount from this process, logging to stderr')
+    .action(async (dir: string, mountpoint: string, given: { o?: string[]; client: string; foreground?: boolean }) => {
+      const request: MountRequest = {
+        directory: canonicalDirectory(dir),
+        mountpoint: await canonicalMountpoint(mountpoint),
+        client: given.client,
+        options: given.o ?? [],
+      };
+      if (given.foreground) await serve(request);
+      else await mountDetached(request);
+    });
+}
+
+/** What can be told without trying. @throws CommandError, UsageError, ClusterError */
+async function prepared({ directory, mountpoint, client, options }: MountRequest) {
+  const { parseMountOptions, MountOptionError } = await mountOptionsRoom();
+  const obstacle = mountObstacle();
+  if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
+  const cluster = loadCluster(directory);
+  const identity = loadClientIdentity(directory, cluster, client);
+  try {
+    return { cluster, identity, parsed: parseMountOptions(options.join(',')) };
+  } catch (error) {
+    throw error instanceof MountOptionError ? new UsageError(oneLine(error)) : error;
+  }
+}
+
+/**
+ * Mounts from a process of its own that outlives this one.
+ * @param spawned told the pid of that process as soon as there is one
+ * @returns its pid
+ * @throws CommandError, UsageError, ClusterError
+ */
+export async function mountDetached(request: MountRequest, spawned?: (pid: number) => void): Promise<number> {
+  await prepared(request);
+  const args = ['mount', request.directory, request.mountpoint, '--foreground', '--client', request.client];
+  for (const text of request.options) args.push('-o', text);
+  return startDetached(args, mountLog(request.directory, request.mountpoint), spawned);
+}
+
+/** Serves the mount until it is unmounted, by whomever. */
+async function serve(request: MountRequest): Promise<void> {
+  const { cluster, identity, parsed } = await prepared(request);
+  const { directory, mountpoint, client } = request;
+  const { mount } = await mountRoom();
+  const log = await openLog(`mount ${mountpoint}`);
+  const service = await connect({ cluster, identity, log, deadlineMs: parsed.deadlineMs });
+  try {
+    const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log });
+    writeMountRecord(directory, { pid: process.pid, mountpoint, client });
+    onStopSignal((signal) => {
+      log.info({ signal }, 'unmounting');
+      // While somebody uses the mount it cannot be unmounted, and is served as before: the next signal tries again.
+      mounted.unmount().catch((error) => log.error({ reason: oneLine(error) }, 'not unmounted'));
+    });
+    await announce({ ready: true });
+    log.info({ reason: await mounted.unmounted }, 'unmounted');
+  } finally {
+    removeMountRecord(directory, mountpoint);
+    await service.close();
+  }
+}

@@ -1,0 +1,63 @@
+/** `byzfs replica`: one replica, in the foreground. */
+import type { Command } from 'commander';
+import { systemCode } from '../cluster/errors.js';
+import { loadCluster } from '../cluster/file.js';
+import { loadReplicaIdentity } from '../cluster/identity.js';
+import { layoutOf } from '../cluster/layout.js';
+import { Limits } from '../limits.js';
+import { canonicalDirectory } from './directory.js';
+import { CommandError, oneLine } from './errors.js';
+import { integerIn } from './options.js';
+import { describeTakenPort } from './proc.js';
+import { announce, removePid, runningReplica, writePid } from './processes.js';
+import { openLog, startReplica } from './rooms.js';
+import { stopRequested } from './signals.js';
+
+export function register(program: Command): void {
+  program
+    .command('replica')
+    .description('run one replica in the foreground, until SIGTERM or SIGINT; logs JSON lines on stderr')
+    .requiredOption('--cluster <dir>', 'cluster directory')
+    .requiredOption('--id <n>', 'which replica', integerIn(0, 3 * Limits.maxFaults))
+    .action(async (options: { cluster: string; id: number }) => run(canonicalDirectory(options.cluster), options.id));
+}
+
+async function run(directory: string, id: number): Promise<void> {
+  const cluster = loadCluster(directory);
+  const identity = loadReplicaIdentity(directory, cluster, id);
+  const layout = layoutOf(directory);
+  const other = runningReplica(directory, id);
+  if (other !== null) throw new CommandError(`replica-${id} runs already (pid ${other}): two would share one state`);
+  const log = await openLog(`replica-${id}`);
+  const requested = stopRequested();
+  const { host, port } = cluster.replicas[id];
+  const replica = await startReplica({ cluster, identity, directory: layout.replica(id), log }).catch((error) => {
+    throw refusal(id, host, port, error);
+  });
+  writePid(layout.replicaPid(id));
+  await announce({ ready: true });
+  log.info({ host, port, pid: process.pid }, 'listening');
+  try {
+    const end = await Promise.race([requested, replica.failed]);
+    if (end instanceof Error) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
+    log.info({ signal: end }, 'stopping');
+    await replica.stop();
+  } finally {
+    removePid(layout.replicaPid(id));
+  }
+}
+
+function refusal(id: number, host: string, port: number, error: unknown): CommandError {
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return new CommandError(
+        `replica-${id} cannot listen: ${describeTakenPort(port)}: stop it, or change replicas[${id}].port everywhere`,
+      );
+    case 'EADDRNOTAVAIL':
+      return new CommandError(`replica-${id} cannot listen: ${host} is no address of this machine`);
+    case 'EACCES':
+      return new CommandError(`replica-${id} cannot listen: ${host}:${port} is not allowed: ${oneLine(error)}`);
+    default:
+      return new CommandError(oneLine(error));
+  }
+}

@@ -1,0 +1,70 @@
+/** `byzfs status`: what the replicas say, side by side. */
+import type { Command } from 'commander';
+import { loadCluster } from '../cluster/file.js';
+import { loadClientIdentity } from '../cluster/identity.js';
+import { ADMIN } from '../cluster/registry.js';
+import type { Cluster } from '../cluster/types.js';
+import { encodeOperation } from '../fileservice/operations.js';
+import { barrier } from './barrier.js';
+import { canonicalDirectory } from './directory.js';
+import { type ClusterStatus, type Inspect, inspectAll } from './inspection.js';
+import { connect, openQuietLog } from './rooms.js';
+import { table } from './table.js';
+
+const INSPECT_MS = 2000;
+const CALL_MS = 10_000;
+
+export function register(program: Command): void {
+  program
+    .command('status')
+    .description('what the replicas say: who is up, in which view, with what state')
+    .argument('<dir>', 'cluster directory')
+    .option('--json', 'for machines')
+    .option('--barrier', 'order null operations up to a checkpoint first, so that the states can be compared')
+    .action(async (dir: string, options: { json?: boolean; barrier?: boolean }) => {
+      const directory = canonicalDirectory(dir);
+      const cluster = loadCluster(directory);
+      const status = await clusterStatusOf(directory, cluster, options.barrier ?? false);
+      process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : describe(cluster, status));
+    });
+}
+
+export async function clusterStatusOf(directory: string, cluster: Cluster, toBarrier: boolean): Promise<ClusterStatus> {
+  const identity = loadClientIdentity(directory, cluster, ADMIN);
+  const client = await connect({ cluster, identity, log: await openQuietLog('status'), deadlineMs: CALL_MS });
+  try {
+    const ask = (id: number, timeoutMs: number) => client.inspect(id, timeoutMs);
+    const first = await inspectAll(cluster, ask, INSPECT_MS);
+    if (!toBarrier) return first;
+    // A barrier asks many times: those that are down would make it wait each time.
+    const answering = new Set(first.replicas.filter(({ up }) => up).map(({ id }) => id));
+    const askAgain: Inspect = async (id, timeoutMs) => (answering.has(id) ? ask(id, timeoutMs) : null);
+    const inspect = () => inspectAll(cluster, askAgain, INSPECT_MS);
+    const nothing = encodeOperation(
+      { uid: 0, gid: 0, groups: [] },
+      { op: 'null', padding: Buffer.alloc(0), resultBytes: 0 },
+    );
+    return await barrier({ inspect, orderNull: async () => void (await client.call(nothing)) });
+  } finally {
+    await client.close();
+  }
+}
+
+function describe(cluster: Cluster, status: ClusterStatus): string {
+  const shown = (value: number | string | null) => (value === null ? '-' : String(value));
+  const rows = status.replicas.map((replica) => [
+    `${replica.id}${replica.id === status.primary ? ' primary' : ''}`,
+    `${cluster.replicas[replica.id].host}:${cluster.replicas[replica.id].port}`,
+    replica.up ? (replica.state ?? '?') : 'down',
+    shown(replica.view),
+    shown(replica.lastExecuted),
+    shown(replica.stableCheckpoint),
+    replica.stateRoot === null ? '-' : replica.stateRoot.slice(0, 16),
+    replica.suspected ?? '',
+  ]);
+  const quorum = status.quorum ? 'quorum' : `NO QUORUM: ${2 * status.f + 1} replicas in one view are needed`;
+  return (
+    `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}  view ${shown(status.view)}  ${quorum}\n` +
+    table(['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'suspected'], rows)
+  );
+}

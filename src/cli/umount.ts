@@ -1,0 +1,48 @@
+/** `byzfs umount`: unmounts, and waits until the process that served the mount has ended. */
+import type { Command } from 'commander';
+import { CommandError, oneLine } from './errors.js';
+import { servingMount } from './mount-records.js';
+import { canonicalMountpoint, directoryOf, type MountEntry, mountedAt } from './mount-table.js';
+import { ended, stop } from './processes.js';
+import { mountCommandRoom, mountpointRoom } from './rooms.js';
+
+/** Long enough for a mount to send what it holds and to end its session. */
+const END_MS = 10_000;
+
+export function register(program: Command): void {
+  program
+    .command('umount')
+    .description('unmount')
+    .argument('<mountpoint>')
+    .action(async (path: string) => {
+      const { FILE_SYSTEM_TYPE } = await mountpointRoom();
+      const entry = await mountedAt(path);
+      if (entry === undefined)
+        throw new CommandError(`${await canonicalMountpoint(path)} is not mounted: nothing to do`);
+      if (entry.type !== FILE_SYSTEM_TYPE) {
+        throw new CommandError(
+          `${entry.mountpoint} is no byzfs mount but ${entry.source} (${entry.type}): umount(8) it`,
+        );
+      }
+      await unmount(entry);
+    });
+}
+
+/**
+ * Unmounts one byzfs mount.
+ * @throws CommandError, above all while something in it is in use
+ */
+export async function unmount(entry: MountEntry): Promise<void> {
+  const command = await mountCommandRoom();
+  const server = servingMount(directoryOf(entry), entry.mountpoint);
+  try {
+    await command.unmount(entry.mountpoint);
+  } catch (error) {
+    if ((await mountedAt(entry.mountpoint))?.source === entry.source) {
+      const why = oneLine(error).replace(/\.$/, '');
+      const advice = /busy/.test(why) ? ': close its files and leave its directories (fuser -vm shows who)' : '';
+      throw new CommandError(`${why}${advice}`);
+    }
+  }
+  if (server !== null && !(await ended(server.pid, END_MS))) await stop(server.pid, 1000);
+}

@@ -1,0 +1,30 @@
+/** Who a process is: its private key, checked against the public key the cluster has on file for it. */
+import { SigningKey } from '../crypto/ed25519.js';
+import { ClusterError } from './errors.js';
+import { readKeyFile } from './keys.js';
+import { layoutOf } from './layout.js';
+import { clientNamed, replicaNumbered } from './registry.js';
+import type { Cluster, Identity, Role } from './types.js';
+
+function load(path: string, role: Role, id: number, registered: Buffer, field: string): Identity {
+  const seed = readKeyFile(path);
+  if (!new SigningKey(seed).publicKey.equals(registered)) {
+    throw new ClusterError(
+      'invalid',
+      `${path}: not the key of ${field} in cluster.json: corrupt, or of another cluster`,
+    );
+  }
+  return { role, id, seed };
+}
+
+/** @throws ClusterError */
+export function loadReplicaIdentity(directory: string, cluster: Cluster, id: number): Identity {
+  const replica = replicaNumbered(cluster, id);
+  return load(layoutOf(directory).replicaKey(id), 'replica', id, replica.publicKey, `replicas[${id}]`);
+}
+
+/** @throws ClusterError */
+export function loadClientIdentity(directory: string, cluster: Cluster, name: string): Identity {
+  const client = clientNamed(cluster, name);
+  return load(layoutOf(directory).clientKey(name), 'client', client.id, client.publicKey, `clients[${client.id}]`);
+}

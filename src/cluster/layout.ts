@@ -1,0 +1,42 @@
+/**
+ * Where things are in a cluster's directory. `replica-N/` holds state and journal only: deleting it loses no
+ * identity. Names here are a contract: scripts rely on them.
+ */
+import { join } from 'node:path';
+
+export const CLUSTER_FILE = 'cluster.json';
+
+export interface Layout {
+  directory: string;
+  clusterFile: string;
+  keys: string;
+  clients: string;
+  run: string;
+  replicaKey(id: number): string;
+  clientKey(name: string): string;
+  /** State and journal of one replica. */
+  replica(id: number): string;
+  replicaPid(id: number): string;
+  replicaLog(id: number): string;
+  /** Pid of the `byzfs up` that supervises this directory's processes. */
+  supervisorPid: string;
+}
+
+export function layoutOf(directory: string): Layout {
+  const keys = join(directory, 'keys');
+  const clients = join(directory, 'clients');
+  const run = join(directory, 'run');
+  return {
+    directory,
+    clusterFile: join(directory, CLUSTER_FILE),
+    keys,
+    clients,
+    run,
+    replicaKey: (id) => join(keys, `replica-${id}.key`),
+    clientKey: (name) => join(clients, `${name}.key`),
+    replica: (id) => join(directory, `replica-${id}`),
+    replicaPid: (id) => join(run, `replica-${id}.pid`),
+    replicaLog: (id) => join(run, `replica-${id}.log`),
+    supervisorPid: join(run, 'up.pid'),
+  };
+}

@@ -1,0 +1,31 @@
+/** Names and numbers of a cluster's members. */
+import { ClusterError } from './errors.js';
+import type { ClientEntry, Cluster, ReplicaEntry } from './types.js';
+
+/** The client that `byzfs status` and the benchmarks speak as; every cluster has it. */
+export const ADMIN = 'admin';
+
+/** The client that `byzfs mount` speaks as unless told otherwise. */
+export const DEFAULT_MOUNT_CLIENT = 'mount';
+
+/** @throws ClusterError `unknown-member` */
+export function clientNamed(cluster: Cluster, name: string): ClientEntry {
+  const client = cluster.clients.find((entry) => entry.name === name);
+  if (client === undefined) {
+    const known = cluster.clients.map((entry) => entry.name).join(', ');
+    throw new ClusterError('unknown-member', `cluster.json: no client is named "${name}": it has ${known}`);
+  }
+  return client;
+}
+
+/** @throws ClusterError `unknown-member` */
+export function replicaNumbered(cluster: Cluster, id: number): ReplicaEntry {
+  const replica = cluster.replicas[id];
+  if (replica === undefined) {
+    throw new ClusterError(
+      'unknown-member',
+      `cluster.json: no replica ${id}: it has 0 to ${cluster.replicas.length - 1}`,
+    );
+  }
+  return replica;
+}

@@ -1,0 +1,114 @@
+/**
+ * Serves one mount for a test, from a process of its own: the service is a file state in this process, executed call
+ * by call. Arguments: one JSON object
+ * { mountpoint, directory, profile, reader?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
+ * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `unmount`) with one line. The
+ * end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
+ */
+
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pino } from 'pino';
+import { unmount as unmountLazily } from '../../dist/fs-client/kernel/dev-fuse/mount-command.js';
+import { mount } from '../../dist/fs-client/mount.js';
+import { createFileState } from '../../dist/replica/state/index.js';
+import { CallError } from '../../dist/src/client/types.js';
+
+const options = JSON.parse(process.argv[2]);
+const log = pino({ level: process.env.BYZFS_LOG ?? 'warn' }, pino.destination({ dest: 2, sync: true }));
+const GIB = 1024 ** 3;
+
+const cluster = {
+  id: Buffer.alloc(32, 7),
+  f: 0,
+  replicas: [],
+  clients: [],
+  capacityBytes: options.capacityBytes ?? GIB,
+  capacityInodes: 100_000,
+  rootUid: 0,
+  rootGid: 0,
+  createdSeconds: 1_700_000_000,
+  durability: 'buffered',
+  requestAuthentication: 'signature',
+};
+const state = createFileState({ path: join(options.directory, 'state.db'), cluster, durability: 'buffered' });
+const session = { client: 0, instance: 1 };
+
+/** Park-Miller: the same order of calls in every run. */
+let seed = 42;
+const random = () => {
+  seed = (seed * 48_271) % 0x7fffffff;
+  return seed / 0x7fffffff;
+};
+
+let failing = 0;
+
+function execute(operation, readOnly) {
+  if (readOnly) return state.service.query(operation, session);
+  const sequence = state.lastExecuted + 1;
+  const now = Date.now();
+  const last = state.clock;
+  let time = { seconds: Math.floor(now / 1000), nanoseconds: (now % 1000) * 1e6 };
+  if (time.seconds < last.seconds || (time.seconds === last.seconds && time.nanoseconds <= last.nanoseconds)) {
+    const carry = last.nanoseconds === 999_999_999;
+    time = { seconds: last.seconds + (carry ? 1 : 0), nanoseconds: carry ? 0 : last.nanoseconds + 1 };
+  }
+  state.beginBatch(sequence);
+  const { result } = state.service.execute(operation, { sequence, time, session });
+  state.endBatch(time);
+  return result;
+}
+
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const service = {
+  async call(operation, { readOnly = false } = {}) {
+    if (options.shuffle) await later(random() * 3);
+    else if (options.delayMs) await later(options.delayMs);
+    if (!readOnly && failing > 0) {
+      failing--;
+      throw new CallError('deadline', 'no quorum within the time of this test');
+    }
+    return execute(operation, readOnly);
+  },
+  async close() {},
+};
+
+const mounted = await mount({
+  service,
+  mountpoint: options.mountpoint,
+  profile: options.profile,
+  name: 'byzfs:test',
+  log,
+});
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+async function leave(status) {
+  await mounted.unmount().catch(() => unmountLazily(options.mountpoint, true));
+  state.close();
+  process.exit(status);
+}
+setTimeout(() => leave(3), options.timeLimitMs).unref();
+mounted.unmounted.then((reason) => say({ unmounted: reason }));
+
+const lines = createInterface({ input: process.stdin });
+lines.on('line', async (line) => {
+  const [command, argument] = line.split(' ');
+  if (command === 'counters') say(mounted.counters());
+  else if (command === 'fail') {
+    failing = Number(argument);
+    say({ failing });
+  } else if (command === 'unmount') {
+    const error = await mounted.unmount().then(
+      () => null,
+      (cause) => cause.message,
+    );
+    say({ error });
+    if (error === null) {
+      state.close();
+      process.exit(0);
+    }
+  }
+});
+lines.on('close', () => leave(0));
+say({ ready: true, pid: process.pid });
