@@ -21,6 +21,9 @@ export interface BenchClusterOptions {
   mount: boolean;
 }
 
+/** A call without a quorum fails after this: a benchmark must not wait for ever for what it started itself. */
+const DEADLINE_SECONDS = 20;
+
 function run(command: readonly string[], args: readonly string[]): Promise<void> {
   return new Promise((done, fail) => {
     // In a process group of its own: a Ctrl-C is for the benchmark, which then takes down what it started.
@@ -70,7 +73,7 @@ export async function startCluster({ command, replicas, mount }: BenchClusterOpt
   const mountpoint = mount ? join(home, 'mnt') : null;
   const args = ['up', '--detach', '--dir', directory, '--replicas', String(replicas)];
   args.push('--base-port', String(await freePorts(replicas)));
-  args.push(...(mountpoint === null ? ['--no-mount'] : ['--mount', mountpoint]));
+  args.push(...(mountpoint === null ? ['--no-mount'] : ['--mount', mountpoint, '-o', `deadline=${DEADLINE_SECONDS}`]));
   const stop = async () => {
     // The home is removed only when nothing is mounted in it any more: else the removal would reach into the mount.
     await run(command, ['down', '--dir', directory]);

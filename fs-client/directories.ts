@@ -39,6 +39,7 @@ export class Directories {
   readdir(fh: number, cookie: number): Answer<DirectoryWindow> {
     const stream = this.streams.get(fh);
     if (stream === undefined) return { errno: Errno.EBADF };
+    if (stream.node.removed) return { errno: 0, entries: [], first: 0 };
     return (cookie === START ? undefined : windowAfter(stream, cookie)) ?? this.readPage(stream, cookie);
   }
 

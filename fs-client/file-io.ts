@@ -34,7 +34,7 @@ export class FileIo {
     const { nodes, writes } = this.context;
     const node = nodes.get(ino);
     if (node === undefined) return STALE;
-    if (!writes.isDirty(node) && node.attributesUntil > performance.now()) {
+    if (node.removed || (!writes.isDirty(node) && node.attributesUntil > performance.now())) {
       return { errno: 0, ...this.context.attributesAnswer(node) };
     }
     return this.freshAttributes(caller, node);

@@ -2,7 +2,7 @@
 import { Errno } from '../src/fileservice/errno.js';
 import { type Operation, RenameFlag } from '../src/fileservice/operations.js';
 import type { Failure, NodeResult } from '../src/fileservice/results.js';
-import { type Attributes, FileLimits } from '../src/fileservice/types.js';
+import { type Attributes, FileLimits, isDirectory } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
 import { type Caller, DONE, type EntryAnswer, type LookupAnswer, type Outcome } from './kernel/kernel.js';
 import { type MountContext, STALE } from './mount-context.js';
@@ -18,6 +18,8 @@ export interface Made {
   created: boolean;
 }
 
+const ABSENT: Failure = { errno: Errno.ENOENT };
+
 export const bytesOf = (name: string): Buffer => Buffer.from(name, 'latin1');
 
 export class Namespace {
@@ -26,6 +28,7 @@ export class Namespace {
   lookup(caller: Caller, parentIno: number, name: string): LookupAnswer | Promise<LookupAnswer> {
     const parent = this.context.nodes.get(parentIno);
     if (parent === undefined) return STALE;
+    if (parent.removed) return ABSENT;
     if (name.length > FileLimits.nameBytes) return { errno: Errno.ENAMETOOLONG };
     return this.remembered(parent, name) ?? this.ask(caller, parent, name);
   }
@@ -76,6 +79,7 @@ export class Namespace {
     const { files, credentials, nodes } = this.context;
     const parent = nodes.get(parentIno);
     if (parent === undefined) return STALE;
+    if (parent.removed) return ABSENT;
     const until = this.context.freshUntil();
     const operation = { ...making, parent, name: bytesOf(name) } as Making;
     const result = await files.perform(credentials.of(caller), operation);
@@ -138,7 +142,7 @@ export class Namespace {
     const result = await files.perform(credentials.of(caller), { op: 'rmdir', parent, name: bytesOf(name) });
     const victim = parent.children.get(name);
     if (!('parent' in result)) return this.contradicted(result, parent, victim);
-    victim?.expire();
+    victim?.markRemoved();
     learnParent(parent, result.parent, until, true);
     parent.unbind(name);
     return DONE;
@@ -201,6 +205,10 @@ export class Namespace {
   private removed(victim: Node | undefined, attributes: Attributes, retain: number, until: number): void {
     if (victim === undefined || victim.ino !== attributes.ino) return;
     victim.learnOwn(attributes, until);
+    if (isDirectory(attributes.mode)) {
+      if (attributes.nlink === 0) victim.markRemoved();
+      return;
+    }
     if (attributes.nlink > 0 || retain !== victim.ino) return;
     victim.retained = true;
     // Closed while the call was under way.

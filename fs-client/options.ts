@@ -68,7 +68,7 @@ export function parseMountOptions(text: string): ParsedMountOptions {
 
 function profileOf(value: string | undefined): ProfileName {
   if (value !== undefined && Object.hasOwn(Profiles, value)) return value as ProfileName;
-  throw new MountOptionError(`mount option profile is ${value ?? 'empty'}: use profile=strict or profile=session`);
+  throw new MountOptionError(`mount option profile is ${value || 'empty'}: use profile=strict or profile=session`);
 }
 
 function secondsOf(value: string | undefined): number {

@@ -100,7 +100,7 @@ function report(options: AndrewOptions, tree: SourceTree, targets: readonly Targ
       figures: 'medians over the runs, targets interleaved; ratios are medians of the quotients within one run',
       source: 'local disk, in the page cache',
       caches:
-        'as each target keeps them by default (byzfs: profile session): nothing is remounted or dropped between phases, so stat and read are largely answered from caches filled by copy',
+        'as each target keeps them by default (byzfs: profile session, which also writes behind until close): nothing is remounted or dropped between phases, so stat and read are largely answered from caches filled by copy',
       fsync: false,
       verified: 'sizes, every byte read back, output of the compiled program',
     },

@@ -146,8 +146,11 @@ export async function runPhases(options: RunOptions): Promise<PhaseTime[]> {
       }
       times.push({ name, seconds, operations });
     }
-  } finally {
-    rmSync(work, { recursive: true, force: true });
+  } catch (error) {
+    // On a file system that fails, each attempt to remove something may wait for its deadline.
+    if ((error as NodeJS.ErrnoException).code !== 'EIO') rmSync(work, { recursive: true, force: true });
+    throw error;
   }
+  rmSync(work, { recursive: true, force: true });
   return times;
 }

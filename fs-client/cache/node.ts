@@ -43,6 +43,8 @@ export class Node implements Handle {
   listing: Listing | undefined;
   /** The last name is gone, and the service keeps the inode for this mount until `release`. */
   retained = false;
+  /** A directory that this mount removed: whoever is still in it finds it empty, and closed to new names. */
+  removed = false;
   /** An unlink or rename under way that may take the last name. */
   removal: Promise<unknown> | undefined;
 
@@ -60,6 +62,12 @@ export class Node implements Handle {
     this.attributesUntil = 0;
     this.linkUntil = 0;
     this.listing = undefined;
+  }
+
+  markRemoved(): void {
+    this.expire();
+    this.removed = true;
+    if (this.attributes !== undefined) this.attributes = { ...this.attributes, nlink: 0 };
   }
 
   /** Takes attributes over that are good until `until`, unless newer ones are known already. */

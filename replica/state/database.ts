@@ -28,7 +28,7 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
   const unfinished = `${path}.new`;
   rmSync(unfinished, { force: true });
   rmSync(`${unfinished}-journal`, { force: true });
-  const db = explained(path, () => new Database(unfinished));
+  const db = open(path, unfinished, {});
   try {
     db.pragma(`page_size = ${PAGE_BYTES}`);
     db.pragma(`application_id = ${APPLICATION_ID}`);
@@ -48,12 +48,14 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
 /** Opens it for this process alone. @throws StateError */
 export function openDatabase({ path, cluster, durability }: FileStateOptions): Database.Database {
   if (!existsSync(path)) throw new StateError('missing', path, 'there is no file state');
-  const db = explained(path, () => new Database(path, { fileMustExist: true, timeout: 0 }));
+  const db = open(path, path, { fileMustExist: true, timeout: 0 });
   try {
     explained(path, () => {
       db.pragma('locking_mode = EXCLUSIVE');
       check(db, path, cluster);
-      db.pragma('journal_mode = WAL');
+      if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal') {
+        throw new StateError('unreadable', path, 'SQLite cannot keep a write-ahead log beside it');
+      }
       db.pragma('wal_autocheckpoint = 0');
       db.pragma(`synchronous = ${durability === 'synced' ? 'NORMAL' : 'OFF'}`);
       db.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
@@ -81,6 +83,19 @@ function check(db: Database.Database, path: string, cluster: Cluster): void {
   }
 }
 
+/** @param path what errors name */
+function open(path: string, file: string, how: Database.Options): Database.Database {
+  return explained(path, () => {
+    try {
+      return new Database(file, how);
+    } catch (error) {
+      // So the binding reports a directory that does not exist.
+      if (error instanceof TypeError) throw new StateError('unreadable', path, error.message);
+      throw error;
+    }
+  });
+}
+
 const short = (id: Buffer): string => id.toString('hex', 0, 8);
 
 /** What SQLite and the operating system say, as one of the reasons that `StateError` knows. */
@@ -94,7 +109,6 @@ export function explained<T>(path: string, action: () => T): T {
       if (/^SQLITE_ERROR/.test(error.code)) throw new StateError('corrupt', path, error.message);
       throw new StateError('unreadable', path, error.message);
     }
-    if (error instanceof TypeError) throw new StateError('unreadable', path, error.message);
     throw error;
   }
 }

@@ -167,18 +167,17 @@ function describeAndrew({ parameters, targets, ratios }: BenchReport): string {
 }
 
 function describeMicro({ parameters, targets, ratios }: BenchReport): string {
-  const rows = targets.flatMap(({ name: target, phases }) =>
-    phases.map(({ name, p50Us, p99Us, opsPerSecond }) => [
-      name,
-      target,
-      String(opsPerSecond),
-      `${p50Us} µs`,
-      `${p99Us} µs`,
-      ...Object.values(ratios).map((quotients) =>
-        quotients[name] === undefined ? '-' : `${quotients[name].toFixed(2)}x`,
-      ),
-    ]),
+  const first = targets[0];
+  const rows = first.phases.flatMap(({ name }) =>
+    targets.flatMap((target) => {
+      const phase = target.phases.find((candidate) => candidate.name === name);
+      if (phase === undefined) return [];
+      const ratio = ratios[`${first.name}/${target.name}`]?.[name];
+      const shown = ratio === undefined ? '-' : `${ratio.toFixed(2)}x`;
+      return [[name, target.name, String(phase.opsPerSecond), `${phase.p50Us} µs`, `${phase.p99Us} µs`, shown]];
+    }),
   );
-  const header = ['operation', 'target', 'op/s', 'p50', 'p99', ...Object.keys(ratios)];
-  return `micro, ${parameters.operations} operations a run; medians of ${parameters.runs} runs; sizes in KiB\n${table(header, rows)}`;
+  const header = ['operation', 'target', 'op/s', 'p50', 'p99', `time of ${first.name}/this`];
+  const what = `micro, ${parameters.operations} operations a run; medians of ${parameters.runs} runs; argument/result in KiB`;
+  return `${what}\n${table(header, rows)}`;
 }

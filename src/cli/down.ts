@@ -40,8 +40,7 @@ export function register(program: Command): void {
 export async function takeDown(directory: string, cluster: Cluster): Promise<string[]> {
   const done: string[] = [];
   for (const entry of await mountsOf(directory)) {
-    await unmount(entry);
-    done.push(`${entry.mountpoint} unmounted`);
+    done.push((await unmount(entry)).line);
   }
   for (const { pid, mountpoint } of servingMounts(directory)) {
     if (!(await ended(pid, 1000))) done.push(`the process of ${mountpoint} (pid ${pid}) ${await stop(pid, 5000)}`);

@@ -24,25 +24,44 @@ export function register(program: Command): void {
           `${entry.mountpoint} is no byzfs mount but ${entry.source} (${entry.type}): umount(8) it`,
         );
       }
-      await unmount(entry);
+      const done = await unmount(entry);
+      if (!done.lossless) throw new CommandError(done.line);
     });
 }
 
+export interface Unmounted {
+  /** What was done, for people. */
+  line: string;
+  lossless: boolean;
+}
+
 /**
- * Unmounts one byzfs mount.
+ * Unmounts one byzfs mount. One that does not answer, its cluster being gone, is taken away with its process.
  * @throws CommandError, above all while something in it is in use
  */
-export async function unmount(entry: MountEntry): Promise<void> {
+export async function unmount(entry: MountEntry): Promise<Unmounted> {
+  const clean: Unmounted = { line: `${entry.mountpoint} unmounted`, lossless: true };
   const command = await mountCommandRoom();
   const server = servingMount(directoryOf(entry), entry.mountpoint);
   try {
     await command.unmount(entry.mountpoint);
   } catch (error) {
-    if ((await mountedAt(entry.mountpoint))?.source === entry.source) {
-      const why = oneLine(error).replace(/\.$/, '');
-      const advice = /busy/.test(why) ? ': close its files and leave its directories (fuser -vm shows who)' : '';
-      throw new CommandError(`${why}${advice}`);
+    if (!(await isStillMounted(entry))) return clean;
+    const why = oneLine(error).replace(/\.$/, '');
+    if (/busy/.test(why)) {
+      throw new CommandError(`${why}: close its files and leave its directories (fuser -vm shows who)`);
     }
+    if (server !== null) await stop(server.pid, 0);
+    if (await isStillMounted(entry)) await command.unmount(entry.mountpoint, true);
+    return {
+      line: `${entry.mountpoint} did not answer and was taken away: what it had not sent is lost`,
+      lossless: false,
+    };
   }
   if (server !== null && !(await ended(server.pid, END_MS))) await stop(server.pid, 1000);
+  return clean;
+}
+
+async function isStillMounted(entry: MountEntry): Promise<boolean> {
+  return (await mountedAt(entry.mountpoint))?.source === entry.source;
 }

@@ -1,9 +1,9 @@
 /**
- * Serves one mount for a test, from a process of its own: the service is a file state in this process, executed call
- * by call. Arguments: one JSON object
- * { mountpoint, directory, profile, reader?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
- * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `unmount`) with one line. The
- * end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
+ * Serves mounts for a test, from a process of its own: the service is a file state in this process, executed call by
+ * call, and each mount has a session with it. Arguments: one JSON object
+ * { mountpoints, directory, profile, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
+ * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `unmount`, all but `fail` of
+ * the first mount) with one line. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
  */
 
 import { join } from 'node:path';
@@ -32,7 +32,6 @@ const cluster = {
   requestAuthentication: 'signature',
 };
 const state = createFileState({ path: join(options.directory, 'state.db'), cluster, durability: 'buffered' });
-const session = { client: 0, instance: 1 };
 
 /** Park-Miller: the same order of calls in every run. */
 let seed = 42;
@@ -43,7 +42,7 @@ const random = () => {
 
 let failing = 0;
 
-function execute(operation, readOnly) {
+function execute(session, operation, readOnly) {
   if (readOnly) return state.service.query(operation, session);
   const sequence = state.lastExecuted + 1;
   const now = Date.now();
@@ -61,7 +60,7 @@ function execute(operation, readOnly) {
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const service = {
+const serviceOf = (session) => ({
   async call(operation, { readOnly = false } = {}) {
     if (options.shuffle) await later(random() * 3);
     else if (options.delayMs) await later(options.delayMs);
@@ -69,22 +68,23 @@ const service = {
       failing--;
       throw new CallError('deadline', 'no quorum within the time of this test');
     }
-    return execute(operation, readOnly);
+    return execute(session, operation, readOnly);
   },
   async close() {},
-};
-
-const mounted = await mount({
-  service,
-  mountpoint: options.mountpoint,
-  profile: options.profile,
-  name: 'byzfs:test',
-  log,
 });
+
+const mounts = [];
+for (const mountpoint of options.mountpoints) {
+  const service = serviceOf({ client: 0, instance: mounts.length + 1 });
+  mounts.push(await mount({ service, mountpoint, profile: options.profile, name: 'byzfs:test', log }));
+}
+const [mounted] = mounts;
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 async function leave(status) {
-  await mounted.unmount().catch(() => unmountLazily(options.mountpoint, true));
+  for (const [i, each] of mounts.entries()) {
+    await each.unmount().catch(() => unmountLazily(options.mountpoints[i], true).catch(() => {}));
+  }
   state.close();
   process.exit(status);
 }
@@ -104,10 +104,7 @@ lines.on('line', async (line) => {
       (cause) => cause.message,
     );
     say({ error });
-    if (error === null) {
-      state.close();
-      process.exit(0);
-    }
+    if (error === null) await leave(0);
   }
 });
 lines.on('close', () => leave(0));

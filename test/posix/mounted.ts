@@ -1,7 +1,7 @@
 /** Mounts for tests: each served by a process of its own (fixture.mjs), and gone afterwards whatever happened. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,6 +14,10 @@ const root = join(here, '..', '..');
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
+  /** A second mount of the same files, as another machine's. */
+  second?: boolean;
+  /** Where to mount instead of on a new directory. */
+  mountpoint?: string;
   /** Before each call, milliseconds. */
   delayMs?: number;
   /** Concurrent calls are executed in any order. */
@@ -51,7 +55,7 @@ export class TestMount {
   readonly exited: Promise<number | null>;
 
   private constructor(
-    readonly mountpoint: string,
+    private readonly mountpoints: readonly string[],
     private readonly base: string,
     private readonly child: ChildProcess,
     onReady: () => void,
@@ -72,20 +76,31 @@ export class TestMount {
     });
   }
 
+  get mountpoint(): string {
+    return this.mountpoints[0];
+  }
+
+  /** The second mount of the same files. */
+  get elsewhere(): string {
+    return this.mountpoints[1];
+  }
+
   static async start(options: FixtureOptions): Promise<TestMount> {
     const base = await mkdtemp(join(tmpdir(), 'byzfs-posix-'));
     // Other users have to come through.
     await chmod(base, 0o755);
-    const mountpoint = join(base, 'mnt');
+    const { second, mountpoint = join(base, 'mnt'), ...rest } = options;
+    const mountpoints = second ? [mountpoint, join(base, 'mnt2')] : [mountpoint];
     const directory = join(base, 'state');
-    await run('mkdir', [mountpoint, directory]);
-    const argument = JSON.stringify({ timeLimitMs: 120_000, ...options, mountpoint, directory });
+    const added = mountpoints.filter((path) => path !== options.mountpoint);
+    for (const path of [...added, directory]) await mkdir(path);
+    const argument = JSON.stringify({ timeLimitMs: 120_000, ...rest, mountpoints, directory });
     const child = spawn(process.execPath, [join(here, 'fixture.mjs'), argument], { stdio: 'pipe' });
     let ready: () => void = () => {};
     const started = new Promise<void>((resolve) => {
       ready = resolve;
     });
-    const mount = new TestMount(mountpoint, base, child, ready);
+    const mount = new TestMount(mountpoints, base, child, ready);
     const outcome = await Promise.race([started.then(() => 'ready'), mount.exited]);
     if (outcome !== 'ready') {
       await mount.stop();
@@ -129,21 +144,24 @@ export class TestMount {
       this.child.kill('SIGKILL');
       await this.exited;
     }
-    if (this.connection() !== undefined) await run('umount', ['-l', this.mountpoint]).catch(() => {});
-    if (this.connection() === undefined) await rm(this.base, { recursive: true, force: true });
+    const left = this.mountpoints.filter((path) => connectionOf(path) !== undefined);
+    for (const path of left) await run('umount', ['-l', path]).catch(() => {});
+    if (left.every((path) => connectionOf(path) === undefined)) await rm(this.base, { recursive: true, force: true });
   }
 
-  /** The FUSE connection's number, while mounted. */
-  private connection(): number | undefined {
-    const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-    const line = lines.findLast((l) => l.split(' ')[4] === this.mountpoint);
-    return line === undefined ? undefined : Number(line.split(' ')[2].split(':')[1]);
-  }
-
+  /** Every request under way, and every later one, fails: whoever waits for the mount goes on. */
   private async abort(): Promise<void> {
-    const connection = this.connection();
-    if (connection === undefined) return;
-    await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1').catch(() => {});
-    await run('umount', ['-l', this.mountpoint]).catch(() => {});
+    for (const path of this.mountpoints) {
+      const connection = connectionOf(path);
+      if (connection !== undefined)
+        await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1').catch(() => {});
+    }
   }
+}
+
+/** The FUSE connection's number, while mounted. */
+function connectionOf(mountpoint: string): number | undefined {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const line = lines.findLast((l) => l.split(' ')[4] === mountpoint);
+  return line === undefined ? undefined : Number(line.split(' ')[2].split(':')[1]);
 }

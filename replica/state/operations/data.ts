@@ -60,7 +60,9 @@ function readBytes({ store }: Call, node: InodeRow, offset: number, length: numb
     const from = offset + at - position * BLOCK_BYTES;
     const end = Math.min(length, at + BLOCK_BYTES - from);
     const block = store.blocks.at(node.ino, position);
-    const copied = block === undefined ? 0 : block.data.copy(data, at, from, from + end - at);
+    // A block ends with its last byte that was written: what is after it reads as zeros, like a hole.
+    const held = block !== undefined && from < block.data.length;
+    const copied = held ? block.data.copy(data, at, from, from + end - at) : 0;
     data.fill(0, at + copied, end);
     at = end;
   }

@@ -50,7 +50,8 @@ export function open(call: Call, o: Operand<'open'>): Results['open'] | Errno {
   if (o.parent !== undefined && o.name !== undefined) {
     const directory = enterDirectory(call, o.parent);
     if (isFailure(directory)) return directory;
-    if (findEntry(call, directory, o.name) !== node) return Errno.ESTALE;
+    const found = findEntry(call, directory, o.name);
+    if (isFailure(found) || found.ino !== node.ino) return Errno.ESTALE;
     parent = directory;
   }
   if (isSymlink(node.mode)) return Errno.ELOOP;

@@ -22,7 +22,7 @@ export function setattr(call: Call, o: Setattr): Results['setattr'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   const refused =
-    sizeError(call, node, o) ?? ownerError(call, node, o) ?? modeError(call, node, o) ?? timesError(call, node, o);
+    contentError(call, node, o) ?? ownerError(call, node, o) ?? modeError(call, node, o) ?? timesError(call, node, o);
   if (refused !== undefined) return refused;
   const changed = changes(call, node, o);
   const after =
@@ -34,8 +34,11 @@ export function setattr(call: Call, o: Setattr): Results['setattr'] | Errno {
   return isFailure(after) ? after : { errno: 0, attributes: attributes(after) };
 }
 
-function sizeError({ who }: Call, node: InodeRow, { size }: Setattr): Errno | undefined {
-  if (size === undefined) return undefined;
+function contentError({ who }: Call, node: InodeRow, { size, killPrivileges }: Setattr): Errno | undefined {
+  if (size === undefined) {
+    // To take a program's privileges is what writing to it does: it takes the same permission.
+    return !killPrivileges || isPermittedOnOpenFile(who, node, Access.WRITE) ? undefined : Errno.EACCES;
+  }
   if (!isRegular(node.mode)) return isDirectory(node.mode) ? Errno.EISDIR : Errno.EINVAL;
   if (!isPermittedOnOpenFile(who, node, Access.WRITE)) return Errno.EACCES;
   return size > FileLimits.fileBytes ? Errno.EFBIG : undefined;

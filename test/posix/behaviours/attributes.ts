@@ -10,7 +10,6 @@ import {
   stat,
   statfs,
   symlink,
- 
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';

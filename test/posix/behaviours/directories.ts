@@ -117,11 +117,10 @@ export const directoryBehaviours: Record<string, Behaviour> = {
     assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
   },
   'working directory removed': async (dir) => {
-    const output = await shell(
-      'mkdir d; cd d; rmdir ../d; if : > f 2>/dev/null; then echo made; else echo refused; fi',
-      dir,
-    );
-    assert.equal(output, 'refused\n');
+    const tries = 'for try in 1 2; do touch f 2>&1 && echo made; mkdir s 2>&1 && echo made; done';
+    const output = await shell(`mkdir d; cd d; rmdir ../d; ${tries}; ls -A`, dir);
+    assert.equal(output.match(/No such file or directory/g)?.length, 4, output);
+    assert.ok(!output.includes('made'), output);
   },
   'fsync of a directory': async (dir) => {
     const handle = await open(dir, 'r');
@@ -131,7 +130,7 @@ export const directoryBehaviours: Record<string, Behaviour> = {
   'a tree as tar makes it': async (dir) => {
     await shell(
       `mkdir src out; cd src; mkdir -p a/b c; for i in 1 2 3 4 5 6 7 8 9; do echo $i > a/f$i; echo b$i > a/b/g$i; done
-       ln -s ../a/f1 c/link; ln a/f2 c/hard; touch -d "2010-01-01 12:00:00.5 UTC" a/f3; chmod 600 a/f4
+       ln -s ../a/f1 c/link; ln a/f2 c/hard; touch -d "2010-01-01 12:00:00 UTC" a/f3; chmod 600 a/f4
        tar cf - . | (cd ../out && tar xpf -); cd ..; diff -r src out
        [ "$(stat -c %y src/a/f3)" = "$(stat -c %y out/a/f3)" ]; [ "$(stat -c %a out/a/f4)" = 600 ]
        [ "$(readlink out/c/link)" = ../a/f1 ]; [ "$(stat -c %h out/a/f2)" = 2 ]`,

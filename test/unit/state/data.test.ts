@@ -27,6 +27,14 @@ describe('contents', () => {
     expect(fs.read(node, 2 ** 50, 500)).toHaveLength(0);
   });
 
+  it('have zeros, not leftovers of memory, in gaps within a block', () => {
+    const { fs, node } = file();
+    Array.from({ length: 64 }, () => Buffer.from('garbage '.repeat(100)));
+    for (let i = 0; i < 20; i++) fs.write(node, 150 * i, bytes('x'));
+    const all = fs.read(node);
+    expect(all.every((byte, at) => byte === (at % 150 === 0 ? 0x78 : 0))).toBe(true);
+  });
+
   it('do not come back after being cut off', () => {
     const { fs, node } = file();
     fs.write(node, 0, Buffer.alloc(3 * BLOCK, 1));

@@ -78,7 +78,7 @@ describe('open', () => {
     const o = { node: f, access: 4, parent: ROOT_HANDLE, name: bytes('f') };
     expect(fs.run('open', o).parent?.ino).toBe(1);
     fs.run('unlink', { parent: ROOT_HANDLE, name: bytes('f'), retain: f.ino });
-    expect(fs.outcome('open', o)).toBe('ENOENT');
+    expect(fs.outcome('open', o)).toBe('ESTALE');
     fs.create('f');
     expect(fs.outcome('open', o)).toBe('ESTALE');
     expect(fs.outcome('open', { node: f, access: 4 })).toBe('ok');
@@ -147,6 +147,9 @@ describe('chmod and chown', () => {
     expect(permissions(fs.run('setattr', { node, size: 0 }, BOB).attributes)).toBe(0o777);
     fs.chmod(node, 0o6777);
     expect(permissions(fs.run('write', { node, ...data, killPrivileges: true }).attributes)).toBe(0o777);
+    fs.chmod(node, 0o6775);
+    expect(fs.outcome('setattr', { node, killPrivileges: true }, BOB)).toBe('EACCES');
+    expect(permissions(fs.run('setattr', { node, killPrivileges: true }, ALICE).attributes)).toBe(0o775);
   });
 
   it('each change moves ctime and the change counter; nothing asked for moves nothing', () => {

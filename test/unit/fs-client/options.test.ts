@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { parseMountInfo } from '../../../fs-client/mountpoint.js';
+import { MountOptionError, parseMountOptions } from '../../../fs-client/options.js';
+
+describe('parseMountOptions', () => {
+  it('has defaults', () => {
+    const expected = { profile: 'session', readOnly: false, allowOther: true, deadlineMs: 60_000 };
+    expect(parseMountOptions('')).toEqual(expected);
+    expect(parseMountOptions(',,')).toEqual(expected);
+  });
+
+  it('takes them all, the last one winning', () => {
+    expect(parseMountOptions('profile=session,ro,rw,ro,profile=strict,deadline=2.5,no_allow_other')).toEqual({
+      ...{ profile: 'strict', readOnly: true, allowOther: false, deadlineMs: 2500 },
+    });
+    expect(parseMountOptions('hard').deadlineMs).toBe(Number.POSITIVE_INFINITY);
+    expect(parseMountOptions('hard,soft').deadlineMs).toBe(60_000);
+  });
+
+  it.each([
+    ['fast', /option fast is unknown: known are profile=strict\|session/],
+    ['profile=', /option profile is empty/],
+    ['profile=toString', /option profile is toString: use profile=strict or profile=session/],
+    ['profile', /option profile is empty/],
+    ['ro=1', /option ro takes no value/],
+    ['deadline=soon', /option deadline is soon: use deadline=SECONDS/],
+    ['deadline=0', /option deadline is 0/],
+    ['deadline=1e9', /option deadline is 1e9/],
+    ['deadline', /option deadline is empty/],
+    ['hard,deadline=5', /option deadline contradicts hard/],
+  ])('refuses %s in one line that names it', (text, message) => {
+    expect(() => parseMountOptions(text)).toThrow(MountOptionError);
+    expect(() => parseMountOptions(text)).toThrow(message);
+    expect(() => parseMountOptions(text)).not.toThrow(/\n/);
+  });
+});
+
+describe('parseMountInfo', () => {
+  it('reads lines of proc(5), escapes and optional fields included', () => {
+    const text = `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+42 27 0:39 / /srv/a\\040b\\134c rw,nosuid,nodev,relatime - fuse.byzfs byzfs:/data/my\\040cluster rw,user_id=0
+`;
+    expect(parseMountInfo(text)).toEqual([
+      { mountpoint: '/mnt2', type: 'ext3', source: '/dev/root', major: 98, minor: 0 },
+      { mountpoint: '/srv/a b\\c', type: 'fuse.byzfs', source: 'byzfs:/data/my cluster', major: 0, minor: 39 },
+    ]);
+  });
+});
