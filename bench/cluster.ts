@@ -1,9 +1,10 @@
 /** Clusters that a benchmark starts for itself, through the command line, and always takes down again. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { layoutOf } from '../src/cluster/layout.js';
 import { BenchmarkError } from './errors.js';
 
 export interface BenchCluster {
@@ -82,7 +83,8 @@ export async function startCluster({ command, replicas, mount }: BenchClusterOpt
   try {
     await run(command, args);
   } catch (error) {
-    await stop().catch(() => undefined);
+    if (existsSync(layoutOf(directory).clusterFile)) await stop().catch(() => undefined);
+    else rmSync(home, { recursive: true, force: true });
     throw error;
   }
   return { directory, mountpoint, stop };

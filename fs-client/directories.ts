@@ -5,6 +5,7 @@ import { type Credentials, FileLimits } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
 import type { Answer, Caller, DirectoryWindow, EntryAnswer, Outcome } from './kernel/kernel.js';
 import { type MountContext, STALE } from './mount-context.js';
+import { entryName } from './namespace.js';
 
 /** One opendir(3). */
 interface Stream {
@@ -67,7 +68,7 @@ export class Directories {
       stream.names = undefined;
       return;
     }
-    for (const entry of page.entries) names.seen.add(nameOf(entry));
+    for (const entry of page.entries) names.seen.add(entryName(entry));
     if (!page.end) return;
     stream.names = undefined;
     node.keepListing(names.seen, change, names.until);
@@ -81,7 +82,7 @@ export class Directories {
 
   adopt(fh: number, entry: DirectoryEntry): EntryAnswer | undefined {
     const stream = this.streams.get(fh);
-    const name = nameOf(entry);
+    const name = entryName(entry);
     if (stream?.page === undefined || name === '.' || name === '..') return undefined;
     const { node, page } = stream;
     // The directory has changed since that page was read: the entry may be of the past.
@@ -101,10 +102,6 @@ export class Directories {
   releasedir(fh: number): void {
     this.streams.delete(fh);
   }
-}
-
-function nameOf({ name }: DirectoryEntry): string {
-  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 }
 
 /** What the stream's page holds after `cookie`; undefined if it takes another page. */

@@ -1,9 +1,9 @@
 /** Calls on files: attributes, opening, data. */
 import { Errno } from '../src/fileservice/errno.js';
-import { Access, type Operation } from '../src/fileservice/operations.js';
+import { Access } from '../src/fileservice/operations.js';
 import type { Failure } from '../src/fileservice/results.js';
 import { type Attributes, type Credentials, FileLimits } from '../src/fileservice/types.js';
-import type { Node } from './cache/node.js';
+import type { Link, Node } from './cache/node.js';
 import {
   type Answer,
   type AttributeChanges,
@@ -17,7 +17,7 @@ import {
 } from './kernel/kernel.js';
 import { OpenFlag } from './kernel/open-flags.js';
 import { type MountContext, type OpenFile, STALE } from './mount-context.js';
-import { bytesOf, type Namespace } from './namespace.js';
+import { bytesOf, CONTENTION_MS, type Namespace } from './namespace.js';
 
 const EMPTY = new Uint8Array(0);
 
@@ -48,8 +48,8 @@ export class FileIo {
       const until = this.context.freshUntil();
       const { uid, gid } = caller;
       const result = await files.perform({ uid, gid, groups: [] }, { op: 'getattr', node });
-      if (!('attributes' in result)) return result;
-      node.learn(result.attributes, until);
+      if ('attributes' in result) node.learn(result.attributes, until);
+      else if (!node.removed) return result;
     }
     return { errno: 0, ...this.context.attributesAnswer(node) };
   }
@@ -85,18 +85,21 @@ export class FileIo {
     if (node === undefined) return STALE;
     // Counted from now on, so that an unlink that comes after this call spares the file.
     node.opens++;
+    const walked = node.link;
     if (node.removal !== undefined) await node.removal;
     const until = this.context.freshUntil();
     const who = credentials.of(caller);
-    const operation: Extract<Operation, { op: 'open' }> = { op: 'open', node, access: accessOf(flags) };
+    const operation = { op: 'open', node, access: accessOf(flags) } as const;
     const link = profile.resolveAtOpen && !node.retained ? node.link : undefined;
-    if (link !== undefined) {
-      operation.parent = link.parent;
-      operation.name = bytesOf(link.name);
+    const resolved = link === undefined ? operation : { ...operation, parent: link.parent, name: bytesOf(link.name) };
+    let result = await files.perform(who, resolved);
+    if (result.errno === Errno.ESTALE && link !== undefined) {
+      // Replaced by this mount, meanwhile: the file that the walk found is kept for this very call.
+      if (node.removal !== undefined) await node.removal;
+      if (node.retained) result = await files.perform(who, operation);
     }
-    const result = await files.perform(who, operation);
     if (!('attributes' in result)) {
-      if (result.errno === Errno.ESTALE) this.forgetLink(node);
+      if (result.errno === Errno.ESTALE) forgetWalk(node, walked);
       this.context.closed(node);
       return result;
     }
@@ -109,15 +112,6 @@ export class FileIo {
     node.learn(result.attributes, until);
     await this.expireInKernel(node, result.attributes);
     return { errno: 0, ...this.newFile(node, who, flags, current) };
-  }
-
-  /** The kernel walks again and is answered by the service. */
-  private forgetLink(node: Node): void {
-    const { link } = node;
-    node.expire();
-    if (link === undefined) return;
-    link.parent.expire();
-    link.parent.unbind(link.name);
   }
 
   /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
@@ -232,6 +226,16 @@ export class FileIo {
     if (this.context.writes.isDirty(node) && !node.retained) this.context.inBackground(this.context.writes.flush(node));
     this.context.closed(node);
   }
+}
+
+/** The name led elsewhere by now: the kernel walks again, and is answered by the service. */
+function forgetWalk(node: Node, walked: Link | undefined): void {
+  node.expire();
+  if (walked === undefined) return;
+  const { parent, name } = walked;
+  parent.expire();
+  parent.contend(name, performance.now() + CONTENTION_MS);
+  if (parent.children.get(name) === node) parent.unbind(name);
 }
 
 /** Reported once: the next call on this open file starts afresh, as with NFS. */

@@ -1,11 +1,11 @@
 /** Typed calls of the replicated file service, for one mount. */
 import type { Logger } from 'pino';
-import { MalformedBytes } from '../src/bytes.js';
 import { CallError, type ServiceClient } from '../src/client/types.js';
 import { Errno } from '../src/fileservice/errno.js';
 import { encodeOperation, isReadOnly, type Operation, type OperationName } from '../src/fileservice/operations.js';
 import { decodeResult, type Failure, type Results } from '../src/fileservice/results.js';
 import type { Credentials } from '../src/fileservice/types.js';
+import { BrokenInvariant } from '../src/limits.js';
 
 /** Calls made and answered, by operation: what a workload costs. */
 export type CallCounters = Partial<Record<OperationName, number>>;
@@ -35,20 +35,21 @@ export class Files {
       const result = await this.service.call(bytes, { readOnly: isReadOnly(operation) });
       return decodeResult(op as O['op'], result) as Failure | Results[O['op']];
     } catch (error) {
-      if (!(error instanceof CallError || error instanceof MalformedBytes)) throw error;
-      this.report(op, error);
+      if (error instanceof BrokenInvariant) throw error;
+      this.report(op, error as Error);
       return { errno: Errno.EIO };
     }
   }
 
-  private report(op: OperationName, error: CallError | MalformedBytes): void {
+  private report(op: OperationName, error: Error): void {
     const now = performance.now();
     if (now - this.lastLogged < LOG_INTERVAL_MS) {
       this.unlogged++;
       return;
     }
-    const code = error instanceof CallError ? error.code : 'malformed-result';
-    this.log.error({ op, code, reason: error.message, since: this.unlogged }, 'a call has no result: EIO');
+    const { unlogged } = this;
+    if (error instanceof CallError) this.log.error({ op, code: error.code, unlogged }, `EIO: ${error.message}`);
+    else this.log.error({ op, err: error, unlogged }, 'EIO: the reply cannot be understood');
     this.lastLogged = now;
     this.unlogged = 0;
   }

@@ -81,13 +81,20 @@ export class MountContext {
   closed(node: Node): void {
     node.opens--;
     if (node.opens > 0) return;
-    if (node.retained) this.releaseRetained(node);
+    this.releaseIfUnused(node);
     this.nodes.dropIfUnused(node);
   }
 
-  /** Nobody can reach the file any more: what was held back of it is dropped, and the service frees it. */
-  releaseRetained(node: Node): void {
+  /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
+  releaseIfUnused(node: Node): void {
+    if (!node.retained || node.opens > 0) return;
+    const wait = node.sparedUntil - performance.now();
+    if (wait > 0) {
+      setTimeout(() => this.releaseIfUnused(node), wait).unref();
+      return;
+    }
     node.retained = false;
+    node.markRemoved();
     this.writes.discard(node);
     this.inBackground(this.release(node));
   }

@@ -5,7 +5,7 @@ import type { ServiceClient } from '../src/client/types.js';
 import { type ProfileName, Profiles } from './cache/profile.js';
 import { type CallCounters, Files } from './files.js';
 import { ReplicatedFileSystem } from './filesystem.js';
-import { attachDevFuse } from './kernel/dev-fuse/attach.js';
+import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
 import type { KernelCounters } from './kernel/kernel.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
 
@@ -19,6 +19,8 @@ export interface MountOptions {
   readOnly?: boolean;
   /** Users other than root may use the mount, under their own rights. Default: true. */
   allowOther?: boolean;
+  /** How requests are read; by default what works best here. To compare them. */
+  reader?: DevFuseOptions['reader'];
   log: Logger;
 }
 
@@ -47,7 +49,7 @@ const READ_AHEAD_KIB = 1024;
  * @throws MountpointError, or Error of one line
  */
 export async function mount(options: MountOptions): Promise<Mount> {
-  const { service, name, readOnly = false, allowOther = true, log } = options;
+  const { service, name, readOnly = false, allowOther = true, reader, log } = options;
   const mountpoint = canonicalMountpoint(options.mountpoint);
   const profile = Profiles[options.profile];
   await prepareMountpoint(mountpoint, log);
@@ -55,7 +57,7 @@ export async function mount(options: MountOptions): Promise<Mount> {
   const fs = new ReplicatedFileSystem(files, profile, log);
   const kernel = await attachDevFuse(
     fs,
-    { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0 },
+    { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0, reader },
     log,
   );
   await setReadAhead(mountpoint, log);

@@ -1,7 +1,7 @@
 /** Calls on names: finding, making, moving and removing what directories hold. */
 import { Errno } from '../src/fileservice/errno.js';
 import { type Operation, RenameFlag } from '../src/fileservice/operations.js';
-import type { Failure, NodeResult } from '../src/fileservice/results.js';
+import type { DirectoryEntry, Failure, NodeResult } from '../src/fileservice/results.js';
 import { type Attributes, FileLimits, isDirectory } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
 import { type Caller, DONE, type EntryAnswer, type LookupAnswer, type Outcome } from './kernel/kernel.js';
@@ -18,7 +18,17 @@ export interface Made {
   created: boolean;
 }
 
+/** Some 250 entries. Larger directories are not listed for the sake of one name. */
+const SMALL_LISTING_BYTES = 32 * 1024;
+
+/** How long a name counts as contended, and an unlinked file is kept for an OPEN on its way. */
+export const CONTENTION_MS = 1000;
+
 const ABSENT: Failure = { errno: Errno.ENOENT };
+
+export function entryName({ name }: DirectoryEntry): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
+}
 
 export const bytesOf = (name: string): Buffer => Buffer.from(name, 'latin1');
 
@@ -49,16 +59,40 @@ export class Namespace {
 
   private async ask(caller: Caller, parent: Node, name: string): Promise<LookupAnswer> {
     const { files, credentials, nodes, profile } = this.context;
+    const removal = parent.children.get(name)?.removal;
+    if (removal !== undefined) await removal;
+    if (profile.freshMs > 0 && parent.shouldList()) {
+      const known = await this.list(caller, parent, name);
+      if (known !== undefined) return known;
+    }
     const until = this.context.freshUntil();
     const result = await files.perform(credentials.of(caller), { op: 'lookup', parent, name: bytesOf(name) });
     if (result.errno === Errno.ENOENT) {
       parent.unbind(name);
+      parent.missed();
       return profile.freshMs > 0 ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
     }
     if (result.errno !== 0) return result;
     const { attributes, parent: parentAttributes } = result as NodeResult;
     if (parentAttributes) parent.learn(parentAttributes, until);
     const node = nodes.learn(attributes, until);
+    parent.bind(name, node, until);
+    return { errno: 0, ...this.context.entryAnswer(node) };
+  }
+
+  /** Answers from all names of a directory, read for the names that will be asked for next; undefined if it is large. */
+  private async list(caller: Caller, parent: Node, name: string): Promise<LookupAnswer | undefined> {
+    const { files, credentials, nodes } = this.context;
+    const until = this.context.freshUntil();
+    const who = credentials.of(caller);
+    const operation = { op: 'readdir', directory: parent, cookie: 0, maxBytes: SMALL_LISTING_BYTES } as const;
+    const result = await files.perform(who, operation);
+    if (!('entries' in result) || !result.end) return undefined;
+    parent.learn(result.directory, until);
+    parent.keepListing(new Set(result.entries.map(entryName)), result.directory.change, until);
+    const entry = result.entries.find((each) => entryName(each) === name);
+    if (entry === undefined) return this.remembered(parent, name);
+    const node = nodes.learn(entry.attributes, until);
     parent.bind(name, node, until);
     return { errno: 0, ...this.context.entryAnswer(node) };
   }
@@ -123,12 +157,12 @@ export class Namespace {
     if (parent === undefined) return STALE;
     const until = this.context.freshUntil();
     const victim = parent.children.get(name);
-    const retain = victim !== undefined && victim.opens > 0 ? victim.ino : 0;
+    const retention = retentionOf(parent, name);
     const who = credentials.of(caller);
-    const call = files.perform(who, { op: 'unlink', parent, name: bytesOf(name), retain });
+    const call = files.perform(who, { op: 'unlink', parent, name: bytesOf(name), retain: retention.ino });
     const result = await removing(victim, call);
     if (!('parent' in result)) return this.contradicted(result, parent, victim);
-    this.removed(victim, result.node, retain, until);
+    this.removed(victim, result.node, retention, until);
     learnParent(parent, result.parent, until, true);
     parent.unbind(name);
     return DONE;
@@ -165,7 +199,8 @@ export class Namespace {
     // Whoever finds the new name finds the data, as after a rename on a local disk.
     if (node !== undefined && writes.isDirty(node)) await writes.flush(node);
     const until = this.context.freshUntil();
-    const retain = other !== undefined && other !== node && other.opens > 0 ? other.ino : 0;
+    const retention = other === node ? NO_RETENTION : retentionOf(newParent, newName);
+    const retain = retention.ino;
     const call = files.perform(credentials.of(caller), {
       ...{ op: 'rename', parent, name: bytesOf(name), newParent, newName: bytesOf(newName), flags, retain },
     });
@@ -176,7 +211,7 @@ export class Namespace {
       return this.contradicted(result, parent, node);
     }
     const { node: attributes, replaced } = result;
-    if (other !== undefined && replaced?.ino === other.ino) this.removed(other, replaced, retain, until);
+    if (other !== undefined && replaced?.ino === other.ino) this.removed(other, replaced, retention, until);
     if (node?.ino === attributes.ino) node.learnOwn(attributes, until);
     // In one directory a rename is two changes, the counter being two higher.
     if (parent === newParent) parent.chain.own(result.parent.change - 1);
@@ -202,17 +237,22 @@ export class Namespace {
   }
 
   /** `victim` lost a name; if it was its last and the file is open here, the service keeps it for this mount. */
-  private removed(victim: Node | undefined, attributes: Attributes, retain: number, until: number): void {
+  private removed(
+    victim: Node | undefined,
+    attributes: Attributes,
+    { ino: retain, spared }: Retention,
+    until: number,
+  ): void {
     if (victim === undefined || victim.ino !== attributes.ino) return;
     victim.learnOwn(attributes, until);
-    if (isDirectory(attributes.mode)) {
-      if (attributes.nlink === 0) victim.markRemoved();
+    if (attributes.nlink > 0) return;
+    if (retain !== victim.ino || isDirectory(attributes.mode)) {
+      victim.markRemoved();
       return;
     }
-    if (attributes.nlink > 0 || retain !== victim.ino) return;
     victim.retained = true;
-    // Closed while the call was under way.
-    if (victim.opens === 0) this.context.releaseRetained(victim);
+    if (spared) victim.sparedUntil = performance.now() + CONTENTION_MS;
+    this.context.releaseIfUnused(victim);
   }
 
   private contradicted(result: { errno: number }, parent: Node, victim: Node | undefined): Failure {
@@ -220,6 +260,26 @@ export class Namespace {
     victim?.expire();
     return { errno: result.errno };
   }
+}
+
+/** What the service must keep when a name is an inode's last. */
+interface Retention {
+  /** 0: nothing. */
+  ino: number;
+  /** Also without being open, for a while. */
+  spared: boolean;
+}
+
+const NO_RETENTION: Retention = { ino: 0, spared: false };
+
+/**
+ * An inode that is open here. Where an OPEN has just come too late, also one that is not: Linux walks again only once
+ * after ESTALE, and a name that is replaced all the time could be replaced between that walk and its OPEN.
+ */
+function retentionOf(parent: Node, name: string): Retention {
+  const victim = parent.children.get(name);
+  const spared = parent.isContended(name);
+  return victim !== undefined && (victim.opens > 0 || spared) ? { ino: victim.ino, spared } : NO_RETENTION;
 }
 
 /** The directory after a change by this mount; `changed` false where the call found all as it should be. */

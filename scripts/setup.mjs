@@ -7,10 +7,12 @@ import {
   chmodSync,
   constants,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -22,6 +24,8 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCES = ['src', 'replica', 'fs-client', 'bench', 'package.json', 'tsconfig.json'];
 const COMMAND = join(ROOT, 'dist/src/cli/main.js');
 const BUILT = join(ROOT, 'dist/.built');
+const LINK = join(ROOT, 'node_modules/.bin/byzfs');
+const GENERATED = join(ROOT, 'src/wire/generated');
 const INSTALLED = join(ROOT, 'node_modules/.byzfs-installed');
 
 /** What was wrong and what to do, on stderr; ends the process. */
@@ -133,9 +137,12 @@ function stale() {
 /** Generated sources, then JavaScript in dist/, with the command executable. */
 export function build() {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  mkdirSync(GENERATED, { recursive: true });
   if (scripts.generate !== undefined) run('generating sources', 'npm', ['run', '--silent', 'generate']);
   run('building', process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', '.']);
   chmodSync(COMMAND, 0o755);
+  // npm links the commands of dependencies only; npx looks here first.
+  if (!existsSync(LINK)) symlinkSync('../../dist/src/cli/main.js', LINK);
   writeFileSync(BUILT, '');
 }
 

@@ -29,7 +29,7 @@ export const DEFAULT_SEED = 1999;
 const MODULES = ['alloc', 'buffer', 'cache', 'codec', 'device', 'index', 'log', 'net', 'queue', 'table'];
 const UNITS_A_MODULE = 6;
 /** Comments fill a unit up to a size between these, most units being small. */
-const UNIT_BYTES = { low: 1800, high: 11_000 };
+const UNIT_BYTES = { low: 1600, high: 9000 };
 
 const WORDS =
   'the a of to and block buffer entry before after which must never always lock free list node key value reader writer page is are held by caller returns when until first last copy order state log'.split(

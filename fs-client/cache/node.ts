@@ -19,6 +19,9 @@ export interface Listing {
 /** Listings larger than this are not kept. */
 export const LISTING_NAMES = 20_000;
 
+/** Whoever misses a second name in a directory is probably about to fill it. */
+const FIRST_ABSENCES_TO_LIST = 2;
+
 export class Node implements Handle {
   readonly ino: number;
   generation: number;
@@ -41,10 +44,17 @@ export class Node implements Handle {
   /** Of a directory: inodes by name, as last seen. */
   readonly children = new Map<string, Node>();
   listing: Listing | undefined;
+  /** Absent names asked for since the directory was last listed, and how many make listing it worth while. */
+  private absences = 0;
+  private absencesToList = FIRST_ABSENCES_TO_LIST;
   /** The last name is gone, and the service keeps the inode for this mount until `release`. */
   retained = false;
-  /** A directory that this mount removed: whoever is still in it finds it empty, and closed to new names. */
+  /** Clock until which it is kept even if no longer open: an OPEN may be coming. */
+  sparedUntil = 0;
+  /** Gone from the service by a change of this mount: whoever still holds it sees it as it was last. */
   removed = false;
+  /** Of a directory: names that an OPEN found replaced, and the clock until which they are taken to be so often. */
+  private contended: Map<string, number> | undefined;
   /** An unlink or rename under way that may take the last name. */
   removal: Promise<unknown> | undefined;
 
@@ -62,6 +72,19 @@ export class Node implements Handle {
     this.attributesUntil = 0;
     this.linkUntil = 0;
     this.listing = undefined;
+  }
+
+  /** An OPEN through `name` came too late: its file had been replaced or removed. */
+  contend(name: string, until: number): void {
+    this.contended ??= new Map();
+    this.contended.set(name, until);
+  }
+
+  isContended(name: string): boolean {
+    const until = this.contended?.get(name);
+    if (until === undefined || until > performance.now()) return until !== undefined;
+    this.contended?.delete(name);
+    return false;
   }
 
   markRemoved(): void {
@@ -94,6 +117,22 @@ export class Node implements Handle {
     this.chain.own(attributes.change);
     this.kernelChain.own(attributes.change);
     this.learn(attributes, until);
+  }
+
+  /** A name was not found and no listing could tell. */
+  missed(): void {
+    this.absences++;
+  }
+
+  /**
+   * Whether the next absent name should be answered by listing the directory: one call then stands for all that
+   * follow. Each time it takes twice the absences, so that a directory that others keep changing is seldom listed.
+   */
+  shouldList(): boolean {
+    if (this.absences < this.absencesToList) return false;
+    this.absences = 0;
+    this.absencesToList *= 2;
+    return true;
   }
 
   /** Keeps the names just read, all while the directory's change counter was `change`. */

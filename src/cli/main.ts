@@ -26,8 +26,11 @@ function commandLine(): Command {
   return program;
 }
 
-/** Runs one command line, `process.argv` without node and script, to its exit status. */
-export async function main(args: readonly string[]): Promise<number> {
+/**
+ * Runs one command line, `process.argv` without node and script, to its exit status.
+ * @param failed told the line that is on stderr, before this returns
+ */
+export async function main(args: readonly string[], failed?: (line: string) => Promise<void>): Promise<number> {
   try {
     await commandLine().parseAsync(args, { from: 'user' });
     return 0;
@@ -37,14 +40,14 @@ export async function main(args: readonly string[]): Promise<number> {
     const line = usage ? usageLine(error, args) : `byzfs: ${oneLine(error)}`;
     process.stderr.write(`${line}\n`);
     if (!usage && process.env.BYZFS_DEBUG !== undefined) process.stderr.write(`${(error as Error).stack}\n`);
-    await announce({ failed: line.replace(/^byzfs: /, '') });
+    await failed?.(line.replace(/^byzfs: /, ''));
     return usage ? 2 : 1;
   }
 }
 
 /** Commander has shown the help already where no verb was given at all. */
 function usageLine(error: Error, args: readonly string[]): string {
-  const verb = VERBS.length > 0 && /^[a-z]/.test(args[0] ?? '') ? ` ${args[0]}` : '';
+  const verb = /^[a-z]/.test(args[0] ?? '') ? ` ${args[0]}` : '';
   if (error instanceof CommanderError && error.code === 'commander.help') return 'byzfs: a verb is missing: see above';
   const what = oneLine(error)
     .replace(/^error: /, '')
@@ -56,4 +59,4 @@ function usageLine(error: Error, args: readonly string[]): string {
 /** Whether this file is the program, and not imported by one. npm reaches it through a symbolic link. */
 const isProgram = process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
 
-if (isProgram) process.exit(await main(process.argv.slice(2)));
+if (isProgram) process.exit(await main(process.argv.slice(2), (line) => announce({ failed: line })));

@@ -27,6 +27,15 @@ describe.skipIf(!canMount())('calls of a session mount', () => {
     expect(await mount.callsOf(work)).toEqual({ create: 20, write: 20 });
   });
 
+  it('a directory that was there before is listed once, instead of each new name looked up', async () => {
+    const work = async () => {
+      for (let i = 0; i < 20; i++) await writeFile(join(mount.mountpoint, `root${i}`), 'x');
+    };
+    const calls = await mount.callsOf(work);
+    expect(calls).toMatchObject({ create: 20, write: 20, readdir: 1 });
+    expect(calls.lookup).toBeLessThanOrEqual(2);
+  });
+
   it('small writes of one file become few calls', async () => {
     const work = async () => {
       const file = await open(join(dir, 'small'), 'w');

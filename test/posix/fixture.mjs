@@ -1,7 +1,7 @@
 /**
  * Serves mounts for a test, from a process of its own: the service is a file state in this process, executed call by
  * call, and each mount has a session with it. Arguments: one JSON object
- * { mountpoints, directory, profile, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
+ * { mountpoints, directory, profile, reader?, readOnly?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
  * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `unmount`, all but `fail` of
  * the first mount) with one line. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
  */
@@ -76,7 +76,8 @@ const serviceOf = (session) => ({
 const mounts = [];
 for (const mountpoint of options.mountpoints) {
   const service = serviceOf({ client: 0, instance: mounts.length + 1 });
-  mounts.push(await mount({ service, mountpoint, profile: options.profile, name: 'byzfs:test', log }));
+  const { profile, reader, readOnly } = options;
+  mounts.push(await mount({ service, mountpoint, profile, reader, readOnly, name: 'byzfs:test', log }));
 }
 const [mounted] = mounts;
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

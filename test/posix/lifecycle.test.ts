@@ -105,6 +105,20 @@ describe.skipIf(!canMount())('a mount', () => {
     expect((await readFile(join(mount.mountpoint, 'f'))).equals(bytes)).toBe(true);
   });
 
+  it('refuses changes when mounted read-only', async () => {
+    const mount = await start({ readOnly: true });
+    await fails('EROFS', writeFile(join(mount.mountpoint, 'f'), 'x'));
+    expect(await readdir(mount.mountpoint)).toEqual([]);
+  });
+
+  it('lets a process go that is killed while the service does not answer', async () => {
+    const mount = await start({ delayMs: 60_000 });
+    const begun = performance.now();
+    await expect(run('ls', [mount.mountpoint], { timeout: 300, killSignal: 'SIGKILL' })).rejects.toThrow();
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    await mount.kill();
+  });
+
   it('leaves a dead mount behind when killed, which the next one detaches', async () => {
     const dead = await start();
     await writeFile(join(dead.mountpoint, 'f'), 'x');

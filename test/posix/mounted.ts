@@ -14,6 +14,8 @@ const root = join(here, '..', '..');
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
+  reader?: 'epoll' | 'thread-pool';
+  readOnly?: boolean;
   /** A second mount of the same files, as another machine's. */
   second?: boolean;
   /** Where to mount instead of on a new directory. */

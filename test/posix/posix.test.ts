@@ -26,6 +26,7 @@ describe('a local disk, as control', () => {
 const mounts: Record<string, FixtureOptions> = {
   'a dev-fuse mount, session': { profile: 'session' },
   'a dev-fuse mount, session, calls executed in any order': { profile: 'session', shuffle: true },
+  'a dev-fuse mount, session, read on the thread pool': { profile: 'session', reader: 'thread-pool' },
   'a dev-fuse mount, strict': { profile: 'strict' },
 };
 

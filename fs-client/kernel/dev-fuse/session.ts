@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
 import type { Failure } from '../../../src/fileservice/results.js';
+import { BrokenInvariant } from '../../../src/limits.js';
 import type { Answer, EntryAnswer, FileSystem, LookupAnswer, Outcome } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
 import { Opcode, opcodeName, Size, WRITE_KILL_SUIDGID } from './abi.js';
@@ -274,6 +275,7 @@ export class Session {
     };
     answer.then(finish).catch((error: unknown) => {
       this.log.error({ err: error, request: opcodeName(opcode) }, 'a handler failed');
+      if (error instanceof BrokenInvariant) throw error;
       finish({ errno: Errno.EIO });
     });
   }

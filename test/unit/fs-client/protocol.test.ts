@@ -135,7 +135,8 @@ describe('ReplyBuffer', () => {
 describe('negotiate', () => {
   const init = (major: number, minor: number, flags: number, flags2 = 0) => {
     const body = Buffer.alloc(64);
-    for (const [i, value] of [major, minor, 131_072, flags >>> 0, flags2 >>> 0].entries()) body.writeUInt32LE(value, i * 4);
+    for (const [i, value] of [major, minor, 131_072, flags >>> 0, flags2 >>> 0].entries())
+      body.writeUInt32LE(value, i * 4);
     return request(Opcode.INIT, 0, body);
   };
 

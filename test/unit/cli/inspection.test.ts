@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { clusterStatus, highestShared, inspectAll } from '../../../src/cli/inspection.js';
+import { newCluster } from '../../../src/cluster/create.js';
+
+const { cluster } = newCluster({
+  replicas: 4,
+  hosts: ['127.0.0.1'],
+  basePort: 7400,
+  clientNames: ['admin'],
+  rootUid: 0,
+  rootGid: 0,
+  createdSeconds: 0,
+});
+
+const ROOT = 'ab'.repeat(32);
+const OTHER_ROOT = 'cd'.repeat(32);
+const report = (more = {}) => ({
+  view: 2,
+  lastExecuted: 130,
+  stableCheckpoint: 128,
+  stateRoot: ROOT,
+  state: 'normal',
+  suspicions: [],
+  ...more,
+});
+const four = (...reports: unknown[]) => clusterStatus(cluster, reports);
+
+describe('cluster status', () => {
+  it('has the documented shape', () => {
+    expect(four(report(), report(), report(), null)).toEqual({
+      cluster: cluster.id.toString('hex'),
+      f: 1,
+      view: 2,
+      primary: 2,
+      quorum: true,
+      replicas: [
+        ...[0, 1, 2].map((id) => ({
+          id,
+          up: true,
+          view: 2,
+          lastExecuted: 130,
+          stableCheckpoint: 128,
+          stateRoot: ROOT,
+          state: 'normal',
+          suspected: null,
+        })),
+        {
+          id: 3,
+          up: false,
+          view: null,
+          lastExecuted: null,
+          stableCheckpoint: null,
+          stateRoot: null,
+          state: null,
+          suspected: null,
+        },
+      ],
+    });
+  });
+
+  it('takes the view that f+1 report, whatever one of them claims', () => {
+    expect(four(report({ view: 9 }), report(), report(), report())).toMatchObject({ view: 2, primary: 2 });
+    expect(four(report({ view: 1 }), report({ view: 2 }), null, null)).toMatchObject({ view: null, primary: null });
+    expect(highestShared([1, 1, 3, 3, null], 2)).toBe(3);
+  });
+
+  it('has a quorum only of 2f+1 in that view and in normal state', () => {
+    expect(four(report(), report(), null, null).quorum).toBe(false);
+    expect(four(report(), report(), report({ state: 'recovering' }), null).quorum).toBe(false);
+    expect(four(report(), report(), report({ view: 3 }), null).quorum).toBe(false);
+    expect(four(report(), report(), report(), report({ view: 3 })).quorum).toBe(true);
+  });
+
+  it('suspects a replica whose state differs from that of f+1 others at one checkpoint', () => {
+    const status = four(
+      report(),
+      report({ stateRoot: OTHER_ROOT }),
+      report(),
+      report({ stableCheckpoint: 256, stateRoot: OTHER_ROOT }),
+    );
+    expect(status.replicas.map(({ suspected }) => suspected)).toEqual([
+      null,
+      'its state differs from that of 2 others at checkpoint 128',
+      null,
+      null,
+    ]);
+  });
+
+  it('suspects on the word of f+1, not of one', () => {
+    const accusing = (replica: number) => report({ suspicions: [{ replica, why: 'two pre-prepares for one number' }] });
+    const one = four(accusing(2), report(), report(), report());
+    expect(one.replicas[2].suspected).toBeNull();
+    const two = four(accusing(2), report(), report(), accusing(2));
+    expect(two.replicas[2].suspected).toBe('two pre-prepares for one number');
+  });
+
+  it('takes no nonsense from a replica', () => {
+    for (const bad of [
+      {},
+      7,
+      'x',
+      report({ view: -1 }),
+      report({ view: 2 ** 60 }),
+      report({ stateRoot: 'zz' }),
+      report({ state: 'fine' }),
+    ]) {
+      const { replicas } = four(bad, report(), report(), report());
+      expect(replicas[0]).toMatchObject({ up: true, view: null, state: null });
+      expect(replicas[0].suspected).toMatch(/^its report makes no sense/);
+    }
+  });
+
+  it('counts a replica that does not answer as down', async () => {
+    const status = await inspectAll(
+      cluster,
+      async (id) => {
+        if (id === 1) throw new Error('link lost');
+        return id === 2 ? null : report();
+      },
+      100,
+    );
+    expect(status.replicas.map(({ up }) => up)).toEqual([true, false, false, true]);
+  });
+});

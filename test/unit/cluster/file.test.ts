@@ -1,0 +1,173 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newCluster } from '../../../src/cluster/create.js';
+import { formatCluster, loadCluster, parseCluster } from '../../../src/cluster/file.js';
+
+const options = {
+  replicas: 4,
+  hosts: ['127.0.0.1'],
+  basePort: 7400,
+  clientNames: ['mount', 'admin'],
+  rootUid: 0,
+  rootGid: 0,
+  createdSeconds: 1_700_000_000,
+};
+
+const { cluster } = newCluster(options);
+const text = formatCluster(cluster);
+
+// biome-ignore lint/suspicious/noExplicitAny: tests spoil fields of every kind
+type Spoil = (file: any) => void;
+
+const spoilt = (spoil: Spoil): string => {
+  const file = JSON.parse(text);
+  spoil(file);
+  return JSON.stringify(file);
+};
+
+const fault = (json: string): string => {
+  try {
+    parseCluster(json, 'cluster.json');
+  } catch (error) {
+    expect((error as Error).name).toBe('ClusterError');
+    return (error as Error).message;
+  }
+  throw new Error('accepted');
+};
+
+describe('the cluster file', () => {
+  it('reads back what was written', () => {
+    expect(parseCluster(text, 'cluster.json')).toEqual(cluster);
+  });
+
+  it.each([
+    [0, 1],
+    [1, 4],
+    [2, 7],
+    [3, 10],
+  ])('f = %i has %i replicas, ports in a row', (f, replicas) => {
+    const made = newCluster({ ...options, replicas }).cluster;
+    expect(made.f).toBe(f);
+    expect(made.replicas.map(({ port }) => port)).toEqual(Array.from({ length: replicas }, (_, i) => 7400 + i));
+    expect(parseCluster(formatCluster(made), 'cluster.json')).toEqual(made);
+  });
+
+  it('has defaults of 64 GiB and 4 Mi inodes, buffered, with signed requests', () => {
+    expect(cluster).toMatchObject({
+      capacityBytes: 68_719_476_736,
+      capacityInodes: 4_194_304,
+      durability: 'buffered',
+      requestAuthentication: 'signature',
+    });
+  });
+
+  it.each<[string, string, Spoil]>([
+    ['replicas[2].publicKey: 43 base64url characters expected', 'short key', (f) => (f.replicas[2].publicKey = 'abc')],
+    ['replicas[2].publicKey: 43 base64url characters expected', 'no key', (f) => delete f.replicas[2].publicKey],
+    ['replicas[1].id: 1 expected, replicas are listed in order', 'order', (f) => (f.replicas[1].id = 3)],
+    ['replicas: 4 expected for f = 1, 3 listed', 'count', (f) => f.replicas.pop()],
+    ['replicas[3].port: the same as replicas[0].port', 'address twice', (f) => (f.replicas[3].port = 7400)],
+    ['replicas[0].port: an integer from 1 to 65535 expected', 'port', (f) => (f.replicas[0].port = '7400')],
+    ['replicas[1].host: a host name or address expected', 'host', (f) => (f.replicas[1].host = 'a b')],
+    [
+      'clients[1].publicKey: the same as replicas[0].publicKey',
+      'key twice',
+      (f) => (f.clients[1].publicKey = f.replicas[0].publicKey),
+    ],
+    ['clients[1].name: the same as clients[0].name', 'name twice', (f) => (f.clients[1].name = 'mount')],
+    ['clients: at least one client expected', 'no clients', (f) => (f.clients = [])],
+    ['f: an integer from 0 to 3 expected', 'f', (f) => (f.f = 4)],
+    ['unknown field "durabilty"', 'typing error', (f) => (f.durabilty = 'synced')],
+    ['replicas[0]: unknown field "prot"', 'typing error below', (f) => (f.replicas[0].prot = 1)],
+    ['durability: "buffered" or "synced" expected', 'durability', (f) => (f.durability = 'sync')],
+    [
+      'format: "byzfs-cluster/1" expected: this release reads no other format',
+      'format',
+      (f) => (f.format = 'byzfs-cluster/2'),
+    ],
+  ])('says in one line: %s (%s)', (message, _, spoil) => {
+    expect(fault(spoilt(spoil))).toBe(`cluster.json: ${message}`);
+  });
+
+  it('refuses a client name that would leave its directory', () => {
+    for (const name of ['../x', 'a/b', '', '.hidden', 'A']) {
+      expect(fault(spoilt((f) => (f.clients[0].name = name)))).toMatch(
+        /^cluster\.json: clients\[0\]\.name: a client name is/,
+      );
+    }
+  });
+
+  it('refuses a key of small order', () => {
+    const identity = Buffer.alloc(32);
+    identity[0] = 1;
+    const message = fault(spoilt((f) => (f.replicas[0].publicKey = identity.toString('base64url'))));
+    expect(message).toMatch(/^cluster\.json: replicas\[0\]\.publicKey: .+/);
+    expect(message).not.toMatch(/43 base64url/);
+  });
+
+  it('refuses what is no JSON, or no object, in one line', () => {
+    expect(fault('{')).toMatch(/^cluster\.json: not JSON: [^\n]+$/);
+    expect(fault('[]')).toBe('cluster.json: an object expected');
+  });
+});
+
+describe('the cluster id', () => {
+  it('does not depend on the layout of the text', () => {
+    expect(parseCluster(JSON.stringify(JSON.parse(text)), 'x').id).toEqual(cluster.id);
+    const turned = JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(text)).reverse()));
+    expect(parseCluster(turned, 'x').id).toEqual(cluster.id);
+    expect(cluster.id).toHaveLength(32);
+  });
+
+  const otherKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }).x;
+
+  it.each<[string, Spoil]>([
+    ['a host', (f) => (f.replicas[0].host = 'example.org')],
+    ['a port', (f) => (f.replicas[0].port = 1)],
+    ['a replica key', (f) => (f.replicas[0].publicKey = otherKey)],
+    ['a client key', (f) => (f.clients[0].publicKey = otherKey)],
+    ['a client name', (f) => (f.clients[0].name = 'other')],
+    ['capacity in bytes', (f) => f.capacityBytes++],
+    ['capacity in inodes', (f) => f.capacityInodes++],
+    ['the root user', (f) => f.rootUid++],
+    ['the root group', (f) => f.rootGid++],
+    ['the time of creation', (f) => f.createdSeconds++],
+    ['durability', (f) => (f.durability = 'synced')],
+    ['request authentication', (f) => (f.requestAuthentication = 'mac')],
+  ])('changes with %s', (_, spoil) => {
+    expect(parseCluster(spoilt(spoil), 'x').id).not.toEqual(cluster.id);
+  });
+
+  it('of a fixed cluster is this one for ever', () => {
+    const fixed = spoilt((f) => {
+      f.f = 0;
+      f.replicas.splice(1);
+      // Public keys of RFC 8032 §7.1, tests 1 and 2.
+      f.replicas[0].publicKey = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+      f.clients = [{ name: 'mount', publicKey: 'PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw' }];
+    });
+    expect(parseCluster(fixed, 'x').id.toString('hex')).toMatchInlineSnapshot(
+      `"c2092425d92102f45312e24ffa5af73d502f65a08c3c7f17decadb50fb6db5f6"`,
+    );
+  });
+});
+
+describe('loading', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'byzfs-test-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('finds the file in its directory', () => {
+    writeFileSync(join(directory, 'cluster.json'), text);
+    expect(loadCluster(directory)).toEqual(cluster);
+  });
+
+  it('says which directory is none', () => {
+    expect(() => loadCluster(directory)).toThrow(`${directory} is no cluster directory`);
+  });
+});
