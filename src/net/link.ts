@@ -52,6 +52,8 @@ export interface LinkHandler {
   onRefused?(address: string, reason: string): void;
 }
 
+const RESOLVED = Promise.resolve();
+
 /** Time for the last bytes to leave after `close`. */
 const LINGER_MS = 1_000;
 
@@ -129,7 +131,8 @@ export class Link {
     this.queueBytes += encoded.length;
     if (!this.flushScheduled) {
       this.flushScheduled = true;
-      queueMicrotask(this.flush);
+      // A bare promise job: `queueMicrotask` makes an async resource for each.
+      void RESOLVED.then(this.flush);
     }
     return true;
   }
