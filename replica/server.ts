@@ -158,7 +158,7 @@ export class ReplicaServer implements LinkHandler {
   }
 
   private scheduleTurn(): void {
-    if (this.turnScheduled || this.stopped) return;
+    if (this.turnScheduled || this.stopped || !this.replica.hasReady) return;
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
@@ -177,9 +177,9 @@ export class ReplicaServer implements LinkHandler {
   /** Does what the state machine wants done, in the order its contract demands. */
   private turn(): void {
     const ready = this.replica.takeReady();
-    this.notes.push(...ready.notes);
+    if (ready.notes.length > 0) this.notes.push(...ready.notes);
     if (ready.persist.length > 0) {
-      this.journal.append([...this.notes, ...ready.persist]);
+      this.journal.append(this.notes.length === 0 ? ready.persist : this.notes.concat(ready.persist));
       this.notes = [];
       if (this.options.cluster.durability === 'synced') this.flushed = this.journal.sync();
     }
@@ -194,8 +194,11 @@ export class ReplicaServer implements LinkHandler {
       if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(encoded);
       else this.endpoint.replicas[to]?.send(encoded);
     }
-    const durable = replies.filter((reply) => reply.durable);
-    for (const reply of replies) if (!reply.durable) this.reply(reply.to, reply.reply);
+    const durable: OutgoingReply[] = [];
+    for (const outgoing of replies) {
+      if (outgoing.durable) durable.push(outgoing);
+      else this.reply(outgoing.to, outgoing.reply);
+    }
     if (durable.length === 0) return;
     this.journal
       .sync()

@@ -38,7 +38,8 @@ function count(file, succeeded) {
 setup();
 const checks =
   check('lint', [bin('@biomejs/biome/bin/biome'), 'check', '--max-diagnostics=20', ...LINTED]) +
-  check('types', [bin('typescript/bin/tsc'), '--noEmit', '-p', '.']);
+  check('types', [bin('typescript/bin/tsc'), '--noEmit', '-p', '.']) +
+  check('types of the tests', [bin('typescript/bin/tsc'), '-p', 'test']);
 
 const directory = mkdtempSync(join(tmpdir(), 'byzfs-test-'));
 const file = join(directory, 'report.json');

@@ -58,7 +58,7 @@ export class ByteWriter {
   u64(value: number): this {
     const at = this.reserve(8);
     this.buffer.writeUInt32BE(Math.floor(value / TWO_TO_32), at);
-    this.buffer.writeUInt32BE(value % TWO_TO_32 >>> 0, at + 4);
+    this.buffer.writeUInt32BE((value % TWO_TO_32) >>> 0, at + 4);
     return this;
   }
 
@@ -99,7 +99,8 @@ export class ByteReader {
 
   private take(size: number): number {
     const at = this.at;
-    if (at + size > this.buffer.length) throw new MalformedBytes(`${size} bytes wanted at ${at} of ${this.buffer.length}`);
+    if (at + size > this.buffer.length)
+      throw new MalformedBytes(`${size} bytes wanted at ${at} of ${this.buffer.length}`);
     this.at = at + size;
     return at;
   }

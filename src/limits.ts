@@ -55,5 +55,8 @@ export class BrokenInvariant extends Error {
 assert(Limits.logSize >= 2 * Limits.checkpointInterval, 'the log holds two checkpoint intervals');
 assert(Limits.batchWindow < Limits.checkpointInterval, 'the window is smaller than a checkpoint interval');
 assert(Limits.operationBytes < Limits.requestBytes, 'an operation fits in a request');
-assert(Limits.batchBytes + Limits.requestBytes < Limits.frameBytes, 'a batch closed by its last request fits in a frame');
+assert(
+  Limits.batchBytes + Limits.requestBytes < Limits.frameBytes,
+  'a batch closed by its last request fits in a frame',
+);
 assert(Limits.pendingBytesPerClient >= 2 * Limits.requestBytes, 'a client can have two requests waiting');

@@ -7,12 +7,30 @@ import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Decoding } from '../../src/wire/codec.js';
 import { JournalError } from './errors.js';
-import { decodeHead, decodeRecord, encodeRecord, RecordKind } from './records.js';
-import { createSegment, encodeFrameHeader, FRAME_BYTES, HEADER_BYTES, type SegmentOwner, scanSegment, segmentName } from './segment.js';
+import {
+  decodeHead,
+  decodeRecord,
+  HEAD_BYTES,
+  type RecordHead,
+  RecordKind,
+  recordBody,
+  recordHead,
+  writeHead,
+} from './records.js';
+import {
+  createSegment,
+  FRAME_BYTES,
+  HEADER_BYTES,
+  type SegmentOwner,
+  scanSegment,
+  segmentName,
+  writeFrameHeader,
+} from './segment.js';
 
 const SEGMENT_BYTES = 32 * 1024 * 1024;
-/** Records up to this size together are gathered into one buffer; larger ones go out as they are. */
+/** Records up to this size together are gathered into one buffer; the body of a larger one goes out as it is. */
 const GATHER_BYTES = 64 * 1024;
+const PREFIX_BYTES = FRAME_BYTES + HEAD_BYTES;
 
 interface Segment {
   number: number;
@@ -170,7 +188,7 @@ export class Journal implements History {
     this.checkpoints = this.checkpoints.filter(({ checkpoint }) => checkpoint.sequence >= record.certificate.sequence);
   }
 
-  /** Hands the records to the operating system, in order, in one write. Throws if it does not take them all. */
+  /** Hands the records to the operating system, in order. Throws if it does not take them all. */
   append(records: readonly JournalRecord[]): void {
     if (records.length === 0) return;
     if (this.current.bytes >= (this.options.segmentBytes ?? SEGMENT_BYTES)) this.rotate();
@@ -186,38 +204,49 @@ export class Journal implements History {
   }
 
   private write(records: readonly JournalRecord[]): void {
-    const segment = this.current;
-    const parts: Uint8Array[] = [];
-    let total = 0;
+    let gathered = 0;
     for (const record of records) {
-      const [head, body] = encodeRecord(record);
-      const length = head.length + body.length;
-      this.checksum = crc32(head, this.checksum);
-      // zlib takes an empty buffer without an address for a request to start over, and yields 0.
-      if (body.length > 0) this.checksum = crc32(body, this.checksum);
-      parts.push(encodeFrameHeader(length, this.checksum), head, body);
-      const { kind, sequence, digest } = decodeHead(head);
-      this.note(kind, sequence, { segment, offset: segment.bytes + total + FRAME_BYTES, length, digest });
-      total += FRAME_BYTES + length;
+      const head = recordHead(record);
+      const body = recordBody(record);
+      if (gathered + PREFIX_BYTES + body.length > GATHER_BYTES) {
+        this.writeOut([this.scratch.subarray(0, gathered)], gathered);
+        gathered = 0;
+      }
+      const segment = this.current;
+      const offset = segment.bytes + gathered + FRAME_BYTES;
+      const length = HEAD_BYTES + body.length;
+      this.note(head.kind, head.sequence, { segment, offset, length, digest: head.digest });
+      this.prefix(head, body, gathered);
+      if (PREFIX_BYTES + body.length > GATHER_BYTES) {
+        this.writeOut([this.scratch.subarray(0, PREFIX_BYTES), body], PREFIX_BYTES + body.length);
+      } else {
+        this.scratch.set(body, gathered + PREFIX_BYTES);
+        gathered += PREFIX_BYTES + body.length;
+      }
     }
-    this.writeAll(segment, parts, total);
-    segment.bytes += total;
-    this.unsynced.add(segment);
+    this.writeOut([this.scratch.subarray(0, gathered)], gathered);
   }
 
-  private writeAll(segment: Segment, parts: Uint8Array[], total: number): void {
-    let written: number;
-    if (total <= GATHER_BYTES) {
-      let at = 0;
-      for (const part of parts) {
-        this.scratch.set(part, at);
-        at += part.length;
-      }
-      written = fs.writeSync(segment.fd, this.scratch, 0, total, segment.bytes);
-    } else {
-      written = fs.writevSync(segment.fd, parts, segment.bytes);
-    }
+  /** Puts the frame header and the head of a record into the scratch buffer, and carries the checksum on. */
+  private prefix(head: RecordHead, body: Uint8Array, at: number): void {
+    const { scratch } = this;
+    writeHead(head, scratch, at + FRAME_BYTES);
+    this.checksum = crc32(scratch.subarray(at + FRAME_BYTES, at + PREFIX_BYTES), this.checksum);
+    // zlib takes an empty buffer without an address for a request to start over, and yields 0.
+    if (body.length > 0) this.checksum = crc32(body, this.checksum);
+    writeFrameHeader(scratch, at, HEAD_BYTES + body.length, this.checksum);
+  }
+
+  private writeOut(parts: Uint8Array[], total: number): void {
+    if (total === 0) return;
+    const segment = this.current;
+    const written =
+      parts.length === 1
+        ? fs.writeSync(segment.fd, parts[0], 0, total, segment.bytes)
+        : fs.writevSync(segment.fd, parts, segment.bytes);
     if (written !== total) throw new Error(`${segment.path}: the disk took ${written} of ${total} bytes`);
+    segment.bytes += total;
+    this.unsynced.add(segment);
   }
 
   private get current(): Segment {

@@ -26,36 +26,61 @@ export interface RecordHead {
   digest: Digest;
 }
 
-const HEAD_BYTES = 1 + 8 + 32;
+export const HEAD_BYTES = 1 + 8 + 32;
 const NO_BODY = new Uint8Array(0);
 
-const head = (kind: number, sequence: SequenceNumber, digest: Digest): Buffer =>
-  new ByteWriter(HEAD_BYTES).u8(kind).u64(sequence).raw(digest).finish();
+export function recordHead(record: JournalRecord): RecordHead {
+  switch (record.kind) {
+    case 'pre-prepared':
+      return { kind: RecordKind.PrePrepared, sequence: record.sequence, digest: record.batch.digest };
+    case 'prepared':
+      return { kind: RecordKind.Prepared, sequence: record.sequence, digest: record.digest };
+    case 'committed': {
+      const kind = record.batch === undefined ? RecordKind.Committed : RecordKind.CommittedBatch;
+      return { kind, sequence: record.sequence, digest: record.digest };
+    }
+    case 'checkpoint':
+      return {
+        kind: RecordKind.Checkpoint,
+        sequence: record.checkpoint.sequence,
+        digest: record.checkpoint.stateDigest,
+      };
+    case 'stable':
+      return {
+        kind: RecordKind.Stable,
+        sequence: record.certificate.sequence,
+        digest: record.certificate.stateDigest,
+      };
+  }
+}
 
-/** The record as head and body, so that a large body need not be copied. */
-export function encodeRecord(record: JournalRecord): [head: Uint8Array, body: Uint8Array] {
+/** Writes the head of a record into HEAD_BYTES of `target` at `at`. */
+export function writeHead({ kind, sequence, digest }: RecordHead, target: Buffer, at: number): void {
+  target[at] = kind;
+  target.writeUInt32BE(Math.floor(sequence / 0x1_0000_0000), at + 1);
+  target.writeUInt32BE(sequence % 0x1_0000_0000, at + 5);
+  target.set(digest, at + 9);
+}
+
+export function recordBody(record: JournalRecord): Uint8Array {
   switch (record.kind) {
     case 'pre-prepared': {
       const { view, sequence, batch } = record;
-      const body = encodeMessage({ kind: 'pre-prepare', view, sequence, batch });
-      return [head(RecordKind.PrePrepared, sequence, batch.digest), body];
+      return encodeMessage({ kind: 'pre-prepare', view, sequence, batch });
     }
     case 'prepared':
-      return [head(RecordKind.Prepared, record.sequence, record.digest), new ByteWriter(8).u64(record.view).finish()];
+      return new ByteWriter(8).u64(record.view).finish();
     case 'committed': {
-      const { sequence, digest, batch } = record;
-      if (batch === undefined) return [head(RecordKind.Committed, sequence, digest), NO_BODY];
-      return [head(RecordKind.CommittedBatch, sequence, digest), encodeMessage({ kind: 'batch-data', sequence, batch })];
+      const { sequence, batch } = record;
+      return batch === undefined ? NO_BODY : encodeMessage({ kind: 'batch-data', sequence, batch });
     }
-    case 'checkpoint': {
-      const { sequence, stateDigest } = record.checkpoint;
-      return [head(RecordKind.Checkpoint, sequence, stateDigest), encodeMessage(record.checkpoint)];
-    }
+    case 'checkpoint':
+      return encodeMessage(record.checkpoint);
     case 'stable': {
-      const { sequence, stateDigest, signatures } = record.certificate;
+      const { signatures } = record.certificate;
       const w = new ByteWriter(1 + signatures.length * 65).u8(signatures.length);
       for (const { replica, signature } of signatures) w.u8(replica).raw(signature);
-      return [head(RecordKind.Stable, sequence, stateDigest), w.finish()];
+      return w.finish();
     }
   }
 }
@@ -65,7 +90,7 @@ export function decodeHead(payload: Uint8Array): RecordHead {
   return { kind: r.u8(), sequence: r.u64(), digest: Buffer.from(r.raw(32)) };
 }
 
-/** Inverse of `encodeRecord`. The checksum held, so whatever does not decode is a fault of ours: it throws. */
+/** Inverse of `recordHead` and `recordBody`. The checksum held, so whatever does not decode is a fault of ours: it throws. */
 export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRecord {
   const { kind, sequence, digest } = decodeHead(payload);
   const body = payload.subarray(HEAD_BYTES);

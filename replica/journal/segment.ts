@@ -86,13 +86,11 @@ export function scanSegment(path: string, bytes: Buffer, owner: SegmentOwner, nu
   return { frames, end: at, checksum, torn: at < bytes.length };
 }
 
-/** The twelve bytes before a payload. */
-export function encodeFrameHeader(length: number, checksum: number): Buffer {
-  const header = Buffer.allocUnsafe(FRAME_BYTES);
-  header.writeUInt32BE(length, 0);
-  header.writeUInt32BE(checksum, 4);
-  header.writeUInt32BE(crc32(header.subarray(0, 8)), 8);
-  return header;
+/** Writes the twelve bytes that stand before a payload. */
+export function writeFrameHeader(target: Buffer, at: number, length: number, checksum: number): void {
+  target.writeUInt32BE(length, at);
+  target.writeUInt32BE(checksum, at + 4);
+  target.writeUInt32BE(crc32(target.subarray(at, at + 8)), at + 8);
 }
 
 const headerIsSound = (bytes: Buffer, at: number): boolean =>

@@ -37,7 +37,15 @@ export type Operation =
   /** Entries after `cookie` (0: from the start), at most `maxBytes` of encoded entries, `.` and `..` first. */
   | { op: 'readdir'; directory: Handle; cookie: number; maxBytes: number }
   /** Opens an existing regular file instead, unless `exclusive`; `truncate` then applies to it. */
-  | { op: 'create'; parent: Handle; name: Uint8Array; mode: number; exclusive: boolean; truncate: boolean; access: number }
+  | {
+      op: 'create';
+      parent: Handle;
+      name: Uint8Array;
+      mode: number;
+      exclusive: boolean;
+      truncate: boolean;
+      access: number;
+    }
   | { op: 'mkdir'; parent: Handle; name: Uint8Array; mode: number }
   | { op: 'mknod'; parent: Handle; name: Uint8Array; mode: number; rdev: number }
   | { op: 'symlink'; parent: Handle; name: Uint8Array; target: Uint8Array }
@@ -142,15 +150,16 @@ export function readTime(r: ByteReader): Time {
 /** Names longer than NAME_MAX do arrive (the kernel leaves the check to the server) and are answered ENAMETOOLONG. */
 const readName = (r: ByteReader): Buffer => r.bytes(4096);
 
-const enum SetattrBit {
-  Mode = 1,
-  Uid = 2,
-  Gid = 4,
-  Size = 8,
-  Atime = 16,
-  Mtime = 32,
-  KillPrivileges = 64,
-}
+/** Which attributes a setattr changes: those present follow in this order. */
+const SetattrBit = {
+  Mode: 1,
+  Uid: 2,
+  Gid: 4,
+  Size: 8,
+  Atime: 16,
+  Mtime: 32,
+  KillPrivileges: 64,
+} as const;
 
 function writeSetattr(w: ByteWriter, o: Extract<Operation, { op: 'setattr' }>): void {
   writeHandle(w, o.node);

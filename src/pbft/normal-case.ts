@@ -23,16 +23,18 @@ export class NormalCase {
     this.lastProposed = Math.max(this.lastProposed, sequence);
   }
 
-  /** Primary: assigns the next sequence numbers to waiting requests, as far as window and water marks allow. */
+  /** Whether this replica is the primary, requests wait, and window and water marks allow another batch. */
+  get mayPropose(): boolean {
+    const { core, execution } = this;
+    if (core.queue.empty || !isPrimary(core)) return false;
+    this.taken(execution.lastExecuted);
+    return this.lastProposed - execution.lastExecuted < this.batchWindow && core.log.inWindow(this.lastProposed + 1);
+  }
+
+  /** Primary: assigns the next sequence numbers to waiting requests. */
   propose(): void {
     const { core } = this;
-    if (!isPrimary(core)) return;
-    this.taken(this.execution.lastExecuted);
-    while (
-      !core.queue.empty &&
-      this.lastProposed - this.execution.lastExecuted < this.batchWindow &&
-      core.log.inWindow(this.lastProposed + 1)
-    ) {
+    while (this.mayPropose) {
       const requests = core.queue.takeBatch();
       const time = laterTime(core.wallClock, this.lastProposedTime);
       this.lastProposedTime = time;

@@ -63,6 +63,12 @@ export class Outbox {
     this.suspicions.set(replica, reason);
   }
 
+  /** Whether there is anything to take but notes, which can wait. */
+  get empty(): boolean {
+    const { persist, send, replies } = this.ready;
+    return persist.length === 0 && send.length === 0 && replies.length === 0;
+  }
+
   take(): Ready {
     const ready = this.ready;
     this.ready = { persist: [], notes: [], send: [], replies: [] };

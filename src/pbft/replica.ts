@@ -124,6 +124,11 @@ export class Replica {
     this.catchUp.tick();
   }
 
+  /** Whether `takeReady` would yield something to be done now: most votes change nothing. */
+  get hasReady(): boolean {
+    return !this.core.outbox.empty || this.normalCase.mayPropose;
+  }
+
   /** Ends a turn: proposes what came in, and hands over what is to be done. */
   takeReady(): Ready {
     this.normalCase.propose();

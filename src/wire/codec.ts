@@ -46,8 +46,24 @@ const SMALL_BYTES = 1024;
 const scratch = Writer.create();
 scratch.buf = Buffer.allocUnsafe(4 * SMALL_BYTES);
 
-/** The bytes of a message, in a buffer of their own. Nothing of it is shared with `message`. */
+/**
+ * A pre-prepare is journaled as well as sent, or as received: its bytes are remembered with its batch. They decode to
+ * the same message however its primary encoded it.
+ */
+const encodedPrePrepares = new WeakMap<Batch, { view: number; sequence: number; bytes: Buffer }>();
+
+/** The bytes of a message, not to be changed: they may be those it came in. */
 export function encodeMessage(message: Message): Buffer {
+  if (message.kind !== 'pre-prepare') return encode(message);
+  const { view, sequence, batch } = message;
+  const known = encodedPrePrepares.get(batch);
+  if (known !== undefined && known.view === view && known.sequence === sequence) return known.bytes;
+  const bytes = encode(message);
+  encodedPrePrepares.set(batch, { view, sequence, bytes });
+  return bytes;
+}
+
+function encode(message: Message): Buffer {
   const size = sizeHint(message);
   if (size > SMALL_BYTES) {
     const writer = Writer.create();
@@ -142,7 +158,12 @@ export function decodeMessage(bytes: Uint8Array, decoding: Decoding): Message {
   const reader = Reader.create(bytes);
   reader.pos = 1;
   try {
-    return read(kind, reader, decoding);
+    const message = read(kind, reader, decoding);
+    if (message.kind === 'pre-prepare') {
+      const { view, sequence, batch } = message;
+      encodedPrePrepares.set(batch, { view, sequence, bytes: asBuffer(bytes) });
+    }
+    return message;
   } catch (error) {
     if (error instanceof WireError || error instanceof BrokenInvariant) throw error;
     // What protobufjs throws for bytes that are no encoding.
@@ -285,6 +306,9 @@ function field(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length !== length) throw new WireError('wrong-length', `${bytes.length} bytes instead of ${length}`);
   return detached(bytes);
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 function detached(bytes: Uint8Array): Uint8Array {
   return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Buffer.from(bytes);

@@ -10,7 +10,7 @@
  * message sent to many links is hashed once and copied nowhere.
  */
 import { sha256 } from '../crypto/digests.js';
-import { MAC_BYTES, MAC_HEADROOM_BYTES, type MacKey, sameMac } from '../crypto/macs.js';
+import { MAC_BYTES, MAC_HEADROOM_BYTES, type MacKey } from '../crypto/macs.js';
 import { assert, Limits } from '../limits.js';
 
 export const FrameKind = {
@@ -59,19 +59,8 @@ function putCounter(buffer: Buffer, counter: number): void {
   buffer.writeUInt32BE(counter % 0x1_0000_0000, MAC_HEADROOM_BYTES + 4);
 }
 
-function frameMac(key: MacKey, counter: number, buffer: Buffer, end: number): Buffer {
-  putCounter(buffer, counter);
-  return key.macInPlace(buffer, MAC_HEADROOM_BYTES, end);
-}
-
-/** @param bytes headroom and body, with a digest in the place of each large item */
-function macOverDigests(
-  key: MacKey,
-  counter: number,
-  kind: number,
-  items: readonly Uint8Array[],
-  bytes: number,
-): Buffer {
+/** What the MAC covers where some items are large: a copy of the frame with a digest in the place of each of them. */
+function withDigests(kind: number, items: readonly Uint8Array[], bytes: number): Buffer {
   const covered = Buffer.allocUnsafe(bytes);
   covered[BODY_AT] = kind;
   let at = BODY_AT + 1;
@@ -81,7 +70,7 @@ function macOverDigests(
     covered.set(content, at + 4);
     at += 4 + content.length;
   }
-  return frameMac(key, counter, covered, bytes);
+  return covered;
 }
 
 /** Makes the frames of one direction. */
@@ -111,24 +100,22 @@ export class FrameSealer {
     assert(bodyBytes <= Limits.frameBytes && items.length <= FRAME_ITEMS, 'a frame is within its limits');
     const frame = Buffer.allocUnsafe(BODY_AT + bodyBytes - largeBytes);
     frame[BODY_AT] = kind;
-    const mac =
-      largeItems === 0
-        ? frameMac(this.key, this.counter++, frame, writeItems(frame, items))
-        : macOverDigests(this.key, this.counter++, kind, items, frame.length + largeItems * DIGEST_BYTES);
+    if (largeItems === 0) writeItems(frame, items);
+    const covered = largeItems === 0 ? frame : withDigests(kind, items, frame.length + largeItems * DIGEST_BYTES);
+    putCounter(covered, this.counter++);
+    this.key.macInPlace(covered, MAC_HEADROOM_BYTES, covered.length, frame, HEADER_AT + 4);
     frame.writeUInt32BE(bodyBytes, HEADER_AT);
-    frame.set(mac, HEADER_AT + 4);
     return largeItems === 0 ? [frame.subarray(HEADER_AT)] : interleave(frame, items);
   }
 }
 
-function writeItems(frame: Buffer, items: readonly Uint8Array[]): number {
+function writeItems(frame: Buffer, items: readonly Uint8Array[]): void {
   let at = BODY_AT + 1;
   for (const item of items) {
     frame.writeUInt32BE(item.length, at);
     frame.set(item, at + 4);
     at += 4 + item.length;
   }
-  return at;
 }
 
 /** `frame` holds the header, and gets lengths and small items; between its parts lie the large ones. */
@@ -232,11 +219,9 @@ export class FrameOpener {
         coveredBytes += DIGEST_BYTES - length;
       }
     }
-    const mac =
-      largeItems === 0
-        ? frameMac(this.key, this.counter, frame, frame.length)
-        : macOverDigests(this.key, this.counter, frame[BODY_AT], items, coveredBytes);
-    if (!sameMac(mac, this.header, 4)) return 'bad-mac';
+    const covered = largeItems === 0 ? frame : withDigests(frame[BODY_AT], items, coveredBytes);
+    putCounter(covered, this.counter);
+    if (!this.key.verifyInPlace(covered, MAC_HEADROOM_BYTES, covered.length, this.header, 4)) return 'bad-mac';
     this.counter++;
     this.onFrame(frame[BODY_AT], items);
     return undefined;

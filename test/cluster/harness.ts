@@ -8,6 +8,11 @@ const execute = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
 export const CLI = path.join(root, 'dist/src/cli/main.js');
 
+interface RunOptions {
+  cwd?: string;
+  timeoutMs?: number;
+}
+
 interface Ran {
   code: number;
   stdout: string;
@@ -15,7 +20,7 @@ interface Ran {
 }
 
 /** One run of a program, never of this process: what touches a mount must not be what a test runs in. */
-export async function run(command: string, args: string[], options: { cwd?: string; timeoutMs?: number } = {}): Promise<Ran> {
+export async function run(command: string, args: string[], options: RunOptions = {}): Promise<Ran> {
   try {
     const { stdout, stderr } = await execute(command, args, {
       cwd: options.cwd,
@@ -32,13 +37,13 @@ export async function run(command: string, args: string[], options: { cwd?: stri
 }
 
 /** Like `run`, but a failure is the test's. */
-export async function must(command: string, args: string[], options: { cwd?: string; timeoutMs?: number } = {}): Promise<string> {
+export async function must(command: string, args: string[], options: RunOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(command, args, options);
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
   return stdout;
 }
 
-export const shell = (script: string, options: { cwd?: string; timeoutMs?: number } = {}): Promise<string> =>
+export const shell = (script: string, options: RunOptions = {}): Promise<string> =>
   must('bash', ['-euo', 'pipefail', '-c', script], options);
 
 export interface ReplicaStatus {
@@ -129,7 +134,10 @@ export class TestCluster {
   async destroy(): Promise<void> {
     await this.byzfs('down', '--dir', this.directory);
     for (const child of this.children) child.kill('SIGKILL');
-    const mounts = fs.readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1]);
+    const mounts = fs
+      .readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1]);
     for (const mount of mounts) if (mount?.startsWith(`${this.scratch}/`)) await run('umount', ['-l', mount]);
     for (let id = 0; id < this.replicas; id++) {
       try {

@@ -70,7 +70,9 @@ describe('real work in a mounted directory', { timeout: 300_000 }, () => {
     const listing = `find tree -printf '%p %m %y %l %T@\\n' | sort; find tree -type f | sort | xargs sha256sum`;
     const [mounted, plain] = await both(listing);
     expect(mounted).toBe(plain);
-    await shell(`tar -C ${mnt} --format=posix -cf - tree | tar -C ${local} --transform=s/^tree/back/ -xpf -; diff -r --no-dereference ${local}/tree ${local}/back`);
+    await shell(
+      `tar -C ${mnt} --format=posix -cf - tree | tar -C ${local} --transform=s/^tree/back/ -xpf -; diff -r --no-dereference ${local}/tree ${local}/back`,
+    );
   });
 
   it('a SQLite database: created, queried, checked', async () => {
@@ -97,7 +99,9 @@ describe('real work in a mounted directory', { timeout: 300_000 }, () => {
     const count = 10_000;
     await shell(`mkdir many; cd many; seq 1 ${count} | xargs touch`, { cwd: mnt, timeoutMs: 240_000 });
     expect((await shell('ls -U many | sort -n | uniq | wc -l', { cwd: mnt })).trim()).toBe(String(count));
-    expect((await shell(`stat -c %h many; ls -U many | sort -n | tail -1`, { cwd: mnt })).split('\n')[1]).toBe(String(count));
+    expect((await shell(`stat -c %h many; ls -U many | sort -n | tail -1`, { cwd: mnt })).split('\n')[1]).toBe(
+      String(count),
+    );
     await shell('rm -r many; test ! -e many', { cwd: mnt, timeoutMs: 240_000 });
   });
 

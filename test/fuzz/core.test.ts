@@ -32,7 +32,13 @@ const request: fc.Arbitrary<Request> = fc
   });
 
 const batch: fc.Arbitrary<Batch> = fc
-  .record({ time, requests: fc.array(request.filter(({ readOnly }) => !readOnly), { maxLength: 3 }) })
+  .record({
+    time,
+    requests: fc.array(
+      request.filter(({ readOnly }) => !readOnly),
+      { maxLength: 3 },
+    ),
+  })
   .map(({ time, requests }) => ({ time, requests, digest: authentication.batchDigest(time, requests) }));
 
 const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(

@@ -51,7 +51,9 @@ describe('imports point down', () => {
   });
 
   it('only src/cli reaches up into the rooms, and only by import()', () => {
-    const up = all.filter(({ file, target }) => inside(file, 'src') && ROOMS.slice(1).some((room) => inside(target, room)));
+    const up = all.filter(
+      ({ file, target }) => inside(file, 'src') && ROOMS.slice(1).some((room) => inside(target, room)),
+    );
     const wrong = up.filter(({ file, dynamic, typeOnly }) => !inside(file, 'src/cli') || !(dynamic || typeOnly));
     expect(wrong.map(show)).toEqual([]);
   });
@@ -73,7 +75,8 @@ describe('imports point down', () => {
   });
 
   it('src/pbft awaits nothing, and has neither clock nor chance of its own', () => {
-    const forbidden = /\bawait\b|\basync\b|Date\.now|performance\.|Math\.random|setTimeout|setInterval|setImmediate|process\./;
+    const forbidden =
+      /\bawait\b|\basync\b|Date\.now|performance\.|Math\.random|setTimeout|setInterval|setImmediate|process\./;
     const wrong = sources('src/pbft').filter((file) => forbidden.test(fs.readFileSync(path.join(root, file), 'utf8')));
     expect(wrong).toEqual([]);
   });

@@ -56,7 +56,7 @@ const TORSION = Array.from({ length: 8 }, (_, i) => times(T8, BigInt(i)));
 /** All 32-byte strings that decode to `point` by some decoder: the canonical one, y + p, the sign bit of x = 0. */
 function encodings(point: Point): Buffer[] {
   const canonical = Buffer.from(point.toBytes());
-  const found = [canonical];
+  const found: Buffer[] = [canonical];
   const sign = canonical[31] & 0x80;
   const y = toScalar(canonical) & ((1n << 255n) - 1n);
   if (y + P < 1n << 255n) {

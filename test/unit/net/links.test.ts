@@ -44,7 +44,7 @@ const sequences = (recorder: Recorder): number[] =>
 describe('four replicas and two clients', () => {
   it('have one link per pair and one to each client process', async () => {
     const cluster = await testCluster(4);
-    const replicas = [];
+    const replicas: Awaited<ReturnType<typeof startReplica>>[] = [];
     for (let id = 0; id < 4; id++) replicas.push(await startReplica(cluster, id, FAST));
     // Two processes of client 0, one of client 1.
     const clients = [startClient(cluster, 0), startClient(cluster, 0), startClient(cluster, 1)];

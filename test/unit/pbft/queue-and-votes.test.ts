@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/limits.js';
 import type { Request } from '../../../src/pbft/messages.js';
-import { RequestQueue } from '../../../src/pbft/request-queue.js';
 import { ReplyVotes } from '../../../src/pbft/reply-votes.js';
+import { RequestQueue } from '../../../src/pbft/request-queue.js';
 import { Votes } from '../../../src/pbft/votes.js';
 
 let number = 0;
@@ -12,7 +12,17 @@ function request(client: number, bytes = 10): Request {
   const empty = new Uint8Array(0);
   const session = { client, instance: 1 };
   const body = new Uint8Array(bytes);
-  return { kind: 'request', session, readOnly: false, replier: 0, calls: [], body, digest, authenticator: empty, signature: empty };
+  return {
+    kind: 'request',
+    session,
+    readOnly: false,
+    replier: 0,
+    calls: [],
+    body,
+    digest,
+    authenticator: empty,
+    signature: empty,
+  };
 }
 
 describe('request queue', () => {
@@ -83,7 +93,15 @@ describe('reply votes', () => {
   const digest = (result: Uint8Array): Uint8Array => new Uint8Array(32).fill(result[0]);
   const one = Uint8Array.of(1);
   const two = Uint8Array.of(2);
-  const reply = (answer: object) => ({ kind: 'reply' as const, view: 0, instance: 1, slot: 0, sequence: 1, status: 0, ...answer });
+  const reply = (answer: object) => ({
+    kind: 'reply' as const,
+    view: 0,
+    instance: 1,
+    slot: 0,
+    sequence: 1,
+    status: 0,
+    ...answer,
+  });
 
   it('matches results with digests, and has no result before someone sends it', () => {
     const votes = new ReplyVotes(digest);

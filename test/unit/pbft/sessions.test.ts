@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/limits.js';
-import { type Call, CallKind, type Request, ReplyStatus } from '../../../src/pbft/messages.js';
+import { type Call, CallKind, ReplyStatus, type Request } from '../../../src/pbft/messages.js';
 import type { ExecutionContext } from '../../../src/pbft/ports.js';
 import { openSessionOperation, Sessions } from '../../../src/pbft/sessions.js';
 import { MemoryState } from '../../simulation/memory-state.js';
