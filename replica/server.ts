@@ -200,9 +200,10 @@ export class ReplicaServer implements LinkHandler {
       else this.reply(outgoing.to, outgoing.reply);
     }
     if (durable.length === 0) return;
-    this.journal
-      .sync()
-      .then(() => this.guard(() => durable.forEach(({ to, reply }) => this.reply(to, reply))), this.stopBecause);
+    const answer = (): void => {
+      for (const { to, reply } of durable) this.reply(to, reply);
+    };
+    this.journal.sync().then(() => this.guard(answer), this.stopBecause);
   }
 
   /** Overridden by the faulty replicas that tests build. */

@@ -4,7 +4,7 @@ import { ClientAuthentication } from '../crypto/authentication.js';
 import { assert } from '../limits.js';
 import { ClientEndpoint } from '../net/endpoint.js';
 import type { Link, LinkHandler } from '../net/link.js';
-import { Client, type UnsealedRequest } from '../pbft/client.js';
+import { Client, type Completion, type UnsealedRequest } from '../pbft/client.js';
 import { Configuration } from '../pbft/configuration.js';
 import type { Message, ReplicaId, Request } from '../pbft/messages.js';
 import { SteadyClock } from '../steady-clock.js';
@@ -42,6 +42,8 @@ interface Waiting {
   reject(error: CallError): void;
 }
 
+const AT_ONCE: Promise<void> = Promise.resolve();
+
 /** A client of the replicated service over real links: the shell around the state machine in src/pbft/client.ts. */
 export class ReplicaClient implements ServiceClient, LinkHandler {
   private readonly core: Client;
@@ -49,6 +51,9 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   private readonly authentication: ClientAuthentication;
   private readonly clock = new SteadyClock();
   private readonly waiting = new Map<number, Waiting>();
+  /** Calls that failed at their deadline and may still be executed. */
+  private readonly inDoubt = new Map<number, () => void>();
+  private readonly sessionLostListeners: (() => void)[] = [];
   private readonly inspections = new Map<ReplicaId, ((json: string) => void)[]>();
   private readonly encoded = new WeakMap<Request, Buffer>();
   private readonly ticking: NodeJS.Timeout;
@@ -112,12 +117,30 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
       if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(this.encode(request));
       else this.endpoint.replicas[to]?.send(this.encode(request));
     }
-    for (const { call, result, failure, detail } of ready.completed) {
-      const waiting = this.waiting.get(call);
-      this.waiting.delete(call);
-      if (result !== undefined) waiting?.resolve(result);
-      else waiting?.reject(new CallError(failure!, detail ?? this.whyNoQuorum()));
+    if (ready.sessionLost) {
+      this.options.log.error('the session was lost: what was in flight in it is in doubt');
+      for (const listener of this.sessionLostListeners) listener();
     }
+    for (const completion of ready.completed) this.complete(completion);
+  }
+
+  private complete(completion: Completion): void {
+    const { call } = completion;
+    const waiting = this.waiting.get(call);
+    this.waiting.delete(call);
+    if (completion.kind === 'result') {
+      waiting?.resolve(completion.result);
+    } else if (completion.kind === 'failed') {
+      const settled = completion.final ? AT_ONCE : new Promise<void>((resolve) => this.inDoubt.set(call, resolve));
+      waiting?.reject(new CallError(completion.failure, completion.detail ?? this.whyNoQuorum(), settled));
+    } else {
+      this.inDoubt.get(call)?.();
+      this.inDoubt.delete(call);
+    }
+  }
+
+  onSessionLost(listener: () => void): void {
+    this.sessionLostListeners.push(listener);
   }
 
   private encode(request: Request): Buffer {
@@ -143,7 +166,9 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   }
 
   health(): ClientHealth {
-    const linked = this.options.cluster.replicas.map(({ id }) => id).filter((id) => this.endpoint.replicas[id] !== undefined);
+    const linked = this.options.cluster.replicas
+      .map(({ id }) => id)
+      .filter((id) => this.endpoint.replicas[id] !== undefined);
     return { linked, outstanding: this.core.outstanding, counters: { ...this.core.counters } };
   }
 
@@ -217,6 +242,8 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     this.endpoint.close();
     for (const { reject } of this.waiting.values()) reject(new CallError('closed', 'the client is closed'));
     this.waiting.clear();
+    for (const settle of this.inDoubt.values()) settle();
+    this.inDoubt.clear();
   }
 }
 

@@ -9,11 +9,19 @@ export type CallErrorCode =
   /** The client is closed. */
   | 'closed';
 
+const AT_ONCE: Promise<void> = Promise.resolve();
+
 export class CallError extends Error {
   override name = 'CallError';
+  /**
+   * @param settled resolves when the call's outcome is final: answered late, or its session is lost. Until then the
+   *   call is in doubt: it is transmitted again and again, and may be executed after calls made later (DESIGN 3.6).
+   *   Never rejects; has resolved already where nothing can be executed any more.
+   */
   constructor(
     readonly code: CallErrorCode,
     message: string,
+    readonly settled: Promise<void> = AT_ONCE,
   ) {
     super(message);
   }
@@ -29,6 +37,11 @@ export interface CallOptions {
 export interface ServiceClient {
   /** Result bytes that 2f+1 replicas agree on. Calls run concurrently and in any order: await what must precede. */
   call(operation: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
+  /**
+   * Calls `listener` each time the session is lost, before the rejections of its calls are seen: what was executed in
+   * it and not made durable may have been undone.
+   */
+  onSessionLost?(listener: () => void): void;
   /** Ends the session and closes the links. */
   close(): Promise<void>;
 }

@@ -75,7 +75,8 @@ export class Checkpointing {
     if (sequence <= this.certified) return;
     if (sequence % Limits.checkpointInterval !== 0) return core.outbox.suspect(from, 'checkpoint between checkpoints');
     if (replica >= core.configuration.n || replica === core.configuration.id) return;
-    if (this.votes[replica]?.some((vote) => vote.sequence === sequence && sameDigest(vote.signature, signature))) return;
+    if (this.votes[replica]?.some((vote) => vote.sequence === sequence && sameDigest(vote.signature, signature)))
+      return;
     if (!core.authentication.verifyCheckpoint(sequence, stateDigest, replica, signature)) {
       return core.outbox.suspect(from, 'checkpoint with a wrong signature');
     }

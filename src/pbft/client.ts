@@ -43,9 +43,17 @@ export interface ClientOptions {
 
 export type CallFailure = 'deadline' | 'session-lost';
 
+export type Completion =
+  | { kind: 'result'; call: number; result: Uint8Array }
+  /** Unless `final`, the call may still be executed, and is followed by `settled` once its outcome is known. */
+  | { kind: 'failed'; call: number; failure: CallFailure; detail?: string; final: boolean }
+  | { kind: 'settled'; call: number };
+
 export interface ClientReady {
   send: { to: ReplicaId | 'replicas'; request: Request }[];
-  completed: { call: number; result?: Uint8Array; failure?: CallFailure; detail?: string }[];
+  completed: Completion[];
+  /** The session, with the outcome of all that was in flight in it, is lost since the last turn. */
+  sessionLost: boolean;
   /** The instance changed: tell every replica before anything else. */
   attach: number | undefined;
 }
@@ -100,7 +108,7 @@ export class Client {
   private freeSlots: number[];
   /** Sent and not yet answered, by slot and sequence number. */
   private readonly pending = new Map<string, PendingCall>();
-  private ready: ClientReady = { send: [], completed: [], attach: undefined };
+  private ready: ClientReady = { send: [], completed: [], sessionLost: false, attach: undefined };
   /** For status: what happened that should not be common. */
   readonly counters = { retransmissions: 0, orderedReads: 0, lateRepliers: 0, disagreements: 0, sessions: 0 };
 
@@ -213,15 +221,17 @@ export class Client {
       this.again(call, false);
     } else if (status === ReplyStatus.Ok) {
       this.release(call);
-      this.report(call, { result: result ?? new Uint8Array(0) });
+      this.report(call, { kind: 'result', call: call.id, result: result ?? new Uint8Array(0) });
     } else {
-      this.sessionLost(`the replicas answered with status ${status}`);
-      this.report(call, { failure: 'session-lost', detail: `reply status ${status}` });
+      const detail = `the replicas answered with status ${status}`;
+      this.report(call, { kind: 'failed', call: call.id, failure: 'session-lost', detail, final: true });
+      this.sessionLost(detail);
     }
   }
 
-  private report(call: PendingCall, outcome: { result?: Uint8Array; failure?: CallFailure; detail?: string }): void {
-    if (!call.abandoned) this.ready.completed.push({ call: call.id, ...outcome });
+  /** Once for each call; of one that failed at its deadline only that its outcome is final now. */
+  private report(call: PendingCall, completion: Completion): void {
+    this.ready.completed.push(call.abandoned ? { kind: 'settled', call: call.id } : completion);
   }
 
   private release(call: PendingCall): void {
@@ -230,7 +240,7 @@ export class Client {
 
   /** Sends the same operation once more, as a new call. */
   private again(call: PendingCall, readOnly: boolean): void {
-    if (call.abandoned) return;
+    if (call.abandoned) return this.report(call, { kind: 'settled', call: call.id });
     this.waiting.unshift(this.newCall(call.id, call.operation, call.kind, readOnly, call.deadline));
   }
 
@@ -256,8 +266,11 @@ export class Client {
 
   /** The outcome of everything in flight is unknown and will never be known: it is reported, never retried. */
   private sessionLost(detail: string): void {
-    for (const call of this.pending.values()) this.report(call, { failure: 'session-lost', detail });
+    for (const call of this.pending.values()) {
+      this.report(call, { kind: 'failed', call: call.id, failure: 'session-lost', detail, final: true });
+    }
     this.pending.clear();
+    this.ready.sessionLost = true;
     this.newSession(this.options.ports.newInstance());
   }
 
@@ -274,11 +287,11 @@ export class Client {
     const expired = this.waiting.filter((call) => call.deadline <= now);
     if (expired.length === 0) return;
     this.waiting = this.waiting.filter((call) => call.deadline > now);
-    for (const call of expired) this.report(call, { failure: 'deadline' });
+    for (const call of expired) this.report(call, { kind: 'failed', call: call.id, failure: 'deadline', final: true });
   }
 
   private abandon(call: PendingCall): void {
-    this.report(call, { failure: 'deadline' });
+    this.report(call, { kind: 'failed', call: call.id, failure: 'deadline', final: call.readOnly });
     call.abandoned = true;
     if (call.readOnly) this.pending.delete(pendingKey(call.slot, call.sequence));
   }
@@ -307,7 +320,7 @@ export class Client {
   takeReady(): ClientReady {
     if (this.waiting.length > 0) this.sendWaiting();
     const { ready } = this;
-    this.ready = { send: [], completed: [], attach: undefined };
+    this.ready = { send: [], completed: [], sessionLost: false, attach: undefined };
     return ready;
   }
 

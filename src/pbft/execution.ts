@@ -121,5 +121,4 @@ export class Execution {
     }
     core.outbox.reply(request.session, reply, outcome.durable);
   }
-
 }

@@ -65,7 +65,10 @@ export class MessageLog {
   }
 
   entry(sequence: SequenceNumber, now: number): LogEntry {
-    assert(this.recordable(sequence), `sequence number ${sequence} outside the log (${this.low}, ${this.highWaterMark}]`);
+    assert(
+      this.recordable(sequence),
+      `sequence number ${sequence} outside the log (${this.low}, ${this.highWaterMark}]`,
+    );
     let entry = this.entries.get(sequence);
     if (entry === undefined) {
       entry = new LogEntry(sequence, now);

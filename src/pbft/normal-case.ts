@@ -3,7 +3,7 @@ import { type Core, isPrimary } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
-import type { Commit, Prepare, PrePrepare, ReplicaId, SequenceNumber, Timestamp } from './messages.js';
+import type { Commit, PrePrepare, Prepare, ReplicaId, SequenceNumber, Timestamp } from './messages.js';
 import { differenceMs, laterTime } from './time.js';
 
 /** The three phases: pre-prepare, prepare, commit (TOCS '02 §4.2). */
@@ -72,8 +72,7 @@ export class NormalCase {
     entry.view = view;
     entry.batch = batch;
     entry.authentic = batch.requests.every(
-      (request) =>
-        core.authentication.verifyRequestMac(request) || core.authentication.verifyRequestSignature(request),
+      (request) => core.authentication.verifyRequestMac(request) || core.authentication.verifyRequestSignature(request),
     );
     this.acceptPrePrepare(entry);
   }

@@ -1,5 +1,5 @@
-import type { JournalRecord } from './ports.js';
 import type { ReplicaId, ReplicaMessage, Reply, SessionId } from './messages.js';
+import type { JournalRecord } from './ports.js';
 
 export interface Outgoing {
   /** One replica, or all others. */

@@ -191,6 +191,7 @@ export class Replica {
 /** The log starts at the certified checkpoint, or at the state where that is behind it. */
 function lowWaterMarkAtStart({ recovered, state }: ReplicaOptions): SequenceNumber {
   let certified = 0;
-  for (const record of recovered) if (record.kind === 'stable') certified = Math.max(certified, record.certificate.sequence);
+  for (const record of recovered)
+    if (record.kind === 'stable') certified = Math.max(certified, record.certificate.sequence);
   return Math.min(certified, state.lastExecuted);
 }

@@ -35,7 +35,8 @@ export class Requests {
       return;
     }
     // The signature, whatever the MAC says: backups with which the client shares no key will need it.
-    if (!core.authentication.verifyRequestSignature(request)) return core.outbox.reject('request with a wrong signature');
+    if (!core.authentication.verifyRequestSignature(request))
+      return core.outbox.reject('request with a wrong signature');
     if (core.queue.add(request) === 'full') core.outbox.reject('too many requests of one client');
   }
 }

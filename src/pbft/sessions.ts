@@ -48,7 +48,8 @@ export class Sessions {
   /** The outcome of a call that this state already holds the answer to; undefined if it has yet to be ordered. */
   remembered(request: Request, call: Call): Outcome | undefined {
     const session = this.store.session(request.session);
-    if (call.kind === CallKind.OpenSession) return session && { status: ReplyStatus.Ok, result: NOTHING, durable: false };
+    if (call.kind === CallKind.OpenSession)
+      return session && { status: ReplyStatus.Ok, result: NOTHING, durable: false };
     if (call.kind === CallKind.CloseSession || session === undefined) {
       // A session that never was and one that has ended are told apart by the highest ended instance.
       const ended = request.session.instance <= this.store.endedInstance(request.session.client);

@@ -153,9 +153,10 @@ export class World {
         }
       }
     }
-    for (const { call, result, failure } of ready.completed) {
-      const key = `${id}/${call}`;
-      this.waiting.get(key)?.(result === undefined ? `failed: ${failure}` : Buffer.from(result));
+    for (const completion of ready.completed) {
+      const key = `${id}/${completion.call}`;
+      if (completion.kind === 'result') this.waiting.get(key)?.(Buffer.from(completion.result));
+      if (completion.kind === 'failed') this.waiting.get(key)?.(`failed: ${completion.failure}`);
       this.waiting.delete(key);
     }
   }

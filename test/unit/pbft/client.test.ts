@@ -1,0 +1,230 @@
+import { describe, expect, it } from 'vitest';
+import { Client, type ClientReady } from '../../../src/pbft/client.js';
+import { Configuration } from '../../../src/pbft/configuration.js';
+import {
+  CallKind,
+  EVERYONE,
+  READ_ONLY_SLOT,
+  type Reply,
+  ReplyStatus,
+  type Request,
+} from '../../../src/pbft/messages.js';
+import { FakeAuthentication, seal } from '../../simulation/fake-authentication.js';
+
+/** A client of four replicas whose answers the test gives, with an open session. */
+class Bench {
+  instance = 0;
+  readonly client: Client;
+  now = 0;
+
+  constructor(slots = 2) {
+    this.client = new Client({
+      configuration: new Configuration(1, -1),
+      client: 7,
+      slots,
+      ports: {
+        seal: (request) => seal(request, 4),
+        resultDigest: (result) => new FakeAuthentication(0).resultDigest(result),
+        newInstance: () => ++this.instance,
+      },
+    });
+    for (const replica of [0, 1, 2, 3]) this.client.linkUp(replica);
+  }
+
+  /** Submits a first call so that the session is opened, and answers both. */
+  open(): this {
+    this.client.submit(Buffer.from('first'), false, 1e9);
+    const [{ request }] = this.turn().send;
+    this.answer(request, [0, 1, 2], { result: Buffer.alloc(0) });
+    const [{ request: first }] = this.turn().send;
+    this.answer(first, [0, 1, 2], { result: Buffer.from('done') });
+    expect(this.turn().completed).toHaveLength(1);
+    return this;
+  }
+
+  turn(): ClientReady {
+    return this.client.takeReady();
+  }
+
+  answer(request: Request, replicas: number[], answer: Partial<Reply>, call = request.calls[0]): void {
+    const { slot, sequence } = call;
+    const { instance } = request.session;
+    for (const replica of replicas) {
+      this.client.receive(
+        { kind: 'reply', view: 0, instance, slot, sequence, status: ReplyStatus.Ok, ...answer },
+        replica,
+      );
+    }
+  }
+
+  pass(ms: number): void {
+    this.now += ms;
+    this.client.tick(this.now);
+  }
+}
+
+const result = (text: string) => ({ result: Buffer.from(text) });
+
+describe('client', () => {
+  it('opens its session before its first call, and sends a turn of calls as one request to the primary', () => {
+    const bench = new Bench();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    bench.client.submit(Buffer.from('b'), false, 1e9);
+    const opening = bench.turn();
+    expect(opening.attach).toBe(1);
+    expect(opening.send[0].request.calls[0].kind).toBe(CallKind.OpenSession);
+    bench.answer(opening.send[0].request, [0, 1, 3], { result: Buffer.alloc(0) });
+    const { send } = bench.turn();
+    expect(send).toHaveLength(1);
+    expect(send[0].to).toBe(0);
+    expect(send[0].request.calls.map(({ sequence }) => sequence)).toEqual([1, 1]);
+  });
+
+  it('takes 2f+1 matching answers, and not one fewer', () => {
+    const bench = new Bench().open();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    const [{ request }] = bench.turn().send;
+    bench.answer(request, [0, 1], result('right'));
+    bench.answer(request, [2], result('wrong'));
+    expect(bench.turn().completed).toEqual([]);
+    bench.answer(request, [3], result('right'));
+    expect(bench.turn().completed).toEqual([{ kind: 'result', call: expect.any(Number), ...result('right') }]);
+  });
+
+  it('keeps a slot busy until its call is answered, and further calls waiting for it', () => {
+    const bench = new Bench(1).open();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    bench.client.submit(Buffer.from('b'), false, 1e9);
+    const [{ request }] = bench.turn().send;
+    expect(request.calls).toHaveLength(1);
+    bench.answer(request, [0, 1, 2], result('a'));
+    expect(Buffer.from(bench.turn().send[0].request.calls[0].operation).toString()).toBe('b');
+  });
+
+  it('retransmits the same request to all, ever less often', () => {
+    const bench = new Bench().open();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    const [{ request }] = bench.turn().send;
+    const resent: number[] = [];
+    for (let i = 0; i < 300; i++) {
+      bench.pass(10);
+      for (const { to, request: again } of bench.turn().send) {
+        expect([to, again]).toEqual(['replicas', request]);
+        resent.push(bench.now);
+      }
+    }
+    expect(resent).toEqual([250, 500, 1000, 2000]);
+  });
+
+  it('reports a call past its deadline as in doubt, keeps its slot, and says when it is settled', () => {
+    const bench = new Bench(1).open();
+    const call = bench.client.submit(Buffer.from('a'), false, 1000);
+    const [{ request }] = bench.turn().send;
+    bench.pass(1000);
+    expect(bench.turn().completed).toEqual([{ kind: 'failed', call, failure: 'deadline', final: false }]);
+    const later = bench.client.submit(Buffer.from('b'), false, 5000);
+    expect(bench.turn().send.filter((sent) => sent.request !== request)).toEqual([]);
+    bench.answer(request, [1, 2, 3], result('late'));
+    const ready = bench.turn();
+    expect(ready.completed).toEqual([{ kind: 'settled', call }]);
+    expect(ready.send).toHaveLength(1);
+    bench.pass(6000);
+    expect(bench.turn().completed).toEqual([{ kind: 'failed', call: later, failure: 'deadline', final: false }]);
+  });
+
+  it('fails what was never sent for good', () => {
+    const bench = new Bench(1).open();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    bench.turn();
+    const call = bench.client.submit(Buffer.from('b'), false, 100);
+    bench.pass(100);
+    expect(bench.turn().completed).toEqual([{ kind: 'failed', call, failure: 'deadline', final: true }]);
+  });
+
+  it('orders a read once no quorum is possible, and after a while in any case', () => {
+    const bench = new Bench().open();
+    bench.client.submit(Buffer.from('read'), true, 1e9);
+    const [{ to, request }] = bench.turn().send;
+    expect([to, request.readOnly, request.calls[0].slot]).toEqual(['replicas', true, READ_ONLY_SLOT]);
+    bench.answer(request, [0], result('old'));
+    bench.answer(request, [1], result('new'));
+    expect(bench.turn().send).toEqual([]);
+    bench.answer(request, [2], result('newer'));
+    expect(bench.turn().send[0].request.readOnly).toBe(false);
+
+    bench.client.submit(Buffer.from('read'), true, 1e9);
+    bench.turn();
+    bench.pass(100);
+    expect(bench.turn().send[0].request.readOnly).toBe(false);
+  });
+
+  it('asks all for the result when the designated replier is late, and passes it over for a while', () => {
+    const bench = new Bench().open();
+    bench.client.submit(Buffer.from('read'), true, 1e9);
+    const [{ request }] = bench.turn().send;
+    const others = [0, 1, 2, 3].filter((replica) => replica !== request.replier);
+    const whole = Buffer.from('long result');
+    bench.answer(request, others, { resultDigest: new FakeAuthentication(0).resultDigest(whole) });
+    expect(bench.turn().completed).toEqual([]);
+    bench.pass(60);
+    const [{ request: again }] = bench.turn().send;
+    expect(again.readOnly).toBe(true);
+    bench.answer(again, [0, 1, 2], { result: whole });
+    expect(bench.turn().completed).toMatchObject([{ kind: 'result', result: whole }]);
+    for (let i = 0; i < 8; i++) {
+      bench.client.submit(Buffer.from('read'), true, 1e9);
+      expect(bench.turn().send[0].request.replier).not.toBe(request.replier);
+    }
+  });
+
+  it('designates everyone when nobody is linked', () => {
+    const bench = new Bench().open();
+    for (const replica of [0, 1, 2, 3]) bench.client.linkDown(replica);
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    expect(bench.turn().send[0].request.replier).toBe(EVERYONE);
+  });
+
+  it('sends a call anew whose large result was not kept', () => {
+    const bench = new Bench(1).open();
+    const call = bench.client.submit(Buffer.from('read'), false, 1e9);
+    const [{ request }] = bench.turn().send;
+    bench.answer(request, [0, 1, 2], { status: ReplyStatus.NotCached });
+    const [{ request: again }] = bench.turn().send;
+    expect(again.calls[0].sequence).toBe(request.calls[0].sequence + 1);
+    bench.answer(again, [0, 1, 2], result('x'));
+    expect(bench.turn().completed).toMatchObject([{ kind: 'result', call }]);
+  });
+
+  it('gives up a lost session with all that was in flight, and opens another', () => {
+    const bench = new Bench().open();
+    const a = bench.client.submit(Buffer.from('a'), false, 1e9);
+    const b = bench.client.submit(Buffer.from('b'), false, 1e9);
+    const [{ request }] = bench.turn().send;
+    bench.answer(request, [0, 1, 2], { status: ReplyStatus.NoSession });
+    const ready = bench.turn();
+    expect(ready.sessionLost).toBe(true);
+    expect(ready.completed.map(({ kind, call }) => [kind, call])).toEqual([
+      ['failed', a],
+      ['failed', b],
+    ]);
+    expect(ready.attach).toBe(2);
+    bench.client.submit(Buffer.from('c'), false, 1e9);
+    expect(bench.turn().send[0].request.session.instance).toBe(2);
+  });
+
+  it('follows the view that f+1 replicas report, not one alone', () => {
+    const bench = new Bench().open();
+    const primaryOfNextCall = (): unknown => {
+      bench.client.submit(Buffer.from('a'), false, 1e9);
+      const [{ to, request }] = bench.turn().send;
+      bench.answer(request, [0, 1, 2], result('x'));
+      return to;
+    };
+    const say = (view: number, replica: number) =>
+      bench.client.receive({ kind: 'reply', view, instance: 1, slot: 0, sequence: 0, status: 0 }, replica);
+    say(5, 3);
+    expect(primaryOfNextCall()).toBe(0);
+    say(2, 1);
+    expect(primaryOfNextCall()).toBe(2);
+  });
+});
