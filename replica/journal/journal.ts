@@ -278,6 +278,10 @@ export class Journal implements History {
     for (const segment of segments) await fdatasync(segment.fd);
   }
 
+  digest(sequence: SequenceNumber): Digest | undefined {
+    return this.index.get(sequence)?.committed;
+  }
+
   batch(sequence: SequenceNumber): Batch | undefined {
     const indexed = this.index.get(sequence);
     const committed = indexed?.committed;

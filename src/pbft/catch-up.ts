@@ -4,7 +4,7 @@ import type { Core } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
-import type { Batch, BatchData, Committed, Digest, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
+import type { Batch, BatchData, Committed, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
 import type { History } from './ports.js';
 
 const CatchUpLimits = {
@@ -16,8 +16,9 @@ const CatchUpLimits = {
   /** Batches asked for and not yet there; one is asked for again elsewhere after `refetchMs`. */
   fetchesUnderWay: 64,
   refetchMs: 300,
-  /** Bytes of batches sent to one replica between two ticks. */
+  /** Bytes of batches, and COMMITTED messages, sent to one replica between two ticks: it may be asking for nothing. */
   servedBytesPerTick: 16 * 1024 * 1024,
+  attestedPerTick: 1024,
 } as const;
 
 interface Fetch {
@@ -33,6 +34,7 @@ export class CatchUp {
   private readonly peerExecuted: SequenceNumber[] = [];
   private readonly fetches = new Map<SequenceNumber, Fetch>();
   private servedBytes: number[] = [];
+  private attested: number[] = [];
   private lastStatusAt = Number.NEGATIVE_INFINITY;
   private executedAtLastStatus = -1;
 
@@ -56,6 +58,7 @@ export class CatchUp {
   tick(): void {
     const { core } = this;
     this.servedBytes = [];
+    this.attested = [];
     for (const [sequence, fetch] of this.fetches) {
       if (sequence <= this.execution.lastExecuted) this.fetches.delete(sequence);
       else if (core.now - fetch.askedAt >= CatchUpLimits.refetchMs) this.ask(sequence);
@@ -99,8 +102,8 @@ export class CatchUp {
     this.checkpointing.resend(from, status.lastStable);
     const upTo = Math.min(execution.lastExecuted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
     for (let sequence = status.lastExecuted + 1; sequence <= upTo; sequence++) {
-      const digest = this.committedDigest(sequence);
-      if (digest !== undefined) core.outbox.send(from, { kind: 'committed', sequence, digest });
+      const digest = core.log.get(sequence)?.committed ?? this.history.digest(sequence);
+      if (digest !== undefined && this.mayAttest(from)) core.outbox.send(from, { kind: 'committed', sequence, digest });
     }
     if (status.view !== core.view) return;
     const named = new Set<SequenceNumber>();
@@ -126,10 +129,6 @@ export class CatchUp {
     }
     if (!primary && prepare) core.outbox.send(to, { kind: 'prepare', view, sequence, digest });
     if (entry.prepared) core.outbox.send(to, { kind: 'commit', view, sequence, digest });
-  }
-
-  private committedDigest(sequence: SequenceNumber): Digest | undefined {
-    return this.core.log.get(sequence)?.committed ?? this.history.batch(sequence)?.digest;
   }
 
   onCommitted(message: Committed, from: ReplicaId): void {
@@ -210,6 +209,11 @@ export class CatchUp {
     if (next?.committed === undefined && this.behind && execution.lastExecuted > this.executedAtLastStatus) {
       this.sendStatus();
     }
+  }
+
+  private mayAttest(to: ReplicaId): boolean {
+    this.attested[to] = (this.attested[to] ?? 0) + 1;
+    return this.attested[to] <= CatchUpLimits.attestedPerTick;
   }
 
   private mayServe(to: ReplicaId, batch: Batch): boolean {

@@ -98,6 +98,8 @@ export interface Authentication {
 
 /** Committed batches that have left the log, for replicas that lag. May have forgotten the older ones. */
 export interface History {
+  /** Digest of the batch that committed there. */
+  digest(sequence: SequenceNumber): Digest | undefined;
   batch(sequence: SequenceNumber): Batch | undefined;
 }
 

@@ -70,7 +70,7 @@ const newReplica = (state: MemoryState): Replica =>
     configuration: new Configuration(1, 1),
     authentication,
     state,
-    history: { batch: () => undefined },
+    history: { digest: () => undefined, batch: () => undefined },
     recovered: [],
     batchWindow: 4,
   });

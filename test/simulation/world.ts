@@ -1,6 +1,6 @@
 import { Client } from '../../src/pbft/client.js';
 import { Configuration } from '../../src/pbft/configuration.js';
-import type { Batch, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
+import type { Batch, Digest, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import { Replica } from '../../src/pbft/replica.js';
 import { FakeAuthentication, seal } from './fake-authentication.js';
@@ -35,6 +35,10 @@ type Event = { at: number; order: number; run: () => void };
 /** A disk: what was appended survives a crash of the process. */
 class SimulatedJournal implements History {
   readonly records: JournalRecord[] = [];
+
+  digest(sequence: number): Digest | undefined {
+    return this.batch(sequence)?.digest;
+  }
 
   batch(sequence: number): Batch | undefined {
     const about = this.records.filter((record) => 'sequence' in record && record.sequence === sequence);
