@@ -102,6 +102,14 @@ export class Directories {
   releasedir(fh: number): void {
     this.streams.delete(fh);
   }
+
+  /** Listings under way go on from what the service has now. */
+  sessionLost(): void {
+    for (const stream of this.streams.values()) {
+      stream.page = undefined;
+      stream.names = undefined;
+    }
+  }
 }
 
 /** What the stream's page holds after `cookie`; undefined if it takes another page. */

@@ -1,7 +1,6 @@
 /** Calls on files: attributes, opening, data. */
 import { Errno } from '../src/fileservice/errno.js';
 import { Access } from '../src/fileservice/operations.js';
-import type { Failure } from '../src/fileservice/results.js';
 import { type Attributes, type Credentials, FileLimits } from '../src/fileservice/types.js';
 import type { Link, Node } from './cache/node.js';
 import {
@@ -16,8 +15,9 @@ import {
   type WriteFlags,
 } from './kernel/kernel.js';
 import { OpenFlag } from './kernel/open-flags.js';
-import { type MountContext, type OpenFile, STALE } from './mount-context.js';
+import { type MountContext, STALE } from './mount-context.js';
 import { bytesOf, CONTENTION_MS, type Namespace } from './namespace.js';
+import { OpenFile } from './open-file.js';
 
 const EMPTY = new Uint8Array(0);
 
@@ -60,22 +60,29 @@ export class FileIo {
     fh: number | undefined,
     changes: AttributeChanges,
   ): Promise<Outcome<AttributesAnswer>> {
-    const { files, nodes, credentials, writes } = this.context;
+    const { nodes, credentials } = this.context;
     const node = nodes.get(ino);
     if (node === undefined) return STALE;
     if (changes.size !== undefined && changes.size > FileLimits.fileBytes) return { errno: Errno.EFBIG };
     const file = fh === undefined || changes.size === undefined ? undefined : this.openFiles.get(fh);
+    const result = await this.change(file?.credentials ?? credentials.of(caller), node, changes);
+    if (result.errno !== 0) return result;
+    file?.changed();
+    return { errno: 0, ...this.context.attributesAnswer(node) };
+  }
+
+  private async change(who: Credentials, node: Node, changes: AttributeChanges): Promise<Outcome> {
+    const { files, writes } = this.context;
     // Held data must not be cut, dated or owned after the fact.
     await writes.flush(node);
     const until = this.context.freshUntil();
-    const who = file?.credentials ?? credentials.of(caller);
     const result = await files.perform(who, { op: 'setattr', node, ...changes });
     if (!('attributes' in result)) {
       node.expire();
       return result;
     }
     node.learnOwn(result.attributes, until);
-    return { errno: 0, ...this.context.attributesAnswer(node) };
+    return DONE;
   }
 
   /** Close-to-open: asks a quorum whether the name the kernel walked still leads here, and for the newest attributes. */
@@ -124,7 +131,7 @@ export class FileIo {
   private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
     const { pageCache } = this.context.profile;
     const fh = this.nextFh++;
-    this.openFiles.set(fh, { fh, node, credentials, failure: 0 });
+    this.openFiles.set(fh, new OpenFile(fh, node, credentials));
     const readOnly = (flags & OpenFlag.ACCESS_MODE) === 0;
     return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush: readOnly };
   }
@@ -137,19 +144,21 @@ export class FileIo {
     flags: number,
   ): Promise<Outcome<EntryAnswer & { open: OpenAnswer }>> {
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
-    const truncate = (flags & OpenFlag.TRUNCATE) !== 0;
     const access = accessOf(flags);
-    const made = await this.namespace.make(caller, parentIno, name, {
-      op: 'create',
-      mode,
-      exclusive,
-      truncate,
-      access,
-    });
+    const who = this.context.credentials.of(caller);
+    const making = { op: 'create', mode, exclusive, truncate: false, access } as const;
+    const made = await this.namespace.make(caller, parentIno, name, making);
     if (!('node' in made)) return made;
     const { node, created } = made;
     node.opens++;
-    const who = this.context.credentials.of(caller);
+    if (!created && (flags & OpenFlag.TRUNCATE) !== 0) {
+      // By a call of its own: only now is it known which file's changes it must not overtake.
+      const cut = await this.change(who, node, { size: 0 });
+      if (cut.errno !== 0) {
+        this.context.closed(node);
+        return cut;
+      }
+    }
     return { errno: 0, ...this.context.entryAnswer(node), open: this.newFile(node, who, flags, created) };
   }
 
@@ -177,10 +186,11 @@ export class FileIo {
     const { profile, writes } = this.context;
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
-    const failed = takeFailure(file);
+    const failed = file.takeFailure();
     if (failed !== undefined) return failed;
     if (offset + data.length > FileLimits.fileBytes) return { errno: Errno.EFBIG };
     if (!profile.writeBehind) return this.writeThrough(file, offset, Buffer.from(data), flags);
+    file.changed();
     const room = writes.write(file, file.node, offset, data, flags);
     return room === undefined ? DONE : room.then(() => DONE);
   }
@@ -194,27 +204,37 @@ export class FileIo {
     });
     if (!('attributes' in result)) return result;
     node.learnOwn(result.attributes, until);
+    file.changed();
     // The kernel does so itself after writes through its page cache.
-    return synchronous ? this.sync(node, credentials) : DONE;
+    return synchronous ? this.sync(node, credentials, node.changes) : DONE;
   }
 
-  private async sync(node: Node, credentials: Credentials): Promise<Outcome> {
-    const result = await this.context.files.perform(credentials, { op: 'fsync', node });
-    return { errno: result.errno };
+  /** @param changes how many of the node's changes have been executed */
+  private async sync(node: Node, credentials: Credentials, changes: number): Promise<Outcome> {
+    const { errno } = await this.context.files.perform(credentials, { op: 'fsync', node });
+    if (errno === 0) node.syncedChanges = Math.max(node.syncedChanges, changes);
+    return { errno };
   }
 
   flush(fh: number): Answer {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
-    if (!this.context.writes.isDirty(file.node)) return takeFailure(file) ?? DONE;
-    return this.context.writes.flush(file.node).then(() => takeFailure(file) ?? DONE);
+    if (!this.context.writes.isDirty(file.node)) return file.takeFailures() ?? DONE;
+    return this.context.writes.flush(file.node).then(() => file.takeFailures() ?? DONE);
   }
 
   async fsync(fh: number): Promise<Outcome> {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
-    await this.context.writes.flush(file.node);
-    return takeFailure(file) ?? this.sync(file.node, file.credentials);
+    const { node, credentials } = file;
+    const { changes } = node;
+    await this.context.writes.flush(node);
+    const failed = file.takeFailures();
+    if (failed !== undefined) return failed;
+    const synced = await this.sync(node, credentials, changes);
+    // The session may have been lost meanwhile, and this been sent in the next one.
+    const lost = file.takeFailures();
+    return synced.errno === 0 ? (lost ?? DONE) : synced;
   }
 
   release(fh: number): void {
@@ -222,9 +242,18 @@ export class FileIo {
     if (file === undefined) return;
     this.openFiles.delete(fh);
     const { node } = file;
-    // Pages of a mapping may have been written after the last close.
-    if (this.context.writes.isDirty(node) && !node.retained) this.context.inBackground(this.context.writes.flush(node));
-    this.context.closed(node);
+    if (!this.context.writes.isDirty(node) || node.retained) {
+      this.context.closed(node);
+      return;
+    }
+    // Pages of a mapping were written after the last close: the node counts as open until they are, lest a new one of
+    // the same inode knew nothing of them.
+    this.context.inBackground(this.context.writes.flush(node).then(() => this.context.closed(node)));
+  }
+
+  /** Open files with changes that may have been undone report EIO once. Returns their inodes. */
+  sessionLost(): number[] {
+    return [...this.openFiles.values()].filter((file) => file.lose()).map((file) => file.node.ino);
   }
 }
 
@@ -236,14 +265,6 @@ function forgetWalk(node: Node, walked: Link | undefined): void {
   parent.expire();
   parent.contend(name, performance.now() + CONTENTION_MS);
   if (parent.children.get(name) === node) parent.unbind(name);
-}
-
-/** Reported once: the next call on this open file starts afresh, as with NFS. */
-function takeFailure(file: OpenFile): Failure | undefined {
-  if (file.failure === 0) return undefined;
-  const { failure: errno } = file;
-  file.failure = 0;
-  return { errno };
 }
 
 function accessOf(flags: number): number {

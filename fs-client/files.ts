@@ -1,4 +1,4 @@
-/** Typed calls of the replicated file service, for one mount. */
+/** Typed calls of the replicated file service, for one mount, its own changes in an order that they may have. */
 import type { Logger } from 'pino';
 import { CallError, type ServiceClient } from '../src/client/types.js';
 import { Errno } from '../src/fileservice/errno.js';
@@ -6,51 +6,152 @@ import { encodeOperation, isReadOnly, type Operation, type OperationName } from 
 import { decodeResult, type Failure, type Results } from '../src/fileservice/results.js';
 import type { Credentials } from '../src/fileservice/types.js';
 import { BrokenInvariant } from '../src/limits.js';
+import { ChangeOrder, touchedBy } from './cache/change-order.js';
 
 /** Calls made and answered, by operation: what a workload costs. */
 export type CallCounters = Partial<Record<OperationName, number>>;
+
+/** Not answered before its deadline: the operation may be executed yet, until `settled` resolves. */
+export interface InDoubt extends Failure {
+  settled: Promise<void>;
+}
+
+export const isInDoubt = (result: { errno: number }): result is InDoubt => 'settled' in result;
+
+/** A call without a deadline that takes this long is mentioned: a hard mount waits, but not silently. */
+const PATIENCE_MS = 30_000;
 
 /** A failing cluster fails every call: the log gets one line in this time, with how many it stands for. */
 const LOG_INTERVAL_MS = 1000;
 
 export class Files {
   readonly counters: CallCounters = {};
+  private readonly order = new ChangeOrder();
+  /** Clock when an ordered call was last answered: the service gets on. */
+  private lastOrdered = 0;
   private lastLogged = Number.NEGATIVE_INFINITY;
   private unlogged = 0;
 
   constructor(
     private readonly service: ServiceClient,
+    /** How long an operation may take before it is EIO; Infinity: it waits for a quorum however long that takes. */
+    private readonly deadlineMs: number,
     private readonly log: Logger,
   ) {}
 
   /**
-   * What the replicas agree on. Never rejects: a call without a result is EIO and a line in the log, and may have been
-   * executed nonetheless, or be yet.
+   * What the replicas agree on. A change of what another one is changing waits for that. Never rejects: a call without
+   * a result is EIO and a line in the log, and may have been executed nonetheless, or be yet.
+   * @param since clock when the operation began to wait here; its deadline counts from then on, or from when the
+   *   service last got on with what is before it
    */
-  async perform<O extends Operation>(credentials: Credentials, operation: O): Promise<Failure | Results[O['op']]> {
+  async perform<O extends Operation>(
+    credentials: Credentials,
+    operation: O,
+    since = performance.now(),
+  ): Promise<Failure | Results[O['op']]> {
+    const deadline = Math.max(since, this.lastOrdered) + this.deadlineMs;
+    if (isReadOnly(operation)) return this.call(credentials, operation, deadline);
+    const touched = touchedBy(operation);
+    const ahead = this.order.ahead(touched);
+    // Nothing has to wait for an FSYNC.
+    const leave = operation.op === 'fsync' ? () => {} : this.order.enter(touched);
+    if (ahead !== undefined && !(await resolvesBefore(deadline, ahead))) {
+      leave();
+      return this.unanswered(operation.op, new CallError('deadline', 'an earlier change is still in doubt'));
+    }
+    const result = await this.call(credentials, operation, deadline);
+    if (isInDoubt(result)) {
+      this.log.warn(subjectOf(operation), 'in doubt: not answered, but may be executed yet; later changes wait for it');
+      result.settled.then(leave);
+    } else {
+      leave();
+    }
+    return result;
+  }
+
+  private async call<O extends Operation>(
+    credentials: Credentials,
+    operation: O,
+    deadline: number,
+  ): Promise<Failure | Results[O['op']]> {
     const { op } = operation;
+    const deadlineMs = deadline - performance.now();
+    if (deadlineMs <= 0) return this.unanswered(op, new CallError('deadline', 'not sent: too late after waiting'));
     this.counters[op] = (this.counters[op] ?? 0) + 1;
+    const readOnly = isReadOnly(operation);
+    const impatience = deadline === Number.POSITIVE_INFINITY ? this.mentionIfSlow(op) : undefined;
     try {
       const bytes = encodeOperation(credentials, operation);
-      const result = await this.service.call(bytes, { readOnly: isReadOnly(operation) });
+      const result = await this.service.call(bytes, { readOnly, deadlineMs });
+      if (!readOnly) this.lastOrdered = performance.now();
       return decodeResult(op as O['op'], result) as Failure | Results[O['op']];
     } catch (error) {
       if (error instanceof BrokenInvariant) throw error;
-      this.report(op, error as Error);
-      return { errno: Errno.EIO };
+      const failure = this.unanswered(op, error as Error);
+      if (readOnly || !(error instanceof CallError)) return failure;
+      const inDoubt: InDoubt = { ...failure, settled: error.settled };
+      return (await hasResolved(error.settled)) ? failure : inDoubt;
+    } finally {
+      clearTimeout(impatience);
     }
   }
 
-  private report(op: OperationName, error: Error): void {
-    const now = performance.now();
-    if (now - this.lastLogged < LOG_INTERVAL_MS) {
-      this.unlogged++;
-      return;
-    }
-    const { unlogged } = this;
-    if (error instanceof CallError) this.log.error({ op, code: error.code, unlogged }, `EIO: ${error.message}`);
-    else this.log.error({ op, err: error, unlogged }, 'EIO: the reply cannot be understood');
-    this.lastLogged = now;
-    this.unlogged = 0;
+  private mentionIfSlow(op: OperationName): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (this.mayLog())
+        this.log.warn({ op }, `no answer in ${PATIENCE_MS / 1000} s: waiting on, as a hard mount does`);
+    }, PATIENCE_MS);
   }
+
+  private unanswered(op: OperationName, error: Error): Failure {
+    const { unlogged } = this;
+    // After the unmount nobody waits for it, and a lost write is logged as one.
+    const closed = error instanceof CallError && error.code === 'closed';
+    if (!closed && this.mayLog()) {
+      if (error instanceof CallError) this.log.error({ op, code: error.code, unlogged }, `EIO: ${error.message}`);
+      else this.log.error({ op, err: error, unlogged }, 'EIO: the reply cannot be understood');
+    }
+    return { errno: Errno.EIO };
+  }
+
+  private mayLog(): boolean {
+    const now = performance.now();
+    const allowed = now - this.lastLogged >= LOG_INTERVAL_MS;
+    this.unlogged = allowed ? 0 : this.unlogged + 1;
+    if (allowed) this.lastLogged = now;
+    return allowed;
+  }
+}
+
+/** What an operation in doubt would change, for the log. */
+function subjectOf(operation: Operation): object {
+  const { op } = operation;
+  if (op === 'write') {
+    const { node, offset, data, append } = operation;
+    return { op, ino: node.ino, offset, bytes: data.length, append };
+  }
+  if ('node' in operation) return { op, ino: operation.node.ino, ...('size' in operation && { size: operation.size }) };
+  return 'parent' in operation ? { op, parent: operation.parent.ino } : { op };
+}
+
+const PENDING = Symbol('pending');
+const pending = Promise.resolve(PENDING);
+
+/** Whether a promise has resolved already: of two that have, race answers with the first one given. */
+const hasResolved = async (promise: Promise<void>): Promise<boolean> =>
+  (await Promise.race([promise, pending])) !== PENDING;
+
+async function resolvesBefore(deadline: number, promise: Promise<unknown>): Promise<boolean> {
+  if (deadline === Number.POSITIVE_INFINITY) {
+    await promise;
+    return true;
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<typeof PENDING>((resolve) => {
+    timer = setTimeout(resolve, deadline - performance.now(), PENDING);
+  });
+  const first = await Promise.race([promise, late]);
+  clearTimeout(timer);
+  return first !== PENDING;
 }

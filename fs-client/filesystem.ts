@@ -14,6 +14,11 @@ const STATISTICS_MS = 1000;
 
 const NOBODY = { uid: 0, gid: 0, groups: [] };
 
+/** Inodes named in one line of the log. */
+const LOGGED_INODES = 32;
+
+type StatisticsOutcome = Outcome<{ statistics: FileSystemStatistics }>;
+
 export class ReplicatedFileSystem implements FileSystem {
   private readonly context: MountContext;
   private readonly namespace: Namespace;
@@ -21,11 +26,12 @@ export class ReplicatedFileSystem implements FileSystem {
   private readonly directories: Directories;
   private statistics: FileSystemStatistics | undefined;
   private statisticsUntil = 0;
+  private renewing: Promise<StatisticsOutcome> | undefined;
 
   constructor(
     private readonly files: Files,
     profile: Profile,
-    log: Logger,
+    private readonly log: Logger,
   ) {
     this.context = new MountContext(files, profile, log);
     this.namespace = new Namespace(this.context);
@@ -35,6 +41,23 @@ export class ReplicatedFileSystem implements FileSystem {
 
   attached(notifier: Notifier): void {
     this.context.notifier = notifier;
+    // For statfs to have an answer even if there is no quorum when it is first asked.
+    void this.renewStatistics();
+  }
+
+  /** The service ended the session: what was not synced may be undone, and what was remembered is of the past. */
+  sessionLost(): void {
+    const unsynced = this.io.sessionLost();
+    this.directories.sessionLost();
+    this.context.sessionLost();
+    if (unsynced.length === 0) this.log.warn('the session is lost; no open file had unsynced changes');
+    else {
+      const inos = unsynced.slice(0, LOGGED_INODES);
+      this.log.error(
+        { files: unsynced.length, inos },
+        'the session is lost: unsynced changes of open files may be too',
+      );
+    }
   }
 
   /** Resolves when everything answered has been executed by the service, as far as it could be. */
@@ -43,17 +66,21 @@ export class ReplicatedFileSystem implements FileSystem {
   }
 
   statfs(): Answer<{ statistics: FileSystemStatistics }> {
-    const now = performance.now();
     const { statistics } = this;
-    if (statistics === undefined) return this.askStatistics();
-    if (this.statisticsUntil <= now) {
-      this.statisticsUntil = now + STATISTICS_MS;
-      this.context.inBackground(this.askStatistics());
-    }
-    return { errno: 0, statistics };
+    if (statistics !== undefined && this.statisticsUntil > performance.now()) return { errno: 0, statistics };
+    const renewed = this.renewStatistics();
+    return statistics === undefined ? renewed : { errno: 0, statistics };
   }
 
-  private async askStatistics(): Promise<Outcome<{ statistics: FileSystemStatistics }>> {
+  /** One call at a time: without a quorum it lasts, and there are programs that ask every second. */
+  private renewStatistics(): Promise<StatisticsOutcome> {
+    this.renewing ??= this.askStatistics().finally(() => {
+      this.renewing = undefined;
+    });
+    return this.renewing;
+  }
+
+  private async askStatistics(): Promise<StatisticsOutcome> {
     const result = await this.files.perform(NOBODY, { op: 'statfs' });
     if (!('statistics' in result)) return result;
     this.statistics = result.statistics;

@@ -7,18 +7,9 @@ import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
 import { type Extent, WriteBehind } from './cache/write-behind.js';
 import { CredentialsCache } from './credentials.js';
-import type { Files } from './files.js';
+import { type Files, isInDoubt } from './files.js';
 import type { AttributesAnswer, EntryAnswer, Notifier } from './kernel/kernel.js';
-
-/** One open(2), shared by the descriptors made of it. */
-export interface OpenFile {
-  fh: number;
-  node: Node;
-  /** The opener's: a process that got the descriptor from it has its rights, as in NFS. */
-  credentials: Credentials;
-  /** What a write that had been answered already came to; told once, to the next write, fsync or close. 0: well. */
-  failure: number;
-}
+import type { OpenFile } from './open-file.js';
 
 export const STALE: Failure = { errno: Errno.ESTALE };
 
@@ -85,6 +76,19 @@ export class MountContext {
     this.nodes.dropIfUnused(node);
   }
 
+  /** Nothing that was seen in the session counts any more, and what it kept for this mount is gone with it. */
+  sessionLost(): void {
+    for (const node of this.nodes.values()) {
+      if (node.retained) {
+        node.retained = false;
+        node.markRemoved();
+      }
+      node.distrust();
+      // Pages of other files are dropped at their next OPEN.
+      if (node.opens > 0) this.notifier.invalidateData(node.ino);
+    }
+  }
+
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
   releaseIfUnused(node: Node): void {
     if (!node.retained || node.opens > 0) return;
@@ -107,22 +111,22 @@ export class MountContext {
   }
 
   private async execute(extent: Extent<OpenFile>): Promise<void> {
-    const { node, file, offset, data, append, killPrivileges } = extent;
+    const { node, file, offset, data, append, killPrivileges, since } = extent;
     const until = this.freshUntil();
-    const result = await this.files.perform(file.credentials, {
-      ...{ op: 'write', node, offset, data, append, killPrivileges },
-    });
-    if (result.errno === 0) {
-      const { attributes } = result as { attributes: Attributes };
+    const operation = { op: 'write', node, offset, data, append, killPrivileges } as const;
+    const result = await this.files.perform(file.credentials, operation, since);
+    if ('attributes' in result) {
+      const { attributes } = result;
       node.learnOwn(attributes, until);
       if (append && attributes.size !== offset + data.length) this.landedElsewhere(node);
       return;
     }
-    if (file.failure === 0) file.failure = result.errno;
+    file.fail(result.errno);
     node.expire();
     node.chain.break();
     // Its pages hold what the service does not.
     this.notifier.invalidateData(node.ino);
+    if (isInDoubt(result)) return; // Logged as such.
     this.log.warn({ ino: node.ino, offset, bytes: data.length, errno: result.errno }, 'a delayed write failed');
   }
 

@@ -8,10 +8,13 @@ import { ReplicatedFileSystem } from './filesystem.js';
 import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
 import type { KernelCounters } from './kernel/kernel.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
+import { DEFAULT_DEADLINE_MS } from './options.js';
 
 export interface MountOptions {
-  /** Its deadline is what makes the mount soft or hard. Stays open: whoever opened it closes it, after `unmounted`. */
+  /** Stays open: whoever opened it closes it, after `unmounted`. */
   service: ServiceClient;
+  /** After so long without a quorum a call fails with EIO; Infinity makes the mount a hard one. Default: 30 s. */
+  deadlineMs?: number;
   mountpoint: string;
   profile: ProfileName;
   /** Shown as the source in /proc/mounts and df(1). */
@@ -49,12 +52,13 @@ const READ_AHEAD_KIB = 1024;
  * @throws MountpointError, or Error of one line
  */
 export async function mount(options: MountOptions): Promise<Mount> {
-  const { service, name, readOnly = false, allowOther = true, reader, log } = options;
+  const { service, name, deadlineMs = DEFAULT_DEADLINE_MS, readOnly = false, allowOther = true, reader, log } = options;
   const mountpoint = canonicalMountpoint(options.mountpoint);
   const profile = Profiles[options.profile];
-  await prepareMountpoint(mountpoint, log);
-  const files = new Files(service, log);
+  await prepareMountpoint(mountpoint, (line) => log.warn(line));
+  const files = new Files(service, deadlineMs, log);
   const fs = new ReplicatedFileSystem(files, profile, log);
+  service.onSessionLost?.(() => fs.sessionLost());
   const kernel = await attachDevFuse(
     fs,
     { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0, reader },

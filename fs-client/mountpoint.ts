@@ -1,11 +1,12 @@
 /** Whether a directory can be mounted on, told before anything is done, and what a crashed server left behind. */
-import { readFileSync, realpathSync } from 'node:fs';
-import { access, constants, readdir, stat } from 'node:fs/promises';
+import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Logger } from 'pino';
 import { unmount } from './kernel/dev-fuse/mount-command.js';
 
 export const FILE_SYSTEM_TYPE = 'fuse.byzfs';
+
+const DEVICE = '/dev/fuse';
 
 /** One line: what is wrong with the mount point, and what to do. */
 export class MountpointError extends Error {
@@ -57,15 +58,31 @@ export function canonicalMountpoint(path: string): string {
   }
 }
 
+/** Why nothing can be mounted on this machine by this process and what to do about it, as one line; null if it can. */
+export function mountObstacle(): string | null {
+  try {
+    accessSync(DEVICE, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') {
+      return `no ${DEVICE}: load the kernel module (modprobe fuse), or give the container --device ${DEVICE} --cap-add SYS_ADMIN`;
+    }
+    if (process.geteuid?.() === 0) return `${DEVICE} cannot be opened (${code}): a container needs --device ${DEVICE}`;
+  }
+  return process.geteuid?.() === 0 ? null : `not root, which mounting through ${DEVICE} needs: sudo`;
+}
+
 /**
  * Checks that `mountpoint` (canonical) is an empty directory with nothing mounted, and that this process may mount.
- * A byzfs mount there whose server is gone is detached, with a message.
+ * A byzfs mount there whose server is gone is detached.
+ * @param report told in one line what was detached
  * @throws MountpointError
  */
-export async function prepareMountpoint(mountpoint: string, log: Logger): Promise<void> {
-  await checkPermission(mountpoint);
+export async function prepareMountpoint(mountpoint: string, report: (line: string) => void): Promise<void> {
+  const obstacle = mountObstacle();
+  if (obstacle !== null) throw new MountpointError(`${mountpoint} cannot be mounted: ${obstacle}`);
   const there = mountedAt(mountpoint);
-  if (there !== undefined) await detachIfStale(there, log);
+  if (there !== undefined) await detachIfStale(there, report);
   const found = await stat(mountpoint).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw new MountpointError(`${mountpoint} does not exist: mkdir it first`);
     throw new MountpointError(`${mountpoint} cannot be used (${error.code})`);
@@ -76,24 +93,7 @@ export async function prepareMountpoint(mountpoint: string, log: Logger): Promis
   }
 }
 
-async function checkPermission(mountpoint: string): Promise<void> {
-  const device = '/dev/fuse';
-  const failed = await access(device, constants.R_OK | constants.W_OK).then(
-    () => undefined,
-    (error: NodeJS.ErrnoException) => error.code,
-  );
-  if (failed === 'ENOENT') {
-    throw new MountpointError(`${mountpoint} cannot be mounted: there is no ${device}: modprobe fuse`);
-  }
-  if (process.getuid?.() !== 0) {
-    throw new MountpointError(`${mountpoint} cannot be mounted: mounting through ${device} needs root`);
-  }
-  if (failed !== undefined) {
-    throw new MountpointError(`${mountpoint} cannot be mounted: ${device} cannot be opened (${failed})`);
-  }
-}
-
-async function detachIfStale(there: MountEntry, log: Logger): Promise<void> {
+async function detachIfStale(there: MountEntry, report: (line: string) => void): Promise<void> {
   const { mountpoint, type, source } = there;
   if (type !== FILE_SYSTEM_TYPE) {
     throw new MountpointError(`${mountpoint} has ${source} (${type}) mounted on it: give another directory`);
@@ -109,8 +109,8 @@ async function detachIfStale(there: MountEntry, log: Logger): Promise<void> {
     const how = state === 'silent' ? ' and does not answer' : '';
     throw new MountpointError(`${mountpoint} has ${source} mounted already${how}: byzfs umount it first`);
   }
-  log.warn({ mountpoint, source }, 'detaching a mount whose server is gone');
   await unmount(mountpoint, true).catch((error: Error) => {
     throw new MountpointError(`${mountpoint} has a mount whose server is gone: ${error.message}`);
   });
+  report(`${mountpoint}: detached a mount of ${source} whose process is gone`);
 }

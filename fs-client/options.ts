@@ -14,7 +14,9 @@ export class MountOptionError extends Error {
   override name = 'MountOptionError';
 }
 
-const DEFAULT_DEADLINE_SECONDS = 60;
+/** Longer than a few view changes in a row take (0.8 s, doubling), shorter than people wait. */
+const DEFAULT_DEADLINE_SECONDS = 30;
+export const DEFAULT_DEADLINE_MS = DEFAULT_DEADLINE_SECONDS * 1000;
 const LONGEST_DEADLINE_SECONDS = 86_400;
 
 const KNOWN = 'profile=strict|session, ro, rw, soft, hard, deadline=SECONDS, allow_other, no_allow_other';

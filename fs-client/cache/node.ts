@@ -55,6 +55,11 @@ export class Node implements Handle {
   removed = false;
   /** Of a directory: names that an OPEN found replaced, and the clock until which they are taken to be so often. */
   private contended: Map<string, number> | undefined;
+  /** Changes made through open files, and how many of them are known to be on stable storage. */
+  changes = 0;
+  syncedChanges = 0;
+  /** The next attributes are believed even if they look older than those known. */
+  private distrusted = false;
   /** An unlink or rename under way that may take the last name. */
   removal: Promise<unknown> | undefined;
 
@@ -72,6 +77,14 @@ export class Node implements Handle {
     this.attributesUntil = 0;
     this.linkUntil = 0;
     this.listing = undefined;
+  }
+
+  /** The service may have gone back behind what was seen of this inode: nothing of that counts any more. */
+  distrust(): void {
+    this.expire();
+    this.chain.break();
+    this.kernelChain.break();
+    this.distrusted = true;
   }
 
   /** An OPEN through `name` came too late: its file had been replaced or removed. */
@@ -102,7 +115,8 @@ export class Node implements Handle {
       this.listing = undefined;
     }
     const known = this.attributes;
-    if (known !== undefined && attributes.change < known.change) return;
+    if (known !== undefined && attributes.change < known.change && !this.distrusted) return;
+    this.distrusted = false;
     // A directory changed by others: the listing is of the past.
     if (this.listing !== undefined) {
       if (this.chain.reaches(attributes.change)) this.listing.until = Math.max(this.listing.until, until);
@@ -182,6 +196,10 @@ export class NodeTable {
 
   get size(): number {
     return this.nodes.size;
+  }
+
+  values(): Iterable<Node> {
+    return this.nodes.values();
   }
 
   get(ino: number): Node | undefined {

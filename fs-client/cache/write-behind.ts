@@ -15,13 +15,13 @@ export interface Extent<File> {
   length: number;
   append: boolean;
   killPrivileges: boolean;
+  /** Clock when its first byte arrived. */
+  since: number;
 }
 
 interface Held<File> extends Extent<File> {
   /** Still growing, ready to be sent, or being executed. */
   state: 'open' | 'sealed' | 'sent';
-  /** Clock when its first byte arrived. */
-  since: number;
   done: Promise<void>;
   finish: () => void;
 }

@@ -1,27 +1,14 @@
 /** Turns requests of the kernel into calls of the file system, and what those yield into replies. */
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
-import type { Failure } from '../../../src/fileservice/results.js';
-import { BrokenInvariant } from '../../../src/limits.js';
 import type { Answer, EntryAnswer, FileSystem, LookupAnswer, Outcome } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
-import { Opcode, opcodeName, Size, WRITE_KILL_SUIDGID } from './abi.js';
+import { Opcode, Size, WRITE_KILL_SUIDGID } from './abi.js';
 import type { Channel } from './channel.js';
 import { negotiate } from './negotiation.js';
+import { PendingRequests } from './pending-requests.js';
 import { LISTING_BYTES, type ReplyBuffer } from './reply.js';
 import { Request } from './request.js';
-
-/** A request that is still unanswered this long after its caller got a signal is answered EINTR: `kill` works. */
-const INTERRUPT_GRACE_MS = 2000;
-/** Not an errno of the service: only a local wait is interrupted. */
-const EINTR = 4;
-const TWO_TO_32 = 0x1_0000_0000;
-
-/** A request that awaits its answer. Gone from `Session.waiting` once a reply has been sent. */
-interface Waiting {
-  low: number;
-  high: number;
-}
 
 type Send<T> = (reply: ReplyBuffer, value: T) => void;
 
@@ -32,7 +19,7 @@ export class Session {
   /** What was agreed at INIT, for the log. */
   agreed = '';
   readonly requests = new Map<number, number>();
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly pending: PendingRequests;
   /** Parses into itself again and again: nothing of it outlives the handler. */
   private request: Request | undefined;
   private requestBuffer: Buffer | undefined;
@@ -43,7 +30,9 @@ export class Session {
     private readonly options: { readdirPlus: boolean },
     private readonly log: Logger,
     private readonly onInitialized: (problem: string | undefined) => void,
-  ) {}
+  ) {
+    this.pending = new PendingRequests(channel, log);
+  }
 
   /** One message of the kernel, at the start of `buffer`. */
   onRequest(buffer: Buffer, length: number): void {
@@ -90,14 +79,14 @@ export class Session {
         break;
       case Opcode.SYMLINK: {
         const [name, target] = r.names(0);
-        this.answer(r, fs.symlink(r.caller(), r.ino, name, target), sendEntry);
+        this.answer(r, fs.symlink(r.caller(), r.ino, name, target), sendEntry, this.forgetEntry);
         break;
       }
       case Opcode.MKNOD:
-        this.answer(r, fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4)), sendEntry);
+        this.answer(r, fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
         break;
       case Opcode.MKDIR:
-        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0)), sendEntry);
+        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0)), sendEntry, this.forgetEntry);
         break;
       case Opcode.UNLINK:
         this.answer(r, fs.unlink(r.caller(), r.ino, r.name(0)), sendNothing);
@@ -116,14 +105,25 @@ export class Session {
         break;
       }
       case Opcode.LINK:
-        this.answer(r, fs.link(r.caller(), r.u64(0), r.ino, r.name(8)), sendEntry);
+        this.answer(r, fs.link(r.caller(), r.u64(0), r.ino, r.name(8)), sendEntry, this.forgetEntry);
         break;
       case Opcode.OPEN:
-        this.answer(r, fs.open(r.caller(), r.ino, r.u32(0)), (reply, a) => reply.open(a));
+        this.answer(
+          r,
+          fs.open(r.caller(), r.ino, r.u32(0)),
+          (reply, a) => reply.open(a),
+          (a) => fs.release(a.fh),
+        );
         break;
       case Opcode.CREATE:
-        this.answer(r, fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0)), (reply, a) =>
-          reply.entry(a).open(a.open),
+        this.answer(
+          r,
+          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0)),
+          (reply, a) => reply.entry(a).open(a.open),
+          (a) => {
+            fs.release(a.open.fh);
+            this.forgetEntry(a);
+          },
         );
         break;
       case Opcode.READ:
@@ -167,7 +167,7 @@ export class Session {
         this.init(r);
         break;
       case Opcode.INTERRUPT:
-        this.interrupt(r);
+        this.pending.interrupt(r.u32(0), r.u32(4));
         break;
       case Opcode.DESTROY:
         this.succeed(r);
@@ -206,14 +206,18 @@ export class Session {
   }
 
   private lookup(r: Request, answer: LookupAnswer | Promise<LookupAnswer>): void {
-    this.settle(r, answer, (result, low, high) => {
+    const send = (result: LookupAnswer, low: number, high: number) => {
       const { reply } = this.channel;
       const absentMs = 'absentMs' in result ? result.absentMs : undefined;
       if (result.errno === 0) reply.begin().entry(result as EntryAnswer);
       else if (absentMs !== undefined) reply.begin().absent(absentMs);
       this.channel.send(low, high, absentMs === undefined ? result.errno : 0);
-    });
+    };
+    this.pending.settle(r, answer, send, (result) => 'attributes' in result && this.forgetEntry(result));
   }
+
+  /** The kernel was answered otherwise, and so holds no reference. */
+  private readonly forgetEntry = ({ attributes }: EntryAnswer): void => this.fs.forget(attributes.ino, 1);
 
   private readdir(r: Request, plus: boolean): void {
     const fh = r.u64(0);
@@ -229,54 +233,23 @@ export class Session {
     });
   }
 
-  private interrupt(r: Request): void {
-    const low = r.u32(0);
-    const high = r.u32(4);
-    const key = high * TWO_TO_32 + low;
-    const waiting = this.waiting.get(key);
-    if (waiting === undefined) return;
-    const timer = setTimeout(() => {
-      if (this.waiting.get(key) !== waiting) return;
-      this.waiting.delete(key);
-      this.channel.send(low, high, EINTR);
-    }, INTERRUPT_GRACE_MS);
-    timer.unref();
-  }
-
-  private answer<T>(r: Request, answer: Answer<T>, send: Send<T>): void {
-    this.settle<Outcome<T>>(r, answer, (result, low, high) => {
-      if (result.errno === 0) send(this.channel.reply.begin(), result as { errno: 0 } & T);
-      this.channel.send(low, high, result.errno);
-    });
+  /** @param undo takes back what the answer gave to the kernel, if the kernel did not wait for it */
+  private answer<T>(r: Request, answer: Answer<T>, send: Send<T>, undo?: (value: T) => void): void {
+    this.pending.settle<Outcome<T>>(
+      r,
+      answer,
+      (result, low, high) => {
+        if (result.errno === 0) send(this.channel.reply.begin(), result as { errno: 0 } & T);
+        this.channel.send(low, high, result.errno);
+      },
+      (result) => result.errno === 0 && undo?.(result as { errno: 0 } & T),
+    );
   }
 
   private answerData<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
-    this.settle<Outcome<T>>(r, answer, (result, low, high) => {
+    this.pending.settle<Outcome<T>>(r, answer, (result, low, high) => {
       if (result.errno === 0) this.channel.sendData(low, high, data(result as { errno: 0 } & T));
       else this.channel.send(low, high, result.errno);
-    });
-  }
-
-  /** Calls `send` with the result: at once, or when it is there, unless the request was interrupted meanwhile. */
-  private settle<R extends { errno: number }>(
-    r: Request,
-    answer: R | Promise<R>,
-    send: (result: R | Failure, low: number, high: number) => void,
-  ): void {
-    const { uniqueLow: low, uniqueHigh: high, opcode } = r;
-    if (!(answer instanceof Promise)) {
-      send(answer, low, high);
-      return;
-    }
-    const key = high * TWO_TO_32 + low;
-    this.waiting.set(key, { low, high });
-    const finish = (result: R | Failure) => {
-      if (this.waiting.delete(key)) send(result, low, high);
-    };
-    answer.then(finish).catch((error: unknown) => {
-      this.log.error({ err: error, request: opcodeName(opcode) }, 'a handler failed');
-      if (error instanceof BrokenInvariant) throw error;
-      finish({ errno: Errno.EIO });
     });
   }
 

@@ -4,7 +4,7 @@ import { MountOptionError, parseMountOptions } from '../../../fs-client/options.
 
 describe('parseMountOptions', () => {
   it('has defaults', () => {
-    const expected = { profile: 'session', readOnly: false, allowOther: true, deadlineMs: 60_000 };
+    const expected = { profile: 'session', readOnly: false, allowOther: true, deadlineMs: 30_000 };
     expect(parseMountOptions('')).toEqual(expected);
     expect(parseMountOptions(',,')).toEqual(expected);
   });
@@ -14,7 +14,7 @@ describe('parseMountOptions', () => {
       ...{ profile: 'strict', readOnly: true, allowOther: false, deadlineMs: 2500 },
     });
     expect(parseMountOptions('hard').deadlineMs).toBe(Number.POSITIVE_INFINITY);
-    expect(parseMountOptions('hard,soft').deadlineMs).toBe(60_000);
+    expect(parseMountOptions('hard,soft').deadlineMs).toBe(30_000);
   });
 
   it.each([
