@@ -118,7 +118,7 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
       else this.endpoint.replicas[to]?.send(this.encode(request));
     }
     if (ready.sessionLost) {
-      this.options.log.error('the session was lost: what was in flight in it is in doubt');
+      this.options.log.error('the session was lost: the outcome of what was in flight in it will never be known');
       for (const listener of this.sessionLostListeners) listener();
     }
     for (const completion of ready.completed) this.complete(completion);

@@ -10,8 +10,6 @@ import { EpollReader, epollWorks, type Reader, type ReaderEvents, ThreadPoolRead
 import { Session } from './session.js';
 
 const DEVICE = '/dev/fuse';
-/** Measured: 100 µs halves the time of a script of small calls; it burns CPU only while requests keep coming. */
-const HOT_WINDOW_MS = 0.1;
 const INIT_MS = 10_000;
 
 export interface DevFuseOptions extends KernelOptions {
@@ -49,7 +47,7 @@ export async function attachDevFuse(fs: FileSystem, options: DevFuseOptions, log
     },
   };
   const reader: Reader = epoll
-    ? new EpollReader(device, READ_BUFFER_BYTES, HOT_WINDOW_MS, events)
+    ? new EpollReader(device, READ_BUFFER_BYTES, events)
     : new ThreadPoolReader(device, READ_BUFFER_BYTES, events);
 
   try {

@@ -1,6 +1,7 @@
 /**
- * How requests are read from the device. Measured (Andrew-like script, no caching): thread pool 2.2-2.7 s, epoll 2.3 s,
- * epoll with a hot window of 100 µs 1.1 s: what costs is waking an idle CPU, not the JavaScript.
+ * How requests are read from the device: by epoll, or on the thread pool. The loop sleeps between requests. Not doing
+ * so for 100 µs after each halves the time of small calls where the service is in this process, and costs a quarter
+ * where four replicas want the same two CPUs (docs/RESULTS.md).
  */
 import { read } from 'node:fs';
 import net from 'node:net';
@@ -72,22 +73,18 @@ export function epollWorks(fd: number): Promise<boolean> {
 /** Needs a descriptor opened with O_NONBLOCK, and owns it. */
 export class EpollReader implements Reader {
   readonly name = 'epoll';
-  private hotUntil = 0;
-  private spinning = false;
   private readonly buffer: Buffer;
 
   constructor(
     private readonly fd: number,
     bufferBytes: number,
-    /** Milliseconds after a request during which the loop does not sleep; timers and the network are served still. */
-    private readonly hotWindowMs: number,
     private readonly events: ReaderEvents,
   ) {
     this.buffer = Buffer.alloc(bufferBytes);
   }
 
   start(): void {
-    const socket = openSocket(this.fd, this.buffer, this.onData);
+    const socket = openSocket(this.fd, this.buffer, (length) => this.events.onRequest(this.buffer, length));
     let code = 'EOF';
     socket.on('error', (error: NodeJS.ErrnoException) => {
       code = error.code ?? error.message;
@@ -95,19 +92,6 @@ export class EpollReader implements Reader {
     socket.on('close', () => this.events.onEnd(code));
     socket.resume();
   }
-
-  private readonly onData = (length: number): void => {
-    this.events.onRequest(this.buffer, length);
-    this.hotUntil = performance.now() + this.hotWindowMs;
-    if (this.spinning) return;
-    this.spinning = true;
-    setImmediate(this.spin);
-  };
-
-  private readonly spin = (): void => {
-    this.spinning = performance.now() < this.hotUntil;
-    if (this.spinning) setImmediate(this.spin);
-  };
 }
 
 /** Reads outstanding at a time: two, so that one request is read while another is handled. */
