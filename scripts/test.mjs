@@ -22,9 +22,9 @@ function check(name, args) {
   return passed ? 0 : 1;
 }
 
-/** What vitest reports in JSON, as passed and failed. */
+/** What vitest reports in JSON, as passed, failed and skipped. */
 function count(file, succeeded) {
-  if (!existsSync(file)) return { passed: 0, failed: 1 };
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
   const report = JSON.parse(readFileSync(file, 'utf8'));
   const unloaded = report.testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
@@ -32,7 +32,7 @@ function count(file, succeeded) {
   const passed = report.numPassedTests;
   let failed = report.numFailedTests + unloaded.length;
   if (failed === 0 && (!succeeded || passed === 0)) failed = 1;
-  return { passed, failed };
+  return { passed, failed, skipped: report.numPendingTests + report.numTodoTests };
 }
 
 setup();
@@ -51,7 +51,8 @@ const succeeded = run([
   `--outputFile.json=${file}`,
   ...process.argv.slice(2),
 ]);
-const { passed, failed } = count(file, succeeded);
+const { passed, failed, skipped } = count(file, succeeded);
 rmSync(directory, { recursive: true, force: true });
+if (skipped > 0) process.stdout.write(`${skipped} skipped: not asked for, or in need of root and /dev/fuse\n`);
 process.stdout.write(`${passed} passed, ${failed + checks} failed\n`);
 process.exit(failed + checks === 0 ? 0 : 1);

@@ -73,7 +73,7 @@ async function andrew(given: AndrewGiven): Promise<void> {
   const twice = all.find((name, i) => all.indexOf(name) !== i);
   if (twice !== undefined)
     throw new UsageError(`target ${twice} is there twice: give it another name, or leave it out of --only`);
-  const obstacle = given.only.some((name) => name !== 'local') ? mountObstacle() : null;
+  const obstacle = given.only.some((name) => name !== 'local') ? await mountObstacle() : null;
   if (obstacle !== null) throw new CommandError(`byzfs cannot be mounted: ${obstacle}; --only local measures the rest`);
   const { runAndrew } = await import('../../bench/andrew/andrew.js');
   await measured(given.json, (signal, progress) =>

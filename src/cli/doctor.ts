@@ -34,7 +34,7 @@ export function register(program: Command): void {
     .option('--json', 'for machines')
     .action(async (dir: string | undefined, options: { json?: boolean }) => {
       const findings = [
-        ...machine(),
+        ...(await machine()),
         ...(await mounts()),
         ...(dir === undefined ? [] : await directory(canonicalDirectory(dir))),
       ];
@@ -45,10 +45,10 @@ export function register(program: Command): void {
     });
 }
 
-function machine(): Finding[] {
+async function machine(): Promise<Finding[]> {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const node = (major === 20 && minor >= 19) || (major > 20 && major < 25);
-  const obstacle = mountObstacle();
+  const obstacle = await mountObstacle();
   const compiler = findProgram('cc') !== null && findProgram('make') !== null;
   return [
     node ? ok(`Node ${process.versions.node}`) : failed(`Node ${process.versions.node}: 20.19 to 24 is needed`),

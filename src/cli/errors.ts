@@ -10,6 +10,11 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** For people, on stderr: something happened that is no failure of the verb. */
+export function report(line: string): void {
+  process.stderr.write(`byzfs: ${line}\n`);
+}
+
 /** An error as one line, without a stack: for people. */
 export function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 /** Byzfs mounts of this machine, as the kernel's table of mounts has them. */
 import { readFileSync } from 'node:fs';
 import type { MountEntry } from '../../fs-client/mountpoint.js';
+import { report } from './errors.js';
 import { mountpointRoom } from './rooms.js';
 
 export type { MountEntry };
@@ -8,6 +9,15 @@ export type { MountEntry };
 export async function canonicalMountpoint(path: string): Promise<string> {
   const room = await mountpointRoom();
   return room.canonicalMountpoint(path);
+}
+
+/**
+ * Checks that a canonical path can be mounted on. A byzfs mount there whose process is gone is detached, and told.
+ * @throws MountpointError of one line
+ */
+export async function prepareMountpoint(mountpoint: string): Promise<void> {
+  const room = await mountpointRoom();
+  await room.prepareMountpoint(mountpoint, report);
 }
 
 /** What is mounted at a path, on top if several are. */

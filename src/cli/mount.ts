@@ -7,7 +7,7 @@ import { canonicalDirectory } from './directory.js';
 import { CommandError, oneLine, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { mountLog, removeMountRecord, writeMountRecord } from './mount-records.js';
-import { canonicalMountpoint, sourceOf } from './mount-table.js';
+import { canonicalMountpoint, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, clientName, collect } from './options.js';
 import { announce, startDetached } from './processes.js';
 import { connect, mountOptionsRoom, mountRoom, openLog } from './rooms.js';
@@ -47,15 +47,17 @@ export function register(program: Command): void {
     });
 }
 
-/** What can be told without trying. @throws CommandError, UsageError, ClusterError */
+/** What can be told without asking the cluster. @throws CommandError, UsageError, ClusterError, MountpointError */
 async function prepared({ directory, mountpoint, client, options }: MountRequest) {
   const { parseMountOptions, MountOptionError } = await mountOptionsRoom();
-  const obstacle = mountObstacle();
+  const obstacle = await mountObstacle();
   if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
   const cluster = loadCluster(directory);
   const identity = loadClientIdentity(directory, cluster, client);
   try {
-    return { cluster, identity, parsed: parseMountOptions(options.join(',')) };
+    const parsed = parseMountOptions(options.join(','));
+    await prepareMountpoint(mountpoint);
+    return { cluster, identity, parsed };
   } catch (error) {
     throw error instanceof MountOptionError ? new UsageError(oneLine(error)) : error;
   }
@@ -65,7 +67,7 @@ async function prepared({ directory, mountpoint, client, options }: MountRequest
  * Mounts from a process of its own that outlives this one.
  * @param spawned told the pid of that process as soon as there is one
  * @returns its pid
- * @throws CommandError, UsageError, ClusterError
+ * @throws CommandError, UsageError, ClusterError, MountpointError
  */
 export async function mountDetached(request: MountRequest, spawned?: (pid: number) => void): Promise<number> {
   await prepared(request);

@@ -8,20 +8,19 @@ import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster, ReplicaEntry } from '../cluster/types.js';
 import { canonicalDirectory, DEFAULT_DIRECTORY, DEFAULT_MOUNTPOINT } from './directory.js';
 import { takeDown } from './down.js';
-import { CommandError, oneLine, UsageError } from './errors.js';
+import { CommandError, oneLine, report, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { initialise } from './init.js';
 import { canListen, localReplicas } from './local-replicas.js';
 import { mountDetached } from './mount.js';
 import { servingMount } from './mount-records.js';
-import { canonicalMountpoint, mountedAt, sourceOf } from './mount-table.js';
+import { canonicalMountpoint, mountedAt, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, collect, integerIn, replicaCount } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { removePid, runningReplica, runningSupervisor, startDetached, stop, writePid } from './processes.js';
 import { stopRequested } from './signals.js';
 import { clusterStatusOf } from './status.js';
 import { type Supervised, supervise } from './supervisor.js';
-import { unmount } from './umount.js';
 
 interface Given {
   dir: string;
@@ -74,8 +73,7 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
       `${directory} is up already, under pid ${supervisor}: byzfs down --dir ${directory} stops it`,
     );
   }
-  const obstacle = options.mountpoint === null ? null : mountObstacle();
-  if (obstacle !== null) throw new CommandError(`${options.mountpoint} cannot be mounted: ${obstacle}`);
+  if (options.mountpoint !== null) await checkMountpoint(directory, options.mountpoint);
   const requested = stopRequested();
   const interrupted = requested.then((signal) => {
     throw new CommandError(`interrupted by ${signal}`);
@@ -97,7 +95,6 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
   const layout = layoutOf(directory);
   writePid(layout.supervisorPid);
   const ending = new AbortController();
-  const report = (line: string) => process.stderr.write(`byzfs: ${line}\n`);
   const watches = processes.map((each) => supervise(each, ending.signal, report));
   await requested;
   ending.abort();
@@ -182,21 +179,28 @@ async function startMount(
 ): Promise<Supervised> {
   const mount = () => mountDetached({ directory, mountpoint, client: DEFAULT_MOUNT_CLIENT, options }, spawned);
   const restart = async (): Promise<number | null> => {
-    const left = await mountedAt(mountpoint);
-    if (left === undefined) return null;
-    const serving = servingMount(directory, mountpoint);
-    if (serving !== null) return serving.pid;
-    if (left.source === sourceOf(directory)) await unmount(left);
-    return mount();
+    if ((await mountedAt(mountpoint)) === undefined) return null;
+    return (await serverOf(directory, mountpoint)) ?? mount();
   };
-  const there = await mountedAt(mountpoint);
-  const serving = servingMount(directory, mountpoint);
-  if (there?.source === sourceOf(directory)) {
-    if (serving !== null) return { name: mountpoint, pid: serving.pid, restart };
-    await unmount(there);
-  }
+  const running = await serverOf(directory, mountpoint);
+  if (running !== null) return { name: mountpoint, pid: running, restart };
   makeMountpoint(mountpoint);
   return { name: mountpoint, pid: await mount(), restart };
+}
+
+/** Pid of the process that serves this very cluster there already; null if a mount has to be made. */
+async function serverOf(directory: string, mountpoint: string): Promise<number | null> {
+  if ((await mountedAt(mountpoint))?.source !== sourceOf(directory)) return null;
+  return servingMount(directory, mountpoint)?.pid ?? null;
+}
+
+/** Refuses before anything is made or started. A mount point that is not there yet is made when its turn comes. */
+async function checkMountpoint(directory: string, mountpoint: string): Promise<void> {
+  const obstacle = await mountObstacle();
+  if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
+  if ((await serverOf(directory, mountpoint)) !== null) return;
+  // One that is mounted is not looked at from here: its server may be gone.
+  if ((await mountedAt(mountpoint)) !== undefined || existsSync(mountpoint)) await prepareMountpoint(mountpoint);
 }
 
 function makeMountpoint(mountpoint: string): void {

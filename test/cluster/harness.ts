@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { freePorts } from '../ports.js';
 
 const execute = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -46,6 +47,23 @@ export async function must(command: string, args: string[], options: RunOptions 
 export const shell = (script: string, options: RunOptions = {}): Promise<string> =>
   must('bash', ['-euo', 'pipefail', '-c', script], options);
 
+/** Where file systems are mounted on this machine: the kernel's table, which no dead mount can hold up. */
+export const mountpoints = (): string[] =>
+  fs
+    .readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(' ')[1]);
+
+/** Waits until `condition` holds. */
+export async function until(what: string, condition: () => boolean, withinMs = 20_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 export interface ReplicaStatus {
   id: number;
   up: boolean;
@@ -62,15 +80,13 @@ export class TestCluster {
   readonly mountpoint: string;
   readonly scratch: string;
   private readonly children: ChildProcess[] = [];
-  private static nextPort = 21_000 + (process.pid % 400) * 40;
   readonly basePort: number;
 
   constructor(private readonly replicas = 4) {
     this.scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'byzfs-cluster-'));
     this.directory = path.join(this.scratch, 'cluster');
     this.mountpoint = path.join(this.scratch, 'mnt');
-    this.basePort = TestCluster.nextPort;
-    TestCluster.nextPort += replicas + 1;
+    this.basePort = freePorts(replicas);
   }
 
   byzfs(...args: string[]): Promise<Ran> {
@@ -106,6 +122,17 @@ export class TestCluster {
     return Number.parseInt(fs.readFileSync(path.join(this.directory, 'run', `replica-${id}.pid`), 'utf8'), 10);
   }
 
+  /** The process that serves `mountpoint`, by its record in `run/`. */
+  mountPid(mountpoint = this.mountpoint): number {
+    const run = path.join(this.directory, 'run');
+    const records = fs.readdirSync(run).filter((name) => /^mount-.*\.json$/.test(name));
+    const found = records
+      .map((name) => JSON.parse(fs.readFileSync(path.join(run, name), 'utf8')) as { pid: number; mountpoint: string })
+      .find((record) => record.mountpoint === mountpoint);
+    if (found === undefined) throw new Error(`no record of a mount at ${mountpoint}`);
+    return found.pid;
+  }
+
   kill(id: number, signal: NodeJS.Signals = 'SIGKILL'): void {
     process.kill(this.pid(id), signal);
   }
@@ -134,11 +161,7 @@ export class TestCluster {
   async destroy(): Promise<void> {
     await this.byzfs('down', '--dir', this.directory);
     for (const child of this.children) child.kill('SIGKILL');
-    const mounts = fs
-      .readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' ')[1]);
-    for (const mount of mounts) if (mount?.startsWith(`${this.scratch}/`)) await run('umount', ['-l', mount]);
+    for (const mount of mountpoints()) if (mount.startsWith(`${this.scratch}/`)) await run('umount', ['-l', mount]);
     for (let id = 0; id < this.replicas; id++) {
       try {
         this.kill(id);

@@ -57,7 +57,7 @@ function raw(port: number): { socket: Socket; received: () => Buffer; closed: ()
 }
 
 async function refusalOf(bytes: (cluster: Cluster) => Buffer, timings = {}) {
-  const cluster = await testCluster(2);
+  const cluster = testCluster(2);
   const replica = await startReplica(cluster, 0, timings);
   const stranger = raw(cluster.replicas[0].port);
   stranger.socket.write(bytes(cluster));
@@ -114,7 +114,7 @@ describe('an acceptor refuses', () => {
   });
 
   it('the proof of another conversation', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     await startReplica(cluster, 0);
     const key = new SigningKey(clientIdentity(0).seed);
     const signables = new Signables(cluster.id);
@@ -140,7 +140,7 @@ describe('an acceptor refuses', () => {
   });
 
   it('the oldest strangers when there are too many, and lets in those who prove themselves', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const replica = await startReplica(cluster, 0);
     const strangers = Array.from({ length: 80 }, () => raw(cluster.replicas[0].port));
     await until('refusals', () => replica.endpoint.counters.refusedConnections.busy === 16);
@@ -153,7 +153,7 @@ describe('an acceptor refuses', () => {
 
 describe('a dialer', () => {
   it('of another cluster learns in one line why it was refused', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     await startReplica(cluster, 0);
     const client = startClient({ ...cluster, id: Buffer.alloc(32, 0x11) }, 0, SLOW);
     await until('a refusal', () => client.handler.refused.length >= 1);
@@ -163,7 +163,7 @@ describe('a dialer', () => {
   });
 
   it('with another key than the registered one is refused', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const replica = await startReplica(cluster, 0);
     const client = startClient(cluster, 0, SLOW, { role: 'client', id: 0, seed: Buffer.alloc(32, 0x55) });
     await until('a refusal', () => client.handler.refused.length >= 1 && replica.handler.refused.length >= 1);
@@ -172,7 +172,7 @@ describe('a dialer', () => {
   });
 
   it('refuses a replica with another key, or that is another one', async () => {
-    const cluster = await testCluster(2);
+    const cluster = testCluster(2);
     await startReplica(cluster, 0);
     const forged = new SigningKey(Buffer.alloc(32, 1)).publicKey;
     const distrustful = {
@@ -193,7 +193,7 @@ describe('a dialer', () => {
   });
 
   it('keeps trying until the replica is there, without saying so each time', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const client = startClient(cluster, 0, { firstRetryMs: 5, lastRetryMs: 20 });
     await until('failures', () => client.endpoint.counters.refusedConnections.disconnected >= 5);
     expect(client.handler.refused).toEqual(['no connection']);
@@ -202,7 +202,7 @@ describe('a dialer', () => {
   });
 
   it('gives up on one who accepts and says nothing', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const mute = createServer(() => undefined);
     const port = await new Promise<number>((resolve) => {
       mute.listen(0, '127.0.0.1', () => resolve((mute.address() as AddressInfo).port));
@@ -216,7 +216,7 @@ describe('a dialer', () => {
   });
 
   it('prints a stranger’s refusal as one harmless line', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const liar = createServer((socket) => socket.end(record(5, Buffer.from('a\nb\u001b[31mc'))));
     const port = await new Promise<number>((resolve) => {
       liar.listen(0, '127.0.0.1', () => resolve((liar.address() as AddressInfo).port));

@@ -5,32 +5,25 @@ import type { NetTimings } from '../../../src/net/context.js';
 import { ClientEndpoint, ReplicaEndpoint } from '../../../src/net/endpoint.js';
 import type { Link, LinkEndReason, LinkHandler } from '../../../src/net/link.js';
 import type { Message } from '../../../src/pbft/messages.js';
+import { freePorts } from '../../ports.js';
 
 const seedOf = (role: string, id: number): Buffer => Buffer.alloc(32, `${role}${id}`);
 
 export const replicaIdentity = (id: number): Identity => ({ role: 'replica', id, seed: seedOf('replica', id) });
 export const clientIdentity = (id: number): Identity => ({ role: 'client', id, seed: seedOf('client', id) });
 
-/** A port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-export async function testCluster(n: number, clients = 2): Promise<Cluster> {
+export function testCluster(n: number, clients = 2): Cluster {
   const publicKey = (identity: Identity): Buffer => new SigningKey(identity.seed).publicKey;
-  const replicas = [];
-  for (let id = 0; id < n; id++) {
-    replicas.push({ id, host: '127.0.0.1', port: await freePort(), publicKey: publicKey(replicaIdentity(id)) });
-  }
+  const port = freePorts(n);
   return {
     id: Buffer.alloc(32, 0xc1),
     f: Math.floor((n - 1) / 3),
-    replicas,
+    replicas: Array.from({ length: n }, (_, id) => ({
+      id,
+      host: '127.0.0.1',
+      port: port + id,
+      publicKey: publicKey(replicaIdentity(id)),
+    })),
     clients: Array.from({ length: clients }, (_, id) => ({
       id,
       name: `c${id}`,

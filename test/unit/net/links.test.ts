@@ -29,7 +29,7 @@ const FAST = { heartbeatMs: 20, firstRetryMs: 5, lastRetryMs: 50 };
 
 /** Two replicas, the dialer reaching the acceptor through a proxy. */
 async function throughProxy(timings = {}) {
-  const cluster = await testCluster(2);
+  const cluster = testCluster(2);
   const acceptor = await startReplica(cluster, 0, { ...FAST, ...timings });
   const proxy = await startProxy(cluster.replicas[0].port);
   const detour = { ...cluster, replicas: cluster.replicas.map((r) => (r.id === 0 ? { ...r, port: proxy.port } : r)) };
@@ -43,7 +43,7 @@ const sequences = (recorder: Recorder): number[] =>
 
 describe('four replicas and two clients', () => {
   it('have one link per pair and one to each client process', async () => {
-    const cluster = await testCluster(4);
+    const cluster = testCluster(4);
     const replicas: Awaited<ReturnType<typeof startReplica>>[] = [];
     for (let id = 0; id < 4; id++) replicas.push(await startReplica(cluster, id, FAST));
     // Two processes of client 0, one of client 1.
@@ -65,7 +65,7 @@ describe('four replicas and two clients', () => {
   });
 
   it('share an authenticator key per link', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const replica = await startReplica(cluster, 0);
     const client = startClient(cluster, 1);
     await until('the link', () => replica.handler.up.length === 1 && client.handler.up.length === 1);
@@ -90,7 +90,7 @@ describe('a link', () => {
   });
 
   it('carries large messages among small ones, and more in a turn than a frame holds', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const replica = await startReplica(cluster, 0);
     const client = startClient(cluster, 0);
     await until('the link', () => replica.handler.up.length === 1 && client.handler.up.length === 1);
@@ -107,7 +107,7 @@ describe('a link', () => {
   });
 
   it('drops and counts what its peer may not say, and goes on', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const replica = await startReplica(cluster, 0);
     const client = startClient(cluster, 0);
     await until('the link', () => client.handler.up.length === 1);
@@ -293,7 +293,7 @@ describe('session keys', () => {
   });
 
   it('leave the authenticator key before the current one valid for a grace period', async () => {
-    const cluster = await testCluster(1);
+    const cluster = testCluster(1);
     const timings = { heartbeatMs: 10, silentHeartbeats: 500, rekeyMs: 300, graceMs: 100 };
     const replica = await startReplica(cluster, 0, timings);
     const client = startClient(cluster, 0, timings);
