@@ -38,6 +38,8 @@ export const Limits = {
   linkQueueBytes: 64 * 1024 * 1024,
   /** Committed batches kept on disk for replicas that lag, beyond what the log itself needs. */
   historyBytes: 512 * 1024 * 1024,
+  /** … and their number: each takes some 300 bytes of memory in the journal's index. */
+  historyBatches: 200_000,
   /** How far the primary's clock may be from a backup's own. */
   clockSkewMs: 60_000,
 } as const;

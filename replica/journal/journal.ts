@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { assert, Limits } from '../../src/limits.js';
-import { sameDigest } from '../../src/pbft/digests.js';
+import { digestKey } from '../../src/pbft/digests.js';
 import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Decoding } from '../../src/wire/codec.js';
@@ -45,13 +45,14 @@ interface Location {
   segment: Segment;
   offset: number;
   length: number;
-  digest: Digest;
+  /** As a string, one character a byte: a small buffer would keep alive the pool it was cut from, for as long as the index. */
+  digest: string;
 }
 
 /** What is known of one sequence number: where its batches are, and which of them committed. */
 interface Indexed {
   batches: Location[];
-  committed: Digest | undefined;
+  committed: string | undefined;
 }
 
 export interface JournalOptions {
@@ -131,7 +132,7 @@ export class Journal implements History {
     this.unsynced.add(segment);
     for (const { offset, payload } of scan.frames) {
       const head = decodeHead(payload);
-      const location = { segment, offset, length: payload.length, digest: head.digest };
+      const location = { segment, offset, length: payload.length, digest: digestKey(head.digest) };
       this.note(head.kind, head.sequence, location);
       this.atStart.push(location);
     }
@@ -215,7 +216,7 @@ export class Journal implements History {
       const segment = this.current;
       const offset = segment.bytes + gathered + FRAME_BYTES;
       const length = HEAD_BYTES + body.length;
-      this.note(head.kind, head.sequence, { segment, offset, length, digest: head.digest });
+      this.note(head.kind, head.sequence, { segment, offset, length, digest: digestKey(head.digest) });
       this.prefix(head, body, gathered);
       if (PREFIX_BYTES + body.length > GATHER_BYTES) {
         this.writeOut([this.scratch.subarray(0, PREFIX_BYTES), body], PREFIX_BYTES + body.length);
@@ -279,18 +280,19 @@ export class Journal implements History {
   }
 
   digest(sequence: SequenceNumber): Digest | undefined {
-    return this.index.get(sequence)?.committed;
+    const committed = this.index.get(sequence)?.committed;
+    return committed === undefined ? undefined : Buffer.from(committed, 'latin1');
   }
 
   batch(sequence: SequenceNumber): Batch | undefined {
     const indexed = this.index.get(sequence);
     const committed = indexed?.committed;
     if (committed === undefined) return undefined;
-    const location = indexed!.batches.find(({ digest }) => sameDigest(digest, committed));
+    const location = indexed!.batches.find(({ digest }) => digest === committed);
     if (location === undefined) return undefined;
     const record = decodeRecord(this.read(location), this.options.decoding);
     assert(record.kind === 'pre-prepared' || record.kind === 'committed', 'the index leads to a batch');
-    assert(record.batch && sameDigest(record.batch.digest, committed), 'a batch reads back as it was written');
+    assert(record.batch && digestKey(record.batch.digest) === committed, 'a batch reads back as it was written');
     return record.batch;
   }
 
@@ -305,7 +307,8 @@ export class Journal implements History {
   prune(needed: SequenceNumber): void {
     const kept = this.options.historyBytes ?? Limits.historyBytes;
     let total = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    while (this.segments.length > 1 && total > kept && this.segments[0].maxSequence <= needed) {
+    const tooMuch = (): boolean => total > kept || this.index.size > Limits.historyBatches;
+    while (this.segments.length > 1 && tooMuch() && this.segments[0].maxSequence <= needed) {
       const oldest = this.segments.shift()!;
       total -= oldest.bytes;
       this.unsynced.delete(oldest);
