@@ -68,7 +68,7 @@ export class Replica {
       () => this.normalCase.onWaterMarksMoved(),
     );
     this.requests = new Requests(this.core, this.execution);
-    this.normalCase = new NormalCase(this.core, this.execution, options.batchWindow);
+    this.normalCase = new NormalCase(this.core, this.execution, options.batchWindow, state.clock);
     this.catchUp = new CatchUp(this.core, this.execution, this.checkpointing, history);
     this.restore(options);
   }

@@ -13,7 +13,7 @@ export function nextNanosecond(time: Timestamp): Timestamp {
     : { seconds: time.seconds, nanoseconds: time.nanoseconds + 1 };
 }
 
-/** |a − b| in milliseconds, for comparison with a bound. */
-export function differenceMs(a: Timestamp, b: Timestamp): number {
-  return Math.abs((a.seconds - b.seconds) * 1000 + (a.nanoseconds - b.nanoseconds) / 1_000_000);
+/** a − b in milliseconds, for comparison with a bound. */
+export function millisecondsAfter(a: Timestamp, b: Timestamp): number {
+  return (a.seconds - b.seconds) * 1000 + (a.nanoseconds - b.nanoseconds) / 1_000_000;
 }

@@ -90,6 +90,38 @@ describe('crashes and partitions', () => {
     });
   }
 
+  /** The primary has a proposal on record that no backup has seen. */
+  const proposeUnseen = async (w: World): Promise<{ pending: Promise<string> }> => {
+    await w.until(w.call(0, 'append first'));
+    for (const backup of [1, 2, 3]) w.cut.add(`0-${backup}`);
+    const pending = w.call(0, 'append second');
+    await w.run(250);
+    return { pending };
+  };
+
+  it('a proposal on record only at the primary is taken up after all were down for an hour', async () => {
+    const w = world({ seed: 21, clients: 1 });
+    const { pending } = await proposeUnseen(w);
+    for (let id = 0; id < 4; id++) w.crash(id);
+    w.cut.clear();
+    await w.run(3_600_000);
+    for (let id = 0; id < 4; id++) w.start(id);
+    expect(await w.until(pending)).toBe('2');
+    expect(await w.until(w.call(0, 'append third'))).toBe('3');
+    w.histories.check();
+  });
+
+  it('and after the primary alone was down for an hour', async () => {
+    const w = world({ seed: 22, clients: 1 });
+    const { pending } = await proposeUnseen(w);
+    w.crash(0);
+    w.cut.clear();
+    await w.run(3_600_000);
+    w.start(0);
+    expect(await w.until(pending)).toBe('2');
+    w.histories.check();
+  });
+
   it('a replica that was cut off for 2,000 batches catches up from the history of the others', async () => {
     const w = world({ seed: 3, clients: 1 });
     w.isolate(3, true);
@@ -105,6 +137,29 @@ describe('crashes and partitions', () => {
 });
 
 describe('faulty replicas', () => {
+  for (const [name, shift] of [
+    ['the future', 3600],
+    ['the past', -3600],
+  ] as const) {
+    it(`a primary that proposes times from ${name} gets nothing prepared`, async () => {
+      const w = world({
+        seed: 31,
+        clients: 1,
+        tamper: (from, _to, message) => {
+          const m = message as ReplicaMessage;
+          if (from !== 0 || m.kind !== 'pre-prepare' || m.sequence < 3) return [m];
+          const time = { ...m.batch.time, seconds: m.batch.time.seconds + shift };
+          return [{ ...m, batch: { ...m.batch, time } }];
+        },
+      });
+      await w.until(w.call(0, 'append first'));
+      const stuck = w.call(0, 'append second');
+      await w.run(5000);
+      await expect(w.until(stuck, 5000)).rejects.toThrow('no progress');
+      expect(w.hosts[1].replica!.describe().suspicions).toMatchObject([{ replica: 0 }]);
+    });
+  }
+
   it('a backup that lies to clients is outvoted', async () => {
     const w = world({
       seed: 8,
