@@ -188,16 +188,17 @@ export class ReplicaServer implements LinkHandler {
     this.flushed.then(() => this.guard(() => this.say(ready.send, ready.replies)), this.stopBecause);
   }
 
+  /** Replies leave first: what a client waits for is worth more than what the next batch does. */
   private say(messages: readonly Outgoing[], replies: readonly OutgoingReply[]): void {
-    for (const { to, message } of messages) {
-      const encoded = encodeMessage(message);
-      if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(encoded);
-      else this.endpoint.replicas[to]?.send(encoded);
-    }
     const durable: OutgoingReply[] = [];
     for (const outgoing of replies) {
       if (outgoing.durable) durable.push(outgoing);
       else this.reply(outgoing.to, outgoing.reply);
+    }
+    for (const { to, message } of messages) {
+      const encoded = encodeMessage(message);
+      if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(encoded);
+      else this.endpoint.replicas[to]?.send(encoded);
     }
     if (durable.length === 0) return;
     const answer = (): void => {
