@@ -88,6 +88,8 @@ export class ReplicaServer implements LinkHandler {
 
   /** Opens the port and starts the clock. */
   async listen(): Promise<void> {
+    // The first message may come before the first tick: it must not be judged by a clock that stands at zero.
+    this.replica.advanceClock(this.clock.advance(), wallClock());
     await this.endpoint.start();
     this.timers.push(setInterval(() => this.guard(() => this.tick()), TICK_MS));
     this.timers.push(setInterval(() => this.guard(() => this.commit()), COMMIT_MS));

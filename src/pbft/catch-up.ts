@@ -4,7 +4,7 @@ import type { Core } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
-import type { Batch, BatchData, Committed, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
+import type { Batch, BatchData, Committed, Digest, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
 import type { History } from './ports.js';
 
 const CatchUpLimits = {
@@ -176,11 +176,17 @@ export class CatchUp {
   }
 
   onFetchBatch({ sequence, digest }: FetchBatch, from: ReplicaId): void {
-    const entry = this.core.log.get(sequence);
-    const candidates = [entry?.decided, entry?.batch, this.history.batch(sequence)];
-    const batch = candidates.find((candidate) => candidate !== undefined && sameDigest(candidate.digest, digest));
+    const batch = this.heldBatch(sequence, digest);
     if (batch === undefined || !this.mayServe(from, batch)) return this.core.outbox.reject('fetch of a batch not held');
     this.core.outbox.send(from, { kind: 'batch-data', sequence, batch });
+  }
+
+  /** From the log, or else read back from the history. */
+  private heldBatch(sequence: SequenceNumber, digest: Digest): Batch | undefined {
+    const entry = this.core.log.get(sequence);
+    for (const held of [entry?.decided, entry?.batch]) if (held && sameDigest(held.digest, digest)) return held;
+    const committed = this.history.digest(sequence);
+    return committed && sameDigest(committed, digest) ? this.history.batch(sequence) : undefined;
   }
 
   onBatchData({ sequence, batch }: BatchData, from: ReplicaId): void {

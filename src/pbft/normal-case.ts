@@ -1,24 +1,27 @@
-import { assert, Limits } from '../limits.js';
+import { assert } from '../limits.js';
 import { type Core, isPrimary } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
 import type { Commit, PrePrepare, Prepare, ReplicaId, SequenceNumber, Timestamp } from './messages.js';
-import { laterTime, millisecondsAfter } from './time.js';
+import { ProposalTimes } from './proposal-times.js';
+import { laterTime } from './time.js';
 
 /** The three phases: pre-prepare, prepare, commit (TOCS '02 §4.2). */
 export class NormalCase {
   /** Last sequence number this replica proposed as primary, or knows to be taken. */
   private lastProposed: SequenceNumber = 0;
   private lastProposedTime: Timestamp = { seconds: 0, nanoseconds: 0 };
+  private readonly times: ProposalTimes;
 
   constructor(
     private readonly core: Core,
     private readonly execution: Execution,
     private readonly batchWindow: number,
-    /** This backup's clock when it last accepted a proposal; the agreed time of the state until it has accepted one. */
-    private lastAcceptedTime: Timestamp,
-  ) {}
+    agreedTime: Timestamp,
+  ) {
+    this.times = new ProposalTimes(batchWindow, agreedTime);
+  }
 
   /** A sequence number found in the journal: never assigned twice. */
   taken(sequence: SequenceNumber): void {
@@ -68,28 +71,15 @@ export class NormalCase {
     if (entry.committed !== undefined && !sameDigest(entry.committed, batch.digest)) {
       return core.outbox.suspect(from, 'pre-prepare against a committed batch');
     }
-    if (entry.committed === undefined && !this.isCredible(batch.time)) {
+    if (entry.committed === undefined && !this.times.accept(batch.time, core.wallClock)) {
       return core.outbox.suspect(from, 'pre-prepare with a time far from mine');
     }
-    this.lastAcceptedTime = laterTime(this.lastAcceptedTime, core.wallClock);
     entry.view = view;
     entry.batch = batch;
     entry.authentic = batch.requests.every(
       (request) => core.authentication.verifyRequestMac(request) || core.authentication.verifyRequestSignature(request),
     );
     this.acceptPrePrepare(entry);
-  }
-
-  /**
-   * Whether a correct primary can have proposed that time: now, or, if it or the network then failed, at any time
-   * since the proposal before. The first proposal after an outage is as old as the outage, and refusing it would leave
-   * a sequence number that nothing can fill.
-   */
-  private isCredible(time: Timestamp): boolean {
-    const { wallClock } = this.core;
-    if (millisecondsAfter(time, wallClock) > Limits.clockSkewMs) return false;
-    const earliest = laterTime(wallClock, this.lastAcceptedTime) === wallClock ? this.lastAcceptedTime : wallClock;
-    return millisecondsAfter(earliest, time) <= Limits.clockSkewMs;
   }
 
   /** Prepares once the batch is authentic, by our own check or by f+1 who prepared it, and within the water marks. */

@@ -90,24 +90,30 @@ describe('crashes and partitions', () => {
     });
   }
 
-  /** The primary has a proposal on record that no backup has seen. */
-  const proposeUnseen = async (w: World): Promise<{ pending: Promise<string> }> => {
+  /** The primary has a whole window of proposals on record that no backup has seen. */
+  const proposeUnseen = async (w: World): Promise<{ pending: Promise<string[]> }> => {
     await w.until(w.call(0, 'append first'));
     for (const backup of [1, 2, 3]) w.cut.add(`0-${backup}`);
-    const pending = w.call(0, 'append second');
+    const calls: Promise<string>[] = [];
+    for (let i = 0; i < 4; i++) {
+      calls.push(w.call(0, `append unseen-${i}`));
+      await w.run(10);
+    }
     await w.run(250);
-    return { pending };
+    const proposals = w.hosts[0].journal.records.filter(({ kind }) => kind === 'pre-prepared');
+    expect(proposals.length).toBeGreaterThanOrEqual(5);
+    return { pending: Promise.all(calls) };
   };
 
-  it('a proposal on record only at the primary is taken up after all were down for an hour', async () => {
+  it('proposals on record only at the primary are taken up after all were down for an hour', async () => {
     const w = world({ seed: 21, clients: 1 });
     const { pending } = await proposeUnseen(w);
     for (let id = 0; id < 4; id++) w.crash(id);
     w.cut.clear();
     await w.run(3_600_000);
     for (let id = 0; id < 4; id++) w.start(id);
-    expect(await w.until(pending)).toBe('2');
-    expect(await w.until(w.call(0, 'append third'))).toBe('3');
+    expect(await w.until(pending)).toEqual(['2', '3', '4', '5']);
+    expect(await w.until(w.call(0, 'append last'))).toBe('6');
     w.histories.check();
   });
 
@@ -118,7 +124,7 @@ describe('crashes and partitions', () => {
     w.cut.clear();
     await w.run(3_600_000);
     w.start(0);
-    expect(await w.until(pending)).toBe('2');
+    expect(await w.until(pending)).toEqual(['2', '3', '4', '5']);
     w.histories.check();
   });
 
