@@ -1,13 +1,13 @@
 /** Calls on names: finding, making, moving and removing what directories hold. */
 import { Errno } from '../src/fileservice/errno.js';
-import { type Operation, RenameFlag } from '../src/fileservice/operations.js';
+import { type OperationOf, RenameFlag } from '../src/fileservice/operations.js';
 import type { DirectoryEntry, Failure, NodeResult } from '../src/fileservice/results.js';
 import { type Attributes, FileLimits, isDirectory } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
 import { type Caller, DONE, type EntryAnswer, type LookupAnswer, type Outcome } from './kernel/kernel.js';
 import { type MountContext, STALE } from './mount-context.js';
 
-type Making = Extract<Operation, { op: 'mkdir' | 'mknod' | 'symlink' | 'create' | 'link' }>;
+type Making = OperationOf<'mkdir' | 'mknod' | 'symlink' | 'create' | 'link'>;
 type WithoutPlace<O> = O extends unknown ? Omit<O, 'parent' | 'name'> : never;
 
 /** What a call on (parent, name) left there. */

@@ -3,7 +3,7 @@
  * that of inodes; an interface that only knows paths resolves them with `lookup`. Names are latin1 strings, one
  * character a byte, so that any bytes of a name survive.
  */
-import type { TimeUpdate } from '../../src/fileservice/operations.js';
+import type { OperationOf } from '../../src/fileservice/operations.js';
 import type { DirectoryEntry, Failure, FileSystemStatistics } from '../../src/fileservice/results.js';
 import type { Attributes } from '../../src/fileservice/types.js';
 
@@ -45,15 +45,8 @@ export interface OpenAnswer {
   noFlush: boolean;
 }
 
-export interface AttributeChanges {
-  mode?: number;
-  uid?: number;
-  gid?: number;
-  size?: number;
-  atime?: TimeUpdate;
-  mtime?: TimeUpdate;
-  killPrivileges?: boolean;
-}
+/** What a setattr changes. */
+export type AttributeChanges = Omit<OperationOf<'setattr'>, 'op' | 'node'>;
 
 export interface WriteFlags {
   append: boolean;

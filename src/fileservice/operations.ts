@@ -75,6 +75,9 @@ export type Operation =
 
 export type OperationName = Operation['op'];
 
+/** The operation, or operations, of that name. */
+export type OperationOf<Name extends OperationName> = Extract<Operation, { op: Name }>;
+
 /** On the wire an operation is its number; the order is part of the format. */
 const NUMBERS: Record<OperationName, number> = {
   null: 0,
@@ -161,7 +164,7 @@ const SetattrBit = {
   KillPrivileges: 64,
 } as const;
 
-function writeSetattr(w: ByteWriter, o: Extract<Operation, { op: 'setattr' }>): void {
+function writeSetattr(w: ByteWriter, o: OperationOf<'setattr'>): void {
   writeHandle(w, o.node);
   w.u8(
     (o.mode !== undefined ? SetattrBit.Mode : 0) |
@@ -184,7 +187,7 @@ function readSetattr(r: ByteReader): Operation {
   const node = readHandle(r);
   const bits = r.u8();
   if (bits > 127) throw new MalformedBytes(`setattr bits ${bits}`);
-  const o: Extract<Operation, { op: 'setattr' }> = { op: 'setattr', node };
+  const o: OperationOf<'setattr'> = { op: 'setattr', node };
   if (bits & SetattrBit.Mode) o.mode = r.u32();
   if (bits & SetattrBit.Uid) o.uid = r.u32();
   if (bits & SetattrBit.Gid) o.gid = r.u32();

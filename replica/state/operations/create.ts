@@ -1,6 +1,6 @@
 /** Operations that give names: to new nodes, and further ones to old. */
 import { Errno } from '../../../src/fileservice/errno.js';
-import { Access, type Operation } from '../../../src/fileservice/operations.js';
+import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import type { NodeResult, Results } from '../../../src/fileservice/results.js';
 import { FileLimits, FileType, isDirectory, isRegular } from '../../../src/fileservice/types.js';
 import {
@@ -22,15 +22,13 @@ import { isInGroup, isPermitted, isRoot, ModeBit } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
 import { truncate } from './data.js';
 
-type Operand<Name extends Operation['op']> = Extract<Operation, { op: Name }>;
-
 const NUL = 0;
 
 /**
  * The directory in which `name` may be added, in the order of Linux's filename_create and may_create: search, the
  * name, EEXIST, and only then write permission.
  */
-function vacancy(call: Call, o: { parent: Operand<'mkdir'>['parent']; name: Uint8Array }): InodeRow | Errno {
+function vacancy(call: Call, o: { parent: OperationOf<'mkdir'>['parent']; name: Uint8Array }): InodeRow | Errno {
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   if (isDot(o.name) || isDotDot(o.name)) return Errno.EEXIST;
@@ -67,7 +65,7 @@ function addNode(
  * Finding something else than a file or a directory there is answered ESTALE: the caller had thought the name free,
  * and Linux then walks the path again, which follows the symbolic link or opens the device.
  */
-export function create(call: Call, o: Operand<'create'>): Results['create'] | Errno {
+export function create(call: Call, o: OperationOf<'create'>): Results['create'] | Errno {
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   if (isDot(o.name) || isDotDot(o.name)) return o.exclusive ? Errno.EEXIST : Errno.EISDIR;
@@ -82,7 +80,7 @@ export function create(call: Call, o: Operand<'create'>): Results['create'] | Er
 
 function openExisting(
   call: Call,
-  o: Operand<'create'>,
+  o: OperationOf<'create'>,
   directory: InodeRow,
   node: InodeRow,
 ): Results['create'] | Errno {
@@ -96,7 +94,7 @@ function openExisting(
   return { errno: 0, attributes: attributes(opened), parent: attributes(directory), created: false };
 }
 
-export function mkdir(call: Call, o: Operand<'mkdir'>): Results['mkdir'] | Errno {
+export function mkdir(call: Call, o: OperationOf<'mkdir'>): Results['mkdir'] | Errno {
   const directory = vacancy(call, o);
   if (isFailure(directory)) return directory;
   const mode = (o.mode & (0o777 | ModeBit.STICKY)) | FileType.DIRECTORY;
@@ -111,7 +109,7 @@ const NODE_TYPES: ReadonlySet<number> = new Set([
   FileType.BLOCK,
 ]);
 
-export function mknod(call: Call, o: Operand<'mknod'>): Results['mknod'] | Errno {
+export function mknod(call: Call, o: OperationOf<'mknod'>): Results['mknod'] | Errno {
   const type = o.mode & FileType.MASK || FileType.REGULAR;
   if (type === FileType.DIRECTORY) return Errno.EPERM;
   if (!NODE_TYPES.has(type)) return Errno.EINVAL;
@@ -122,7 +120,7 @@ export function mknod(call: Call, o: Operand<'mknod'>): Results['mknod'] | Errno
   return addNode(call, directory, o.name, (o.mode & ModeBit.PERMISSIONS) | type, isDevice ? { rdev: o.rdev } : {});
 }
 
-export function symlink(call: Call, o: Operand<'symlink'>): Results['symlink'] | Errno {
+export function symlink(call: Call, o: OperationOf<'symlink'>): Results['symlink'] | Errno {
   if (o.target.length === 0) return Errno.ENOENT;
   if (o.target.length > FileLimits.targetBytes) return Errno.ENAMETOOLONG;
   if (o.target.includes(NUL)) return Errno.EINVAL;
@@ -135,7 +133,7 @@ export function symlink(call: Call, o: Operand<'symlink'>): Results['symlink'] |
   return made;
 }
 
-export function link(call: Call, o: Operand<'link'>): Results['link'] | Errno {
+export function link(call: Call, o: OperationOf<'link'>): Results['link'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   const directory = vacancy(call, o);

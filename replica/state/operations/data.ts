@@ -1,6 +1,6 @@
 /** Contents of files: READ, WRITE, truncation, and the space they are charged for. */
 import { Errno } from '../../../src/fileservice/errno.js';
-import { Access, type Operation } from '../../../src/fileservice/operations.js';
+import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
 import { FileLimits, isDirectory, isRegular } from '../../../src/fileservice/types.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
@@ -8,8 +8,6 @@ import { isPermittedOnOpenFile, isRoot, withoutPrivileges } from '../permissions
 import type { InodeRow } from '../rows.js';
 import { BLOCK_BYTES } from '../tables/blocks.js';
 import { overlaid, shortened } from './block-content.js';
-
-type Operand<Name extends Operation['op']> = Extract<Operation, { op: Name }>;
 
 /** Space is handed out in units of 4 KiB, as disk file systems do. */
 const ALLOCATION_BYTES = 4096;
@@ -44,7 +42,7 @@ function charge({ store }: Call, bytes: number): void {
 const mayRead = (call: Call, node: InodeRow): boolean =>
   isPermittedOnOpenFile(call.who, node, Access.READ) || isPermittedOnOpenFile(call.who, node, Access.EXECUTE);
 
-export function read(call: Call, o: Operand<'read'>): Results['read'] | Errno {
+export function read(call: Call, o: OperationOf<'read'>): Results['read'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   if (!isRegular(node.mode)) return isDirectory(node.mode) ? Errno.EISDIR : Errno.EINVAL;
@@ -69,7 +67,7 @@ function readBytes({ store }: Call, node: InodeRow, offset: number, length: numb
   return data;
 }
 
-export function write(call: Call, o: Operand<'write'>): Results['write'] | Errno {
+export function write(call: Call, o: OperationOf<'write'>): Results['write'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   if (!isRegular(node.mode)) return isDirectory(node.mode) ? Errno.EISDIR : Errno.EINVAL;
@@ -151,7 +149,7 @@ function cut({ store }: Call, node: InodeRow, size: number): number {
 }
 
 /** What was executed before is on stable storage before the reply leaves; there is nothing else to do. */
-export function fsync(call: Call, o: Operand<'fsync'>): Results['fsync'] | Errno {
+export function fsync(call: Call, o: OperationOf<'fsync'>): Results['fsync'] | Errno {
   const node = findNode(call, o.node);
   return isFailure(node) ? node : { errno: 0, attributes: attributes(node) };
 }

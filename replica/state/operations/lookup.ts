@@ -1,6 +1,6 @@
 /** Operations that find nodes and show what they are. None changes anything, atime included (as with `noatime`). */
 import { Errno } from '../../../src/fileservice/errno.js';
-import { Access, type Operation } from '../../../src/fileservice/operations.js';
+import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import { type DirectoryEntry, encodedEntryBytes, type Results } from '../../../src/fileservice/results.js';
 import { FileLimits, isDirectory, isSymlink } from '../../../src/fileservice/types.js';
 import { assert } from '../../../src/limits.js';
@@ -18,10 +18,8 @@ import {
 import { isPermitted } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
 
-type Operand<Name extends Operation['op']> = Extract<Operation, { op: Name }>;
-
 /** `.` and `..` are names too: the root is its own parent. */
-export function lookup(call: Call, o: Operand<'lookup'>): Results['lookup'] | Errno {
+export function lookup(call: Call, o: OperationOf<'lookup'>): Results['lookup'] | Errno {
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   const found = findEntry(call, directory, o.name);
@@ -37,13 +35,13 @@ function findEntry({ store }: Call, directory: InodeRow, name: Uint8Array): Inod
   return entry === undefined ? Errno.ENOENT : inode(store, entry.child);
 }
 
-export function getattr(call: Call, o: Operand<'getattr'>): Results['getattr'] | Errno {
+export function getattr(call: Call, o: OperationOf<'getattr'>): Results['getattr'] | Errno {
   const node = findNode(call, o.node);
   return isFailure(node) ? node : { errno: 0, attributes: attributes(node) };
 }
 
 /** The strict check of access, that later reads and writes by the owner need not pass again. */
-export function open(call: Call, o: Operand<'open'>): Results['open'] | Errno {
+export function open(call: Call, o: OperationOf<'open'>): Results['open'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   let parent: InodeRow | undefined;
@@ -61,7 +59,7 @@ export function open(call: Call, o: Operand<'open'>): Results['open'] | Errno {
   return parent === undefined ? result : { ...result, parent: attributes(parent) };
 }
 
-export function readlink(call: Call, o: Operand<'readlink'>): Results['readlink'] | Errno {
+export function readlink(call: Call, o: OperationOf<'readlink'>): Results['readlink'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   if (!isSymlink(node.mode)) return Errno.EINVAL;
@@ -71,7 +69,7 @@ export function readlink(call: Call, o: Operand<'readlink'>): Results['readlink'
 }
 
 /** Entries come with their attributes, for which read permission on the directory is enough. */
-export function readdir(call: Call, o: Operand<'readdir'>): Results['readdir'] | Errno {
+export function readdir(call: Call, o: OperationOf<'readdir'>): Results['readdir'] | Errno {
   const { store } = call;
   const directory = findNode(call, o.directory);
   if (isFailure(directory)) return directory;

@@ -1,6 +1,6 @@
 /** Operations that take names away, and what keeps a nameless file alive. */
 import { Errno } from '../../../src/fileservice/errno.js';
-import type { Operation } from '../../../src/fileservice/operations.js';
+import type { OperationOf } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
 import {
@@ -21,9 +21,7 @@ import {
 } from '../nodes.js';
 import type { Store } from '../store.js';
 
-type Operand<Name extends Operation['op']> = Extract<Operation, { op: Name }>;
-
-export function unlink(call: Call, o: Operand<'unlink'>): Results['unlink'] | Errno {
+export function unlink(call: Call, o: OperationOf<'unlink'>): Results['unlink'] | Errno {
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   if (isDot(o.name) || isDotDot(o.name)) return Errno.EISDIR;
@@ -38,7 +36,7 @@ export function unlink(call: Call, o: Operand<'unlink'>): Results['unlink'] | Er
   return { errno: 0, node: attributes(dropLink(call, victim, o.retain)), parent: attributes(parent) };
 }
 
-export function rmdir(call: Call, o: Operand<'rmdir'>): Results['rmdir'] | Errno {
+export function rmdir(call: Call, o: OperationOf<'rmdir'>): Results['rmdir'] | Errno {
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   if (isDot(o.name)) return Errno.EINVAL;
@@ -57,7 +55,7 @@ export function rmdir(call: Call, o: Operand<'rmdir'>): Results['rmdir'] | Errno
 }
 
 /** Dropping a reference that is not held does nothing: a client may say so once too often. */
-export function release(call: Call, o: Operand<'release'>): Results['release'] | Errno {
+export function release(call: Call, o: OperationOf<'release'>): Results['release'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   if (call.store.orphans.has(call.session, node.ino)) dropReference(call.store, call.session, node.ino);

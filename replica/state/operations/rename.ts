@@ -1,6 +1,6 @@
 /** RENAME, with the checks of Linux's do_renameat2 and vfs_rename in their order. */
 import { Errno } from '../../../src/fileservice/errno.js';
-import { Access, type Operation, RenameFlag } from '../../../src/fileservice/operations.js';
+import { Access, type OperationOf, RenameFlag } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
 import { isDirectory, ROOT_INO } from '../../../src/fileservice/types.js';
 import {
@@ -24,7 +24,7 @@ import { isPermitted } from '../permissions.js';
 import type { DentryRow, InodeRow } from '../rows.js';
 import type { Store } from '../store.js';
 
-type Rename = Extract<Operation, { op: 'rename' }>;
+type Rename = OperationOf<'rename'>;
 
 /** One side of the rename: an entry and what it is in and names. */
 interface Side {

@@ -1,6 +1,6 @@
 /** SETATTR: chmod, chown, truncate and utimes, with the rules of Linux's setattr_prepare and may_setattr. */
 import { Errno } from '../../../src/fileservice/errno.js';
-import { Access, type Operation } from '../../../src/fileservice/operations.js';
+import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
 import { FileLimits, FileType, isDirectory, isRegular, isSymlink } from '../../../src/fileservice/types.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
@@ -16,7 +16,7 @@ import {
 import type { InodeRow } from '../rows.js';
 import { truncate } from './data.js';
 
-type Setattr = Extract<Operation, { op: 'setattr' }>;
+type Setattr = OperationOf<'setattr'>;
 
 export function setattr(call: Call, o: Setattr): Results['setattr'] | Errno {
   const node = findNode(call, o.node);
