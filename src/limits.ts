@@ -23,6 +23,8 @@ export const Limits = {
   checkpointInterval: 128,
   /** … and L = high − low water mark. */
   logSize: 512,
+  /** Digests that Q names for one sequence number: what the last new-view chose there, and what was proposed since. */
+  prePreparedPerNumber: 2,
 
   slotsPerSession: 256,
   sessionsPerClient: 64,

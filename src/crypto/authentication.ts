@@ -4,7 +4,17 @@
  */
 import type { Cluster, Identity } from '../cluster/types.js';
 import { assert } from '../limits.js';
-import type { Digest, ReplicaId, Request, SequenceNumber, SessionId, Timestamp } from '../pbft/messages.js';
+import type {
+  Digest,
+  NewView,
+  ReplicaId,
+  Request,
+  SequenceNumber,
+  SessionId,
+  Timestamp,
+  View,
+  ViewChange,
+} from '../pbft/messages.js';
 import type { Authentication } from '../pbft/ports.js';
 import { buildAuthenticator, verifyAuthenticator } from './authenticator.js';
 import { SigningKey, VerifyingKey } from './ed25519.js';
@@ -72,6 +82,25 @@ export class ReplicaAuthentication implements Authentication {
   verifyCheckpoint(sequence: SequenceNumber, stateDigest: Digest, replica: ReplicaId, signature: Uint8Array): boolean {
     const key = this.replicaKeys[replica];
     return key?.verify(this.signables.checkpoint(sequence, stateDigest, replica), signature) ?? false;
+  }
+
+  signViewChange(message: Omit<ViewChange, 'signature'>): Uint8Array {
+    assert(message.replica === this.me, 'a replica signs its own view-changes');
+    return this.signingKey.sign(this.signables.viewChange(message));
+  }
+
+  verifyViewChange(message: ViewChange): boolean {
+    const key = this.replicaKeys[message.replica];
+    return key?.verify(this.signables.viewChange(message), message.signature) ?? false;
+  }
+
+  signNewView(view: View, viewChanges: readonly ViewChange[]): Uint8Array {
+    return this.signingKey.sign(this.signables.newView(view, viewChanges));
+  }
+
+  verifyNewView({ view, viewChanges, signature }: NewView, primary: ReplicaId): boolean {
+    const key = this.replicaKeys[primary];
+    return key?.verify(this.signables.newView(view, viewChanges), signature) ?? false;
   }
 }
 

@@ -17,6 +17,8 @@ const REPLICA_TO_REPLICA: ReadonlySet<Message['kind']> = new Set([
   'committed',
   'fetch-batch',
   'batch-data',
+  'view-change',
+  'new-view',
 ]);
 const CLIENT_TO_REPLICA: ReadonlySet<Message['kind']> = new Set(['request', 'attach', 'inspect']);
 const REPLICA_TO_CLIENT: ReadonlySet<Message['kind']> = new Set(['reply', 'inspection']);

@@ -5,7 +5,9 @@ import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
 import type { Batch, BatchData, Committed, Digest, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
+import type { NormalCase } from './normal-case.js';
 import type { History } from './ports.js';
+import type { ViewChanges } from './view-change.js';
 
 const CatchUpLimits = {
   /** Status goes out this often while something is overdue, and this often at rest. */
@@ -36,12 +38,14 @@ export class CatchUp {
   private servedBytes: number[] = [];
   private attested: number[] = [];
   private lastStatusAt = Number.NEGATIVE_INFINITY;
-  private executedAtLastStatus = -1;
+  private committedAtLastStatus = -1;
 
   constructor(
     private readonly core: Core,
     private readonly execution: Execution,
     private readonly checkpointing: Checkpointing,
+    private readonly viewChanges: ViewChanges,
+    private readonly normalCase: NormalCase,
     private readonly history: History,
   ) {}
 
@@ -52,7 +56,7 @@ export class CatchUp {
   }
 
   get behind(): boolean {
-    return this.target > this.execution.lastExecuted + Limits.batchWindow;
+    return this.target > this.execution.lastCommitted + Limits.batchWindow;
   }
 
   tick(): void {
@@ -60,7 +64,7 @@ export class CatchUp {
     this.servedBytes = [];
     this.attested = [];
     for (const [sequence, fetch] of this.fetches) {
-      if (sequence <= this.execution.lastExecuted) this.fetches.delete(sequence);
+      if (core.log.get(sequence)?.wanted === undefined) this.fetches.delete(sequence);
       else if (core.now - fetch.askedAt >= CatchUpLimits.refetchMs) this.ask(sequence);
     }
     const interval = this.overdue() ? CatchUpLimits.busyMs : CatchUpLimits.idleMs;
@@ -69,9 +73,10 @@ export class CatchUp {
 
   /** Something this replica should have executed by now. */
   private overdue(): boolean {
-    const { lastExecuted } = this.execution;
-    if (this.target > lastExecuted) return true;
-    const next = this.core.log.get(lastExecuted + 1);
+    const { lastCommitted } = this.execution;
+    if (this.target > lastCommitted) return true;
+    if (!this.core.active || this.viewChanges.dissatisfied) return true;
+    const next = this.core.log.get(lastCommitted + 1);
     return next !== undefined && this.core.now - next.since >= CatchUpLimits.busyMs;
   }
 
@@ -79,9 +84,9 @@ export class CatchUp {
   sendStatus(): void {
     const { core, execution } = this;
     this.lastStatusAt = core.now;
-    this.executedAtLastStatus = execution.lastExecuted;
+    this.committedAtLastStatus = execution.lastCommitted;
     const missing: Status['missing'] = [];
-    for (const entry of core.log.inOrder(execution.lastExecuted + 1)) {
+    for (const entry of core.log.inOrder(execution.lastCommitted + 1)) {
       if (missing.length >= CatchUpLimits.entriesPerStatus) break;
       if (entry.committed === undefined) {
         missing.push({ sequence: entry.sequence, batch: entry.batch !== undefined, prepared: entry.prepared });
@@ -90,8 +95,11 @@ export class CatchUp {
     core.outbox.send('replicas', {
       kind: 'status',
       view: core.view,
+      active: core.active,
+      dissatisfied: this.viewChanges.dissatisfied,
+      viewChanges: this.viewChanges.mask,
       lastStable: this.checkpointing.certified,
-      lastExecuted: execution.lastExecuted,
+      lastExecuted: execution.lastCommitted,
       missing,
     });
   }
@@ -100,19 +108,21 @@ export class CatchUp {
     const { core, execution } = this;
     this.peerExecuted[from] = status.lastExecuted;
     this.checkpointing.resend(from, status.lastStable);
-    const upTo = Math.min(execution.lastExecuted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
+    const upTo = Math.min(execution.lastCommitted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
     for (let sequence = status.lastExecuted + 1; sequence <= upTo; sequence++) {
       const digest = core.log.get(sequence)?.committed ?? this.history.digest(sequence);
       if (digest !== undefined && this.mayAttest(from)) core.outbox.send(from, { kind: 'committed', sequence, digest });
     }
-    if (status.view !== core.view) return;
+    this.viewChanges.onComplaint(from, status);
+    this.viewChanges.help(from, status.view, status.active, status.viewChanges);
+    if (status.view !== core.view || !core.active) return;
     const named = new Set<SequenceNumber>();
     for (const { sequence, batch, prepared } of status.missing) {
       named.add(sequence);
       const entry = core.log.get(sequence);
       if (entry !== undefined) this.resend(entry, from, !batch, !prepared);
     }
-    for (const entry of core.log.inOrder(Math.max(status.lastExecuted, execution.lastExecuted) + 1)) {
+    for (const entry of core.log.inOrder(Math.max(status.lastExecuted, execution.lastCommitted) + 1)) {
       if (!named.has(entry.sequence)) this.resend(entry, from, true, true);
     }
   }
@@ -121,7 +131,7 @@ export class CatchUp {
   private resend(entry: LogEntry, to: ReplicaId, batch: boolean, prepare: boolean): void {
     const { core } = this;
     const { view, sequence } = entry;
-    if (view !== core.view || entry.batch === undefined || !entry.prePrepared) return;
+    if (entry.batch === undefined || !entry.prePrepared) return;
     const { digest } = entry.batch;
     const primary = core.configuration.primary(view) === core.configuration.id;
     if (primary && batch && this.mayServe(to, entry.batch)) {
@@ -134,31 +144,29 @@ export class CatchUp {
   onCommitted(message: Committed, from: ReplicaId): void {
     const { core } = this;
     const { sequence, digest } = message;
-    if (sequence <= this.execution.lastExecuted || !core.log.recordable(sequence)) return;
+    if (sequence <= this.execution.lastCommitted || !core.log.recordable(sequence)) return;
     const entry = core.log.entry(sequence, core.now);
     entry.attested.add(from, 0, digest);
     if (entry.committed === undefined) {
       if (entry.attested.count(0, digest) < core.configuration.weakQuorum) return;
       entry.committed = digest;
+      if (entry.decided === undefined) entry.wanted = digest;
     }
-    this.proceed(entry);
+    this.advance();
   }
 
-  /** Executes, or asks for the batch that is missing. */
-  private proceed(entry: LogEntry): void {
-    const held = entry.decided ?? entry.batch;
-    if (held !== undefined && sameDigest(held.digest, entry.committed!)) {
-      entry.decided = held;
-      this.advance();
-    } else if (!this.fetches.has(entry.sequence) && this.fetches.size < CatchUpLimits.fetchesUnderWay) {
-      this.ask(entry.sequence);
+  /** Asks for what is missing, as far as there are places. */
+  fetch(): void {
+    for (const entry of this.core.log.inOrder()) {
+      if (this.fetches.size >= CatchUpLimits.fetchesUnderWay) break;
+      if (entry.wanted !== undefined && !this.fetches.has(entry.sequence)) this.ask(entry.sequence);
     }
   }
 
   private ask(sequence: SequenceNumber): void {
     const { core } = this;
     const entry = core.log.get(sequence);
-    if (entry?.committed === undefined || entry.decided !== undefined) {
+    if (entry?.wanted === undefined) {
       this.fetches.delete(sequence);
       return;
     }
@@ -169,10 +177,10 @@ export class CatchUp {
       (id) => id !== core.configuration.id,
     );
     const witnesses = others.filter((id) => entry.attested.has(id, 0));
-    const sources = witnesses.length > 0 ? witnesses : others;
+    const sources = witnesses.length > core.configuration.f ? witnesses : others;
     if (sources.length === 0) return;
     const to = sources[(sequence + attempt) % sources.length];
-    core.outbox.send(to, { kind: 'fetch-batch', sequence, digest: entry.committed });
+    core.outbox.send(to, { kind: 'fetch-batch', sequence, digest: entry.wanted });
   }
 
   onFetchBatch({ sequence, digest }: FetchBatch, from: ReplicaId): void {
@@ -183,36 +191,32 @@ export class CatchUp {
 
   /** From the log, or else read back from the history. */
   private heldBatch(sequence: SequenceNumber, digest: Digest): Batch | undefined {
-    const entry = this.core.log.get(sequence);
-    for (const held of [entry?.decided, entry?.batch]) if (held && sameDigest(held.digest, digest)) return held;
+    const held = this.core.log.get(sequence)?.held(digest);
+    if (held !== undefined) return held;
     const committed = this.history.digest(sequence);
     return committed && sameDigest(committed, digest) ? this.history.batch(sequence) : undefined;
   }
 
   onBatchData({ sequence, batch }: BatchData, from: ReplicaId): void {
     const entry = this.core.log.get(sequence);
-    if (entry?.committed === undefined || entry.decided !== undefined) return;
-    if (!sameDigest(batch.digest, entry.committed)) {
+    if (entry?.wanted === undefined) return;
+    if (!sameDigest(batch.digest, entry.wanted)) {
       return this.core.outbox.suspect(from, 'batch that is not the one asked for');
     }
     this.fetches.delete(sequence);
-    entry.decided = batch;
+    entry.hold(batch);
+    this.normalCase.supply(entry, batch);
+    this.viewChanges.beginIfComplete();
     this.advance();
   }
 
   private advance(): void {
     this.execution.advance();
+    this.fetch();
     const { core, execution } = this;
-    // Use the places that became free.
-    for (const entry of core.log.inOrder(execution.lastExecuted + 1)) {
-      if (this.fetches.size >= CatchUpLimits.fetchesUnderWay) break;
-      if (entry.committed !== undefined && entry.decided === undefined && !this.fetches.has(entry.sequence)) {
-        this.ask(entry.sequence);
-      }
-    }
     // All that was attested is done and there is more: go on at once rather than at the next tick.
-    const next = core.log.get(execution.lastExecuted + 1);
-    if (next?.committed === undefined && this.behind && execution.lastExecuted > this.executedAtLastStatus) {
+    const next = core.log.get(execution.lastCommitted + 1);
+    if (next?.committed === undefined && this.behind && execution.lastCommitted > this.committedAtLastStatus) {
       this.sendStatus();
     }
   }

@@ -30,8 +30,14 @@ export class Checkpointing {
     return this.certificate?.sequence ?? 0;
   }
 
+  /** The last checkpoint this replica took; 0 if none. */
+  get lastVoted(): SequenceNumber {
+    return Math.max(0, ...this.own.keys());
+  }
+
   /** The certificate a journal held, which was verified before it was written. */
   restoreCertificate(certificate: CheckpointCertificate): void {
+    if (certificate.sequence <= this.certified) return;
     this.certificate = certificate;
     if (this.state.lastExecuted >= certificate.sequence) this.stable = certificate;
   }
@@ -42,8 +48,8 @@ export class Checkpointing {
     if (checkpoint.sequence > this.certified) this.count(checkpoint);
   }
 
-  /** A batch was executed: takes a checkpoint where one is due. */
-  onExecuted(sequence: SequenceNumber): void {
+  /** A batch was executed and has committed: takes a checkpoint where one is due (trap 7). */
+  onCommitted(sequence: SequenceNumber): void {
     if (sequence % Limits.checkpointInterval === 0) this.take(sequence);
     // Behind a certificate, the log follows execution: all up to the certificate has committed everywhere.
     if (this.certified > this.core.log.lowWaterMark) this.moveWaterMarks();
@@ -98,8 +104,14 @@ export class Checkpointing {
   private certify(matching: Checkpoint[]): void {
     const { sequence, stateDigest } = matching[0];
     const signatures = matching.map(({ replica, signature }) => ({ replica, signature }));
-    this.certificate = { sequence, stateDigest, signatures };
-    this.core.outbox.note({ kind: 'stable', certificate: this.certificate });
+    this.adopt({ sequence, stateDigest, signatures });
+  }
+
+  /** A certificate that was verified, its own proof wherever it came from. */
+  adopt(certificate: CheckpointCertificate): void {
+    if (certificate.sequence <= this.certified) return;
+    this.certificate = certificate;
+    this.core.outbox.note({ kind: 'stable', certificate });
     this.compare();
     this.moveWaterMarks();
   }
@@ -118,10 +130,8 @@ export class Checkpointing {
   }
 
   private moveWaterMarks(): void {
-    const { log } = this.core;
-    const low = Math.min(this.certified, this.execution().lastExecuted);
-    if (low <= log.lowWaterMark) return;
-    log.advance(low);
+    const low = Math.min(this.certified, this.execution().lastCommitted);
+    this.core.log.advance(low, this.certified);
     this.onWaterMarksMoved();
   }
 

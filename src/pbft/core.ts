@@ -13,10 +13,16 @@ export interface Core {
   readonly log: MessageLog;
   readonly queue: RequestQueue;
   view: View;
+  /** Whether the view has begun here: false from the view-change this replica sent until the new-view that answers it. */
+  active: boolean;
   /** Milliseconds on a clock that never goes back; its origin means nothing. */
   now: number;
   /** The machine's wall clock at `now`. */
   wallClock: Timestamp;
 }
 
-export const isPrimary = (core: Core): boolean => core.configuration.primary(core.view) === core.configuration.id;
+/** Whether this replica is the primary of its view, though the view may have yet to begin. */
+export const isDesignated = (core: Core): boolean => core.configuration.primary(core.view) === core.configuration.id;
+
+/** Whether this replica orders requests now. */
+export const isPrimary = (core: Core): boolean => core.active && isDesignated(core);

@@ -7,102 +7,208 @@ import type { ReplicatedState } from './ports.js';
 import { type Outcome, Sessions } from './sessions.js';
 import { laterTime, nextNanosecond } from './time.js';
 
-/** Executes committed batches in order of their sequence numbers, and read-only requests at once. */
+/** Read-only requests held until what they saw commits: as many as a busy client sends in a round trip, and more. */
+const HELD_READS = 4096;
+/** Batches for which COMMIT does not wait for company after a read had to wait for it. */
+const EAGER_BATCHES = 64;
+
+/**
+ * Executes batches in order of their sequence numbers, once committed or, one batch ahead, tentatively once prepared
+ * (TOCS '02 §5.1.2); and read-only requests on the latest state, whose replies wait for all of it to commit (§5.1.3).
+ */
 export class Execution {
   private readonly sessions: Sessions;
+  /** What the last executed batch was, while it is tentative. */
+  private tentative: Batch | undefined;
+  /** Replies that are true only once the tentative batch has committed. */
+  private heldReplies: { request: Request; reply: Reply; durable: boolean }[] = [];
+  private heldReads: Request[] = [];
+  private eager = 0;
   /** No read-only reply below this: a restarted replica has yet to execute again what it had answered for. */
   private readsFrom: SequenceNumber = 0;
 
   constructor(
     private readonly core: Core,
     private readonly state: ReplicatedState,
-    private readonly onExecuted: (sequence: SequenceNumber) => void,
+    /** Told of each batch that is executed and has committed, and whether only the word of others says so. */
+    private readonly onCommitted: (sequence: SequenceNumber, attested: boolean) => void,
   ) {
     this.sessions = new Sessions(state.sessions, state.service);
   }
 
+  /** The last executed batch, which may be tentative. */
   get lastExecuted(): SequenceNumber {
     return this.state.lastExecuted;
+  }
+
+  /** The last batch that was executed and has committed. */
+  get lastCommitted(): SequenceNumber {
+    return this.tentative === undefined ? this.state.lastExecuted : this.state.lastExecuted - 1;
+  }
+
+  /** Whether someone waits for this very commit, so that COMMIT must not wait for company. */
+  get commitIsAwaited(): boolean {
+    return this.heldReplies.length > 0 || this.heldReads.length > 0 || this.eager > 0;
   }
 
   holdReadsUntil(sequence: SequenceNumber): void {
     this.readsFrom = Math.max(this.readsFrom, sequence);
   }
 
-  /** Whether what this replica had answered for before it restarted is executed again (DESIGN 3.8). */
+  /**
+   * Whether what this replica answered for before it restarted, or what its new view began with, is executed again
+   * (DESIGN 3.8).
+   */
   get readable(): boolean {
-    return this.lastExecuted >= this.readsFrom;
+    return this.core.active && this.lastCommitted >= this.readsFrom;
   }
 
-  /** Executes all that is committed and next in order. */
+  /** Executes all that is committed and next in order, and one prepared batch ahead of it. */
   advance(): void {
     for (;;) {
-      const entry = this.core.log.get(this.lastExecuted + 1);
-      if (entry?.committed === undefined) return;
-      if (entry.decided === undefined && entry.batch !== undefined && sameDigest(entry.batch.digest, entry.committed)) {
-        entry.decided = entry.batch;
-      }
-      if (entry.decided === undefined) return;
-      this.recordCommitted(entry, entry.decided);
-      this.execute(entry.sequence, entry.decided);
-      this.onExecuted(entry.sequence);
+      const entry = this.core.log.get(this.lastCommitted + 1);
+      if (entry === undefined) return;
+      if (entry.committed === undefined) return this.executeTentatively(entry);
+      if (this.tentative !== undefined && !sameDigest(this.tentative.digest, entry.committed)) this.rollBack();
+      const { decided } = entry;
+      if (decided === undefined) return;
+      this.recordCommitted(entry, decided);
+      if (this.tentative === undefined) this.execute(entry.sequence, decided);
+      this.confirm(entry, decided);
     }
   }
 
-  private recordCommitted(entry: LogEntry, decided: Batch): void {
-    const { sequence } = entry;
-    if (entry.prepared && entry.batch === decided) {
-      this.core.outbox.note({ kind: 'committed', sequence, digest: decided.digest });
-    } else {
-      // Never prepared here: the replies about to leave would be forgotten by a restart, so record it first.
-      this.core.outbox.persist({ kind: 'committed', sequence, digest: decided.digest, batch: decided });
-    }
+  private executeTentatively(entry: LogEntry): void {
+    const { core } = this;
+    if (this.tentative !== undefined || !core.active || entry.view !== core.view || !entry.prepared) return;
+    this.tentative = entry.batch!;
+    this.execute(entry.sequence, entry.batch!);
+  }
+
+  /**
+   * A batch whose prepared certificate is on record needs no more: after a crash the votes come again. Of any other the
+   * commit goes on record first: the replies about to leave would be forgotten by a restart.
+   */
+  private recordCommitted(entry: LogEntry, batch: Batch): void {
+    const { sequence, lastPrepared } = entry;
+    const { digest } = batch;
+    const onRecord = entry.putOnRecord(digest);
+    if (onRecord && lastPrepared !== undefined && sameDigest(lastPrepared.digest, digest)) return;
+    const record = { kind: 'committed', sequence, digest } as const;
+    this.core.outbox.persist(onRecord ? record : { ...record, batch });
   }
 
   private execute(sequence: SequenceNumber, batch: Batch): void {
-    assert(sequence === this.lastExecuted + 1, `executing ${sequence} after ${this.lastExecuted}`);
-    this.state.beginBatch(sequence);
-    let clock = this.state.clock;
+    const { state } = this;
+    assert(sequence === this.lastExecuted + 1, 'batches are executed in order');
+    state.beginBatch(sequence);
+    let clock = state.clock;
     for (const request of batch.requests) {
       for (const call of request.calls) {
         clock = laterTime(batch.time, nextNanosecond(clock));
         const outcome = this.sessions.execute(request, call, { sequence, time: clock, session: request.session });
-        this.reply(request, call, outcome, false);
+        const reply = this.toReply(request, call, outcome, false);
+        if (this.tentative !== undefined && outcome.durable) this.hold(request, reply, true);
+        else this.core.outbox.reply(request.session, reply, outcome.durable);
       }
-      this.core.queue.executed(request);
     }
-    this.state.endBatch(clock);
+    state.endBatch(clock);
+  }
+
+  /** The executed batch has committed. */
+  private confirm({ sequence, prepared }: LogEntry, batch: Batch): void {
+    this.state.commitBatch();
+    this.tentative = undefined;
+    if (this.eager > 0) this.eager--;
+    for (const request of batch.requests) this.core.queue.remove(request);
+    if (this.heldReplies.length > 0) this.sendHeld();
+    this.onCommitted(sequence, !prepared);
+    if (this.heldReads.length > 0) for (const request of this.heldReads.splice(0)) this.read(request);
+  }
+
+  private sendHeld(): void {
+    for (const { request, reply, durable } of this.heldReplies.splice(0)) {
+      reply.tentative = false;
+      this.core.outbox.reply(request.session, reply, durable);
+    }
+  }
+
+  /** Undoes the tentative batch, and what would have been said of it once it had committed. */
+  rollBack(): void {
+    if (this.tentative === undefined) return;
+    this.state.rollbackBatch();
+    this.tentative = undefined;
+    this.heldReplies = [];
+  }
+
+  /** The view has ended: what was tentative in it is nothing, and nothing is read until the next begins. */
+  leaveView(): void {
+    this.rollBack();
+    if (this.heldReads.length > 0) this.core.outbox.reject('read-only request during a view change');
+    this.heldReads = [];
   }
 
   /**
    * Answers from the reply cache what of an ordered request was executed before.
-   * @returns whether nothing of it is left to be ordered
+   * @returns whether nothing of it is left to wait for
    */
   answerRemembered(request: Request): boolean {
     let complete = true;
     for (const call of request.calls) {
       const outcome = this.sessions.remembered(request, call);
-      if (outcome === undefined) complete = false;
-      else this.reply(request, call, outcome, true);
+      if (outcome === undefined) {
+        complete = false;
+        continue;
+      }
+      const reply = this.toReply(request, call, outcome, true);
+      if (this.tentative === undefined) this.core.outbox.reply(request.session, reply, outcome.durable);
+      // Which batch the answer comes from is not on record: it may be the tentative one.
+      else this.hold(request, reply, outcome.durable);
     }
-    return complete;
+    return complete && !this.isTentative(request);
   }
 
-  /** Executes a read-only request on the state as it is: everything in it has committed (TOCS '02 §5.1.3). */
+  private isTentative({ digest }: Request): boolean {
+    return this.tentative?.requests.some((each) => sameDigest(each.digest, digest)) ?? false;
+  }
+
+  /** Whether every call of the request was executed for good, or its slot used for another: nothing is left to wait for. */
+  settled(request: Request): boolean {
+    if (this.isTentative(request)) return false;
+    return request.calls.every((call) => this.sessions.remembered(request, call) !== undefined);
+  }
+
+  private hold(request: Request, reply: Reply, durable: boolean): void {
+    if (this.heldReplies.length >= HELD_READS) return this.core.outbox.reject('too many replies held');
+    this.heldReplies.push({ request, reply, durable });
+    this.core.outbox.sendDeferred();
+  }
+
+  /** Executes a read-only request on the latest state, once all of that has committed. */
   read(request: Request): void {
-    if (!this.readable) return this.core.outbox.reject('read-only request while catching up after a restart');
-    if (!this.sessions.isOpen(request.session)) return this.core.outbox.reject('read-only request outside a session');
+    const { outbox } = this.core;
+    if (!this.core.active) return outbox.reject('read-only request during a view change');
+    if (!this.readable) return outbox.reject('read-only request while catching up');
+    if (this.tentative !== undefined) {
+      if (this.heldReads.length >= HELD_READS) return outbox.reject('too many read-only requests held');
+      this.heldReads.push(request);
+      this.eager = EAGER_BATCHES;
+      return outbox.sendDeferred();
+    }
+    if (!this.sessions.isOpen(request.session)) return outbox.reject('read-only request outside a session');
     for (const call of request.calls) {
       const result = this.state.service.query(call.operation, request.session);
-      this.reply(request, call, { status: ReplyStatus.Ok, result, durable: false }, false);
+      const reply = this.toReply(request, call, { status: ReplyStatus.Ok, result, durable: false }, false);
+      outbox.reply(request.session, reply, false);
     }
   }
 
-  private reply(request: Request, call: { slot: number; sequence: number }, outcome: Outcome, again: boolean): void {
+  private toReply(request: Request, call: { slot: number; sequence: number }, outcome: Outcome, again: boolean): Reply {
     const { core } = this;
     const reply: Reply = {
       kind: 'reply',
       view: core.view,
+      tentative: this.tentative !== undefined,
       instance: request.session.instance,
       slot: call.slot,
       sequence: call.sequence,
@@ -119,6 +225,6 @@ export class Execution {
       if (whole) reply.result = result;
       else reply.resultDigest = core.authentication.resultDigest(result);
     }
-    core.outbox.reply(request.session, reply, outcome.durable);
+    return reply;
   }
 }

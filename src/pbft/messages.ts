@@ -114,6 +114,8 @@ export const ReplyStatus = {
 export interface Reply {
   kind: 'reply';
   view: View;
+  /** The batch has prepared and not yet committed: worth something only beside 2f others of the same view (DESIGN 3.8). */
+  tentative: boolean;
   instance: number;
   slot: number;
   sequence: number;
@@ -139,10 +141,49 @@ export interface CheckpointCertificate {
   signatures: { replica: ReplicaId; signature: Uint8Array }[];
 }
 
+/** Names the batch that pre-prepared, or prepared, at a sequence number in a view: an element of Q, or of P. */
+export interface OrderedBatch {
+  sequence: SequenceNumber;
+  digest: Digest;
+  view: View;
+}
+
+/**
+ * Signed: asks for `view`, and says what the sender has seen below it (TOCS '02 §4.5, DESIGN 3.4). All sequence numbers
+ * in it lie in (h, h + L], h being the certificate's; all views in it are below `view`.
+ */
+export interface ViewChange {
+  kind: 'view-change';
+  view: View;
+  replica: ReplicaId;
+  /** Of the sender's last stable checkpoint, which travels as its own proof; undefined at the start, when h = 0. */
+  certificate: CheckpointCertificate | undefined;
+  /** P: for each sequence number at most one, the last that prepared here; in their order. */
+  prepared: OrderedBatch[];
+  /** Q: for each sequence number and digest the latest view it pre-prepared in here; in order of sequence numbers. */
+  prePrepared: OrderedBatch[];
+  signature: Uint8Array;
+}
+
+/** Signed by the primary of `view`: begins it. What it re-proposes is a function of the view-changes (selection.ts). */
+export interface NewView {
+  kind: 'new-view';
+  view: View;
+  /** 2f+1 or more for `view`, of distinct replicas, in order of their ids. */
+  viewChanges: ViewChange[];
+  signature: Uint8Array;
+}
+
 /** What the sender has, so that others can send it what it lacks (TOCS '02 §5.2). */
 export interface Status {
   kind: 'status';
   view: View;
+  /** Whether the sender has entered the view; otherwise it waits for its new-view. */
+  active: boolean;
+  /** The sender finds that the primary of its view fails it: f+1 who say so leave the view. */
+  dissatisfied: boolean;
+  /** While it waits: whose view-changes for the view it holds, bit i for replica i. */
+  viewChanges: number;
   lastStable: SequenceNumber;
   lastExecuted: SequenceNumber;
   /** Sequence numbers above `lastExecuted` whose batch the sender lacks or has not seen prepared or committed. */
@@ -196,7 +237,9 @@ export type ReplicaMessage =
   | Status
   | Committed
   | FetchBatch
-  | BatchData;
+  | BatchData
+  | ViewChange
+  | NewView;
 
 /** From client to replica. */
 export type ClientMessage = Request | Attach | Inspect;

@@ -4,11 +4,14 @@ import type {
   Checkpoint,
   CheckpointCertificate,
   Digest,
+  NewView,
   ReplicaId,
   Request,
   SequenceNumber,
   SessionId,
   Timestamp,
+  View,
+  ViewChange,
 } from './messages.js';
 
 /** Under what a call is executed: the same on every replica. */
@@ -76,10 +79,14 @@ export interface ReplicatedState {
   readonly lastExecuted: SequenceNumber;
   /** Agreed time of the last executed call. */
   readonly clock: Timestamp;
-  /** Everything from here to `endBatch` belongs to `sequence`. */
+  /** Everything from here to `endBatch` belongs to `sequence`. Whatever was executed before has committed. */
   beginBatch(sequence: SequenceNumber): void;
-  /** Ends it: `lastExecuted` becomes its sequence number, `clock` the given time. */
+  /** Ends it: `lastExecuted` becomes its sequence number, `clock` the given time. It is tentative until `commitBatch`. */
   endBatch(clock: Timestamp): void;
+  /** The last executed batch is final. */
+  commitBatch(): void;
+  /** Undoes the last executed batch, which is tentative: rows, counters, clock, digest and caches are as before it. */
+  rollbackBatch(): void;
   /** Digest of the whole state now, after `lastExecuted`. Equal states have equal digests on all replicas. */
   checkpoint(): Digest;
 }
@@ -94,21 +101,34 @@ export interface Authentication {
   verifyRequestSignature(request: Request): boolean;
   signCheckpoint(sequence: SequenceNumber, stateDigest: Digest): Uint8Array;
   verifyCheckpoint(sequence: SequenceNumber, stateDigest: Digest, replica: ReplicaId, signature: Uint8Array): boolean;
+  /** Covers all but the certificate's signatures, which prove themselves. */
+  signViewChange(message: Omit<ViewChange, 'signature'>): Uint8Array;
+  /** Whether `message.replica` signed it. Its certificate is not looked at. */
+  verifyViewChange(message: ViewChange): boolean;
+  /** Covers the view and all that the view-changes' signatures cover. */
+  signNewView(view: View, viewChanges: readonly ViewChange[]): Uint8Array;
+  /** Whether `primary` signed it. The view-changes in it are not looked at. */
+  verifyNewView(message: NewView, primary: ReplicaId): boolean;
 }
 
 /** Committed batches that have left the log, for replicas that lag. May have forgotten the older ones. */
 export interface History {
-  /** Digest of the batch that committed there. */
+  /** Digest of the batch that committed there; to be asked only for what this replica has executed for good. */
   digest(sequence: SequenceNumber): Digest | undefined;
   batch(sequence: SequenceNumber): Batch | undefined;
 }
 
 /** What must be on record before the messages it allows are sent. */
 export type JournalRecord =
-  | { kind: 'pre-prepared'; view: number; sequence: SequenceNumber; batch: Batch }
-  | { kind: 'prepared'; view: number; sequence: SequenceNumber; digest: Digest }
-  /** Committed here. Not needed for safety: it spares asking the others again after a restart. */
+  /** `batch` is absent where an earlier record of the same sequence number holds it. */
+  | { kind: 'pre-prepared'; view: View; sequence: SequenceNumber; digest: Digest; batch?: Batch }
+  | { kind: 'prepared'; view: View; sequence: SequenceNumber; digest: Digest }
+  /** Committed here without having prepared here, or with another digest than prepared last. */
   | { kind: 'committed'; sequence: SequenceNumber; digest: Digest; batch?: Batch }
   /** A checkpoint this replica signed. */
   | { kind: 'checkpoint'; checkpoint: Checkpoint }
-  | { kind: 'stable'; certificate: CheckpointCertificate };
+  | { kind: 'stable'; certificate: CheckpointCertificate }
+  /** The view-change this replica sent: from then on it is in `message.view`, waiting for its new-view. */
+  | { kind: 'view-change'; message: ViewChange }
+  /** The view this replica entered, or another's that settled older ones (view-change.ts). */
+  | { kind: 'new-view'; message: NewView };

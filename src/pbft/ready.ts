@@ -31,6 +31,8 @@ export interface Ready {
 /** Collects the effects of a turn, and counts what was refused and why. */
 export class Outbox {
   private ready: Ready = { persist: [], notes: [], send: [], replies: [] };
+  /** Messages to all replicas that wait for another one to ride with. */
+  private deferred: ReplicaMessage[] = [];
   /** Refused input by reason, since the start. */
   readonly rejected = new Map<string, number>();
   /** Refused input by replica that sent it, since the start: who is suspected, and of what. */
@@ -45,7 +47,20 @@ export class Outbox {
   }
 
   send(to: ReplicaId | 'replicas', message: ReplicaMessage): void {
+    if (to === 'replicas') this.sendDeferred();
     this.ready.send.push({ to, message });
+  }
+
+  /** To all replicas, together with what is sent to them next: a message of its own is most of its cost. */
+  defer(message: ReplicaMessage): void {
+    if (this.ready.send.some(({ to }) => to === 'replicas')) this.send('replicas', message);
+    else this.deferred.push(message);
+  }
+
+  /** Nothing to ride with is in sight, or someone waits. */
+  sendDeferred(): void {
+    if (this.deferred.length === 0) return;
+    for (const message of this.deferred.splice(0)) this.ready.send.push({ to: 'replicas', message });
   }
 
   reply(to: SessionId, reply: Reply, durable = false): void {

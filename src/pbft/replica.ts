@@ -4,13 +4,15 @@ import { Checkpointing } from './checkpointing.js';
 import type { Configuration } from './configuration.js';
 import type { Core } from './core.js';
 import { Execution } from './execution.js';
-import { MessageLog } from './log.js';
-import type { ReplicaId, ReplicaMessage, Request, SequenceNumber, Timestamp } from './messages.js';
+import { type LogEntry, MessageLog } from './log.js';
+import type { Digest, ReplicaId, ReplicaMessage, Request, SequenceNumber, Timestamp, View } from './messages.js';
 import { NormalCase } from './normal-case.js';
 import type { Authentication, History, JournalRecord, ReplicatedState } from './ports.js';
 import { Outbox, type Ready } from './ready.js';
 import { RequestQueue } from './request-queue.js';
+import { RequestTimer } from './request-timer.js';
 import { Requests } from './requests.js';
+import { ViewChanges } from './view-change.js';
 
 export interface ReplicaOptions {
   configuration: Configuration;
@@ -30,7 +32,7 @@ export interface ReplicaDescription {
   stableCheckpoint: SequenceNumber;
   /** Hex; null before the first checkpoint. */
   stateRoot: string | null;
-  state: 'normal' | 'recovering';
+  state: 'normal' | 'view-change' | 'recovering';
   logEntries: number;
   rejected: Record<string, number>;
   suspicions: { replica: ReplicaId; why: string }[];
@@ -46,7 +48,9 @@ export class Replica {
   private readonly requests: Requests;
   private readonly normalCase: NormalCase;
   private readonly checkpointing: Checkpointing;
+  private readonly viewChanges: ViewChanges;
   private readonly catchUp: CatchUp;
+  private readonly timer: RequestTimer;
 
   constructor(options: ReplicaOptions) {
     const { configuration, authentication, state, history } = options;
@@ -54,28 +58,42 @@ export class Replica {
       configuration,
       authentication,
       outbox: new Outbox(),
-      log: new MessageLog(lowWaterMarkAtStart(options)),
+      log: logAtStart(options),
       queue: new RequestQueue(),
       view: 0,
+      active: true,
       now: 0,
       wallClock: { seconds: 0, nanoseconds: 0 },
     };
-    this.execution = new Execution(this.core, state, (sequence) => this.checkpointing.onExecuted(sequence));
+    this.timer = new RequestTimer(this.core);
+    this.execution = new Execution(this.core, state, (sequence, attested) => {
+      this.checkpointing.onCommitted(sequence);
+      this.timer.onCommitted(attested);
+    });
     this.checkpointing = new Checkpointing(
       this.core,
       state,
       () => this.execution,
       () => this.normalCase.onWaterMarksMoved(),
     );
-    this.requests = new Requests(this.core, this.execution);
-    this.normalCase = new NormalCase(this.core, this.execution, options.batchWindow, state.clock);
-    this.catchUp = new CatchUp(this.core, this.execution, this.checkpointing, history);
+    this.requests = new Requests(this.core, this.execution, this.timer);
+    this.normalCase = new NormalCase(this.core, this.execution, options.batchWindow);
+    const { execution, checkpointing, normalCase, requests, timer } = this;
+    this.viewChanges = new ViewChanges(this.core, {
+      ...{ execution, checkpointing, normalCase, requests, timer },
+      fetch: () => this.catchUp.fetch(),
+      sendStatus: () => this.catchUp.sendStatus(),
+    });
+    this.catchUp = new CatchUp(this.core, execution, checkpointing, this.viewChanges, normalCase, history);
     this.restore(options);
   }
 
   /** A message from another replica, whose identity the link vouches for. */
   receive(message: ReplicaMessage, from: ReplicaId): void {
-    assert(from !== this.core.configuration.id && from < this.core.configuration.n, `message from replica ${from}`);
+    assert(
+      from !== this.core.configuration.id && from < this.core.configuration.n,
+      'messages come from other replicas',
+    );
     switch (message.kind) {
       case 'request':
         return this.requests.onRelayedRequest(message, from);
@@ -95,6 +113,10 @@ export class Replica {
         return this.catchUp.onFetchBatch(message, from);
       case 'batch-data':
         return this.catchUp.onBatchData(message, from);
+      case 'view-change':
+        return this.viewChanges.onViewChange(message, from);
+      case 'new-view':
+        return this.viewChanges.onNewView(message, from);
     }
   }
 
@@ -121,6 +143,10 @@ export class Replica {
   /** Does what is due by the clock; to be called a few times for every interval in it. */
   tick(now: number, wallClock: Timestamp): void {
     this.advanceClock(now, wallClock);
+    this.core.outbox.sendDeferred();
+    this.requests.tick();
+    this.timer.watch(this.execution.lastCommitted + 1);
+    this.viewChanges.tick();
     this.catchUp.tick();
   }
 
@@ -140,58 +166,91 @@ export class Replica {
     const stable = this.checkpointing.describe();
     return {
       view: core.view,
-      lastExecuted: execution.lastExecuted,
+      lastExecuted: execution.lastCommitted,
       stableCheckpoint: stable.sequence,
       stateRoot: stable.root,
-      state: !execution.readable || this.catchUp.behind ? 'recovering' : 'normal',
+      state: !core.active ? 'view-change' : !execution.readable || this.catchUp.behind ? 'recovering' : 'normal',
       logEntries: core.log.size,
       rejected: Object.fromEntries(core.outbox.rejected),
-      suspicions: [...core.outbox.suspicions].map(([replica, why]) => ({ replica, why })),
+      suspicions: [
+        ...[...core.outbox.suspicions].map(([replica, why]) => ({ replica, why })),
+        ...this.viewChanges.blames().filter(({ replica }) => !core.outbox.suspicions.has(replica)),
+      ],
     };
   }
 
   /** Takes up where the journal ends: keeps every promise in it, and executes again what the state lacks. */
   private restore({ recovered }: ReplicaOptions): void {
-    const { core } = this;
+    const { core, checkpointing, viewChanges, execution, normalCase } = this;
     for (const record of recovered) {
-      if (record.kind === 'stable') this.checkpointing.restoreCertificate(record.certificate);
-      if (record.kind === 'checkpoint') this.checkpointing.restoreVote(record.checkpoint);
+      if (record.kind === 'stable') checkpointing.restoreCertificate(record.certificate);
+      if (record.kind === 'checkpoint') checkpointing.restoreVote(record.checkpoint);
     }
     for (const record of recovered) {
-      if (record.kind === 'stable' || record.kind === 'checkpoint' || !core.log.recordable(record.sequence)) continue;
-      const entry = core.log.entry(record.sequence, 0);
-      if (record.kind === 'pre-prepared') {
-        core.view = Math.max(core.view, record.view);
-        entry.view = record.view;
-        entry.batch = record.batch;
-        entry.authentic = true;
-        entry.prePrepared = true;
-        entry.prepared = false;
-        if (core.configuration.primary(record.view) !== core.configuration.id) {
-          entry.prepares.add(core.configuration.id, record.view, record.batch.digest);
-        }
-      } else if (record.kind === 'prepared') {
-        entry.prepared = true;
-        entry.commits.add(core.configuration.id, record.view, record.digest);
-        this.execution.holdReadsUntil(record.sequence);
-      } else {
-        entry.committed = record.digest;
-        if (record.batch !== undefined) entry.decided = record.batch;
-        this.execution.holdReadsUntil(record.sequence);
-      }
-      this.normalCase.taken(record.sequence);
+      if (record.kind === 'view-change') viewChanges.restoreViewChange(record.message);
+      else if (record.kind === 'new-view') viewChanges.restoreNewView(record.message);
+      else if (record.kind !== 'stable' && record.kind !== 'checkpoint') this.restoreVote(record);
     }
-    this.execution.holdReadsUntil(this.checkpointing.certified);
-    this.execution.advance();
+    // All that its state or a checkpoint of its own covers had committed here, if without a record then what prepared
+    // last: it may be this replica's word that lets others execute it.
+    const covered = Math.max(checkpointing.lastVoted, execution.lastExecuted);
+    for (const entry of core.log.inOrder()) {
+      if (entry.sequence <= covered) entry.committed ??= entry.lastPrepared?.digest;
+    }
+    execution.holdReadsUntil(checkpointing.certified);
+    const { begun } = viewChanges;
+    if (begun !== undefined) {
+      normalCase.enterView(begun);
+      execution.holdReadsUntil(begun.start + begun.chosen.length);
+    }
+    for (const { sequence, view } of core.log.inOrder()) if (view >= 0) normalCase.taken(sequence);
+    execution.advance();
     // Nobody waits for what was said in the life before.
     core.outbox.take();
+    normalCase.resume();
+  }
+
+  /** One vote of this replica's past, which it keeps to. */
+  private restoreVote(record: Extract<JournalRecord, { sequence: SequenceNumber }>): void {
+    const { core, execution } = this;
+    const { sequence } = record;
+    if (!core.log.recordable(sequence)) return;
+    const entry = core.log.entry(sequence, 0);
+    if (record.kind === 'committed') {
+      if (record.batch !== undefined) entry.restoreContent(record.batch);
+      entry.committed = record.digest;
+      execution.holdReadsUntil(sequence);
+      return;
+    }
+    const { view, digest } = record;
+    if (record.kind === 'prepared') {
+      entry.notePrepared(view, digest);
+      execution.holdReadsUntil(sequence);
+    } else {
+      if (record.batch !== undefined) entry.restoreContent(record.batch);
+      entry.notePrePrepared(view, digest);
+    }
+    if (view === core.view && core.active) this.restoreProposal(entry, record);
+  }
+
+  /** The same in the view that this replica is still in. */
+  private restoreProposal(entry: LogEntry, { kind, view, digest }: { kind: string; view: View; digest: Digest }): void {
+    const { id, n } = this.core.configuration;
+    if (kind === 'prepared') {
+      entry.prepared = true;
+      entry.commits.add(id, view, digest);
+      return;
+    }
+    entry.propose(view, digest, entry.held(digest), true);
+    entry.prePrepared = true;
+    if (view % n !== id) entry.prepares.add(id, view, digest);
   }
 }
 
 /** The log starts at the certified checkpoint, or at the state where that is behind it. */
-function lowWaterMarkAtStart({ recovered, state }: ReplicaOptions): SequenceNumber {
+function logAtStart({ recovered, state }: ReplicaOptions): MessageLog {
   let certified = 0;
   for (const record of recovered)
     if (record.kind === 'stable') certified = Math.max(certified, record.certificate.sequence);
-  return Math.min(certified, state.lastExecuted);
+  return new MessageLog(Math.min(certified, state.lastExecuted), certified);
 }

@@ -1,12 +1,16 @@
 import { digestKey } from './digests.js';
-import { type Digest, type ReplicaId, type Reply, ReplyStatus } from './messages.js';
+import { type Digest, type ReplicaId, type Reply, ReplyStatus, type View } from './messages.js';
+
+/** In place of the view of a tentative reply. */
+const COMMITTED = -1;
 
 /** One answer, and who gave it. */
 interface Candidate {
   status: number;
   result: Uint8Array | undefined;
   digest: string | undefined;
-  voters: Set<ReplicaId>;
+  /** With the view in which each said so tentatively, or COMMITTED. */
+  voters: Map<ReplicaId, View>;
 }
 
 /** An answer that a quorum agrees on; `result` is undefined while only its digest is known. */
@@ -15,13 +19,18 @@ export interface Agreed {
   result: Uint8Array | undefined;
 }
 
-/** The replicas' answers to one call. Each replica has one, its latest; only matching ones count (trap 10). */
+/**
+ * The replicas' answers to one call. Each replica has one, its latest; only matching ones count (trap 10), and of
+ * tentative ones only those of one view. Committed ones count beside them: if a correct replica says committed the
+ * answer is final, and if none does, those who said so are at most f who might as well have said tentative.
+ */
 export class ReplyVotes {
   private readonly candidates: Candidate[] = [];
 
   constructor(private readonly resultDigest: (result: Uint8Array) => Digest) {}
 
   add(reply: Reply, from: ReplicaId): void {
+    const view = reply.tentative ? reply.view : COMMITTED;
     for (const candidate of this.candidates) candidate.voters.delete(from);
     const match = this.candidates.find((candidate) => this.matches(candidate, reply));
     if (match === undefined) {
@@ -29,10 +38,10 @@ export class ReplyVotes {
         status: reply.status,
         result: reply.result,
         digest: reply.resultDigest && digestKey(reply.resultDigest),
-        voters: new Set([from]),
+        voters: new Map([[from, view]]),
       });
     } else {
-      match.voters.add(from);
+      match.voters.set(from, view);
       match.result ??= reply.result;
     }
   }
@@ -53,7 +62,7 @@ export class ReplyVotes {
 
   agreed(quorum: number): Agreed | undefined {
     for (const candidate of this.candidates) {
-      if (candidate.voters.size < quorum) continue;
+      if (weight(candidate) < quorum) continue;
       const { status, result } = candidate;
       return { status, result };
     }
@@ -71,9 +80,24 @@ export class ReplyVotes {
 
   /** Replicas whose answer differs from the agreed one: late, or wrong. */
   dissenters(quorum: number): ReplicaId[] {
-    const others = this.candidates.filter((candidate) => candidate.voters.size < quorum);
-    return others.flatMap((candidate) => [...candidate.voters]);
+    const others = this.candidates.filter((candidate) => weight(candidate) < quorum);
+    return others.flatMap((candidate) => [...candidate.voters.keys()]);
   }
+}
+
+/** The most votes that count together. */
+function weight({ voters }: Candidate): number {
+  let committed = 0;
+  let most = 0;
+  for (const view of voters.values()) {
+    if (view === COMMITTED) committed++;
+    else {
+      let same = 0;
+      for (const other of voters.values()) if (other === view) same++;
+      most = Math.max(most, same);
+    }
+  }
+  return committed + most;
 }
 
 export const hasResult = (agreed: Agreed): boolean => agreed.status !== ReplyStatus.Ok || agreed.result !== undefined;

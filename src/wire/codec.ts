@@ -3,16 +3,24 @@
  * out has the lengths and ranges that messages.ts states, and digests are computed from the content, never believed.
  */
 
-import { DIGEST_BYTES } from '../crypto/digests.js';
 import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
 import { MAC_BYTES } from '../crypto/macs.js';
 import type { Signables } from '../crypto/signables.js';
 import { BrokenInvariant, Limits } from '../limits.js';
-import { type Batch, type Message, ReplyStatus, type Request } from '../pbft/messages.js';
+import { type Batch, type Message, type Reply, ReplyStatus, type Request } from '../pbft/messages.js';
 import { WireError } from './errors.js';
+import { detached, digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
 import { decodeRequestBody } from './request-body.js';
 import { schema, type WireBatchData, type WireRequest } from './schema.js';
+import {
+  newViewBytes,
+  readNewView,
+  readViewChange,
+  viewChangeBytes,
+  writeNewView,
+  writeViewChange,
+} from './view-changes.js';
 
 /** What decoding needs to know of the cluster. */
 export interface Decoding {
@@ -36,6 +44,8 @@ const TYPE = {
   attach: 11,
   inspect: 12,
   inspection: 13,
+  'view-change': 14,
+  'new-view': 15,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -91,6 +101,10 @@ function sizeHint(message: Message): number {
       return 64 + 20 * message.missing.length;
     case 'inspection':
       return 3 * message.json.length + 16;
+    case 'view-change':
+      return viewChangeBytes(message);
+    case 'new-view':
+      return newViewBytes(message);
     default:
       return 256;
   }
@@ -142,6 +156,12 @@ function write(message: Message, w: Writer): void {
       break;
     case 'inspection':
       schema.Inspection.encode(message, w);
+      break;
+    case 'view-change':
+      writeViewChange(message, w);
+      break;
+    case 'new-view':
+      writeNewView(message, w);
       break;
   }
 }
@@ -199,11 +219,15 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       };
     }
     case 'status': {
-      refuseMoreFields(r, 3 + Limits.logSize);
+      refuseMoreFields(r, 6 + Limits.logSize);
       const m = schema.Status.decode(r);
+      if (m.viewChanges >= 2 ** decoding.n) throw new WireError('out-of-range', `view-changes ${m.viewChanges}`);
       return {
         kind,
         view: integer(m.view),
+        active: m.active,
+        dissatisfied: m.dissatisfied,
+        viewChanges: m.viewChanges,
         lastStable: integer(m.lastStable),
         lastExecuted: integer(m.lastExecuted),
         missing: m.missing.map(({ sequence, batch, prepared }) => ({ sequence: integer(sequence), batch, prepared })),
@@ -226,6 +250,10 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       return { kind };
     case 'inspection':
       return { kind, json: schema.Inspection.decode(r).json };
+    case 'view-change':
+      return readViewChange(r, decoding.n);
+    case 'new-view':
+      return readNewView(r, decoding.n);
   }
 }
 
@@ -264,11 +292,12 @@ function readBatch(m: WireBatchData, decoding: Decoding): Batch {
   return { time, requests, digest: decoding.signables.batch(time, requestDigests) };
 }
 
-function readReply(r: Reader): Message {
+function readReply(r: Reader): Reply {
   const m = schema.Reply.decode(r);
-  const reply = {
-    kind: 'reply' as const,
+  const reply: Reply = {
+    kind: 'reply',
     view: integer(m.view),
+    tentative: m.tentative,
     instance: integer(m.instance),
     slot: m.slot,
     sequence: integer(m.sequence),
@@ -279,37 +308,10 @@ function readReply(r: Reader): Message {
   if (m.result != null) {
     if (m.result.length > Limits.operationBytes)
       throw new WireError('oversized', `a result of ${m.result.length} bytes`);
-    return { ...reply, result: detached(m.result) };
-  }
-  return m.resultDigest != null ? { ...reply, resultDigest: digest(m.resultDigest) } : reply;
-}
-
-/** A peer can put four million empty elements into one frame: they are counted before objects are made of them. */
-function refuseMoreFields(r: Reader, most: number): void {
-  const start = r.pos;
-  for (let fields = 1; r.pos < r.len; fields++) {
-    if (fields > most) throw new WireError('too-many', `more than ${most} fields`);
-    const tag = r.uint32();
-    r.skipType(tag & 7);
-  }
-  r.pos = start;
-}
-
-function integer(value: number): number {
-  if (!Number.isSafeInteger(value)) throw new WireError('out-of-range', 'an integer of 2^53 or more');
-  return value;
-}
-
-const digest = (bytes: Uint8Array): Uint8Array => field(bytes, DIGEST_BYTES);
-
-function field(bytes: Uint8Array, length: number): Uint8Array {
-  if (bytes.length !== length) throw new WireError('wrong-length', `${bytes.length} bytes instead of ${length}`);
-  return detached(bytes);
+    reply.result = detached(m.result);
+  } else if (m.resultDigest != null) reply.resultDigest = digest(m.resultDigest);
+  return reply;
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-
-function detached(bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
-}

@@ -12,6 +12,8 @@ export type WireErrorCode =
   | 'too-many'
   /** More bytes than a limit allows. */
   | 'oversized'
+  /** Elements in another order than their message has them in, or one of them twice. */
+  | 'out-of-order'
   /** Two calls of one request in one slot. */
   | 'duplicate-slot';
 

@@ -34,12 +34,14 @@ export interface WireBatchName {
   digest: Uint8Array;
 }
 
+/** A vote, and an element of P or Q. */
 export interface WireVote extends WireBatchName {
   view: number;
 }
 
 export interface WireReply {
   view: number;
+  tentative: boolean;
   instance: number;
   slot: number;
   sequence: number;
@@ -57,9 +59,33 @@ export interface WireCheckpoint {
 
 export interface WireStatus {
   view: number;
+  active: boolean;
+  dissatisfied: boolean;
+  viewChanges: number;
   lastStable: number;
   lastExecuted: number;
   missing: { sequence: number; batch: boolean; prepared: boolean }[];
+}
+
+export interface WireCertificate {
+  sequence: number;
+  stateDigest: Uint8Array;
+  signatures: { replica: number; signature: Uint8Array }[];
+}
+
+export interface WireViewChange {
+  view: number;
+  replica: number;
+  certificate: Uint8Array;
+  prepared: WireVote[];
+  prePrepared: WireVote[];
+  signature: Uint8Array;
+}
+
+export interface WireNewView {
+  view: number;
+  viewChanges: Uint8Array[];
+  signature: Uint8Array;
 }
 
 export interface Schema {
@@ -71,6 +97,9 @@ export interface Schema {
   Status: MessageCodec<WireStatus>;
   BatchName: MessageCodec<WireBatchName>;
   BatchData: MessageCodec<WireBatchData>;
+  CheckpointCertificate: MessageCodec<WireCertificate>;
+  ViewChange: MessageCodec<WireViewChange>;
+  NewView: MessageCodec<WireNewView>;
   Attach: MessageCodec<{ instance: number }>;
   Inspect: MessageCodec<object>;
   Inspection: MessageCodec<{ json: string }>;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../src/limits.js';
 import { Configuration } from '../../src/pbft/configuration.js';
-import type { Batch, ReplicaMessage, Request } from '../../src/pbft/messages.js';
+import type { Batch, ReplicaMessage, Request, ViewChange } from '../../src/pbft/messages.js';
 import { Replica } from '../../src/pbft/replica.js';
 import { FakeAuthentication, seal } from '../simulation/fake-authentication.js';
 import { MemoryState } from '../simulation/memory-state.js';
@@ -41,6 +41,22 @@ const batch: fc.Arbitrary<Batch> = fc
   })
   .map(({ time, requests }) => ({ time, requests, digest: authentication.batchDigest(time, requests) }));
 
+const ordered = fc.record({ sequence: fc.oneof(fc.nat(6), sequence), digest, view: fc.oneof(fc.nat(2), view) });
+const viewChange: fc.Arbitrary<ViewChange> = fc
+  .record({
+    view,
+    replica: fc.nat(3),
+    prepared: fc.array(ordered, { maxLength: 3 }),
+    prePrepared: fc.array(ordered, { maxLength: 3 }),
+    signed: fc.boolean(),
+  })
+  .map(({ signed, ...said }) => {
+    const unsigned = { kind: 'view-change' as const, certificate: undefined, ...said };
+    // Every replica of the fuzzer has the keys of its own, and no other.
+    const own = new FakeAuthentication(said.replica);
+    return { ...unsigned, signature: signed ? own.signViewChange(unsigned) : new Uint8Array(64) };
+  });
+
 const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   request,
   fc.record({ kind: fc.constant('pre-prepare' as const), view, sequence, batch }),
@@ -56,6 +72,9 @@ const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   fc.record({
     kind: fc.constant('status' as const),
     view,
+    active: fc.boolean(),
+    dissatisfied: fc.boolean(),
+    viewChanges: fc.nat(15),
     lastStable: sequence,
     lastExecuted: sequence,
     missing: fc.array(fc.record({ sequence, batch: fc.boolean(), prepared: fc.boolean() }), { maxLength: 4 }),
@@ -63,6 +82,13 @@ const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   fc.record({ kind: fc.constant('committed' as const), sequence, digest }),
   fc.record({ kind: fc.constant('fetch-batch' as const), sequence, digest }),
   fc.record({ kind: fc.constant('batch-data' as const), sequence, batch }),
+  viewChange,
+  fc
+    .record({ view, viewChanges: fc.array(viewChange, { maxLength: 4 }), signed: fc.boolean() })
+    .map(({ view, viewChanges, signed }) => {
+      const signature = signed ? authentication.signNewView(view, viewChanges) : new Uint8Array(64);
+      return { kind: 'new-view' as const, view, viewChanges, signature };
+    }),
 );
 
 const newReplica = (state: MemoryState): Replica =>

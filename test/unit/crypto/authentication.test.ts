@@ -3,7 +3,14 @@ import type { Cluster } from '../../../src/cluster/types.js';
 import { ClientAuthentication, ReplicaAuthentication } from '../../../src/crypto/authentication.js';
 import { SigningKey } from '../../../src/crypto/ed25519.js';
 import { MacKey } from '../../../src/crypto/macs.js';
-import { CallKind, READ_ONLY_SLOT, type Request, type SessionId } from '../../../src/pbft/messages.js';
+import {
+  CallKind,
+  type NewView,
+  READ_ONLY_SLOT,
+  type Request,
+  type SessionId,
+  type ViewChange,
+} from '../../../src/pbft/messages.js';
 import { encodeRequestBody } from '../../../src/wire/request-body.js';
 
 const seed = (byte: number): Buffer => Buffer.alloc(32, byte);
@@ -111,5 +118,54 @@ describe('checkpoints', () => {
     expect(replica(0).verifyCheckpoint(128, d2, 2, signature)).toBe(false);
     expect(replica(0).verifyCheckpoint(128, d1, 9, signature)).toBe(false);
     expect(replica(0).verifyCheckpoint(128, d1, 2, new Uint8Array(0))).toBe(false);
+  });
+});
+
+describe('view-changes and new-views', () => {
+  const unsigned = (id: number, view = 4): Omit<ViewChange, 'signature'> => ({
+    kind: 'view-change',
+    view,
+    replica: id,
+    certificate: { sequence: 128, stateDigest: seed(1), signatures: [{ replica: 0, signature: seed(2) }] },
+    prepared: [{ sequence: 129, digest: seed(3), view: 1 }],
+    prePrepared: [{ sequence: 130, digest: seed(4), view: 2 }],
+  });
+  const viewChange = (id: number): ViewChange => ({
+    ...unsigned(id),
+    signature: replica(id).signViewChange(unsigned(id)),
+  });
+
+  it('are verified by all, for their sender and content only', () => {
+    const message = viewChange(2);
+    expect(replica(0).verifyViewChange(message)).toBe(true);
+    expect(replica(0).verifyViewChange({ ...message, view: 5 })).toBe(false);
+    expect(replica(0).verifyViewChange({ ...message, prepared: [] })).toBe(false);
+    expect(replica(0).verifyViewChange({ ...message, replica: 1 })).toBe(false);
+    expect(replica(0).verifyViewChange({ ...message, replica: 9 })).toBe(false);
+    expect(replica(0).verifyViewChange({ ...message, signature: viewChange(1).signature })).toBe(false);
+    // Its proof proves itself, and who relays it may hold another.
+    const certificate = { ...message.certificate!, signatures: [] };
+    expect(replica(0).verifyViewChange({ ...message, certificate })).toBe(true);
+  });
+
+  it('are signed by their sender alone', () => {
+    expect(() => replica(1).signViewChange(unsigned(2))).toThrow(/its own/);
+  });
+
+  it('begin a view for its primary, its number and those view-changes only', () => {
+    const viewChanges = [viewChange(0), viewChange(1), viewChange(3)];
+    const signature = replica(1).signNewView(4, viewChanges);
+    const message: NewView = { kind: 'new-view', view: 4, viewChanges, signature };
+    expect(replica(3).verifyNewView(message, 1)).toBe(true);
+    expect(replica(3).verifyNewView(message, 2)).toBe(false);
+    expect(replica(3).verifyNewView(message, 9)).toBe(false);
+    expect(replica(3).verifyNewView({ ...message, view: 5 }, 1)).toBe(false);
+    expect(replica(3).verifyNewView({ ...message, viewChanges: viewChanges.slice(1) }, 1)).toBe(false);
+    const other = { ...viewChanges[2], prePrepared: [] };
+    expect(replica(3).verifyNewView({ ...message, viewChanges: viewChanges.with(2, other) }, 1)).toBe(false);
+    // A view-change's own signature is looked at by itself.
+    expect(
+      replica(3).verifyNewView({ ...message, viewChanges: viewChanges.with(2, { ...viewChanges[2], signature }) }, 1),
+    ).toBe(true);
   });
 });

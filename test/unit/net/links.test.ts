@@ -18,6 +18,7 @@ afterEach(closeAll);
 const prepare = (sequence: number): Message => ({ kind: 'prepare', view: 0, sequence, digest: Buffer.alloc(32, 1) });
 const reply = (sequence: number, result = Buffer.alloc(0)): Message => ({
   kind: 'reply',
+  tentative: false,
   view: 0,
   instance: 1,
   slot: 0,

@@ -51,7 +51,7 @@ class Bench {
     const { instance } = request.session;
     for (const replica of replicas) {
       this.client.receive(
-        { kind: 'reply', view: 0, instance, slot, sequence, status: ReplyStatus.Ok, ...answer },
+        { kind: 'reply', view: 0, tentative: false, instance, slot, sequence, status: ReplyStatus.Ok, ...answer },
         replica,
       );
     }
@@ -221,7 +221,10 @@ describe('client', () => {
       return to;
     };
     const say = (view: number, replica: number) =>
-      bench.client.receive({ kind: 'reply', view, instance: 1, slot: 0, sequence: 0, status: 0 }, replica);
+      bench.client.receive(
+        { kind: 'reply', view, tentative: false, instance: 1, slot: 0, sequence: 0, status: 0 },
+        replica,
+      );
     say(5, 3);
     expect(primaryOfNextCall()).toBe(0);
     say(2, 1);

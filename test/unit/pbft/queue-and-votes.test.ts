@@ -28,9 +28,9 @@ function request(client: number, bytes = 10): Request {
 describe('request queue', () => {
   it('takes from clients in turn, however much one of them asks', () => {
     const queue = new RequestQueue();
-    for (let i = 0; i < 400; i++) queue.add(request(1));
-    queue.add(request(2));
-    queue.add(request(3));
+    for (let i = 0; i < 400; i++) queue.add(request(1), true);
+    queue.add(request(2), true);
+    queue.add(request(3), true);
     const clients = queue.takeBatch().map(({ session }) => session.client);
     expect(clients.slice(0, 4)).toEqual([1, 2, 3, 1]);
     expect(clients).toHaveLength(Limits.batchRequests);
@@ -39,27 +39,52 @@ describe('request queue', () => {
   it('queues a request once until it is executed', () => {
     const queue = new RequestQueue();
     const once = request(1);
-    expect(queue.add(once)).toBe('queued');
-    expect(queue.add(once)).toBe('duplicate');
+    expect(queue.add(once, true)).toBe('queued');
+    expect(queue.add(once, true)).toBe('duplicate');
     expect(queue.takeBatch()).toEqual([once]);
-    expect(queue.add(once)).toBe('duplicate');
-    queue.executed(once);
-    expect(queue.add(once)).toBe('queued');
+    expect(queue.add(once, true)).toBe('duplicate');
+    queue.remove(once);
+    expect(queue.add(once, true)).toBe('queued');
   });
 
   it('is bounded for each client, in requests and in bytes', () => {
     const queue = new RequestQueue();
-    for (let i = 0; i < Limits.pendingRequestsPerClient; i++) queue.add(request(1));
-    expect(queue.add(request(1))).toBe('full');
-    expect(queue.add(request(2, Limits.pendingBytesPerClient))).toBe('queued');
-    expect(queue.add(request(2))).toBe('full');
+    for (let i = 0; i < Limits.pendingRequestsPerClient; i++) queue.add(request(1), true);
+    expect(queue.add(request(1), true)).toBe('full');
+    expect(queue.add(request(2, Limits.pendingBytesPerClient), true)).toBe('queued');
+    expect(queue.add(request(2), true)).toBe('full');
+  });
+
+  it('gives every client a turn to be the oldest that waits', () => {
+    const queue = new RequestQueue();
+    const requests = [1, 5, 9].map((client) => request(client));
+    for (const each of requests) queue.add(each, false);
+    expect([-1, 1, 5, 9].map((client) => queue.clientAfter(client))).toEqual([1, 5, 9, 1]);
+    expect(queue.oldest(5)?.request).toBe(requests[1]);
+    queue.remove(requests[1]);
+    expect(queue.clientAfter(1)).toBe(9);
+    expect(queue.oldest(5)).toBe(undefined);
+  });
+
+  it('proposes again in the next view what was proposed and not executed, but for what that view began with', () => {
+    const queue = new RequestQueue();
+    const requests = [request(1), request(1), request(1)];
+    for (const each of requests) queue.add(each, true);
+    queue.takeBatch();
+    queue.remove(requests[0]);
+    expect(queue.empty).toBe(true);
+    queue.viewEnded();
+    queue.reproposed(requests[2]);
+    expect(queue.empty).toBe(false);
+    expect(queue.takeBatch()).toEqual([requests[1]]);
+    expect(queue.empty).toBe(true);
   });
 
   it('closes a batch at its limit of bytes, and gives a request over it a batch of its own', () => {
     const queue = new RequestQueue();
-    queue.add(request(1, Limits.batchBytes - 5));
-    queue.add(request(1, 10));
-    queue.add(request(1, Limits.batchBytes + 1));
+    queue.add(request(1, Limits.batchBytes - 5), true);
+    queue.add(request(1, 10), true);
+    queue.add(request(1, Limits.batchBytes + 1), true);
     expect([queue.takeBatch().length, queue.takeBatch().length, queue.takeBatch().length]).toEqual([1, 1, 1]);
     expect(queue.empty).toBe(true);
   });
@@ -95,6 +120,7 @@ describe('reply votes', () => {
   const two = Uint8Array.of(2);
   const reply = (answer: object) => ({
     kind: 'reply' as const,
+    tentative: false,
     view: 0,
     instance: 1,
     slot: 0,

@@ -41,16 +41,19 @@ class Alone {
     return { time: NOW, requests, digest: this.authentication.batchDigest(NOW, requests) };
   }
 
-  /** What it sends, and says to clients, after hearing that. */
+  /** What it sends, and says to clients, after hearing that, and at the end of the tick. */
   hear(message: ReplicaMessage, from: number): string[] {
     this.replica.receive(message, from);
     const { send, replies } = this.replica.takeReady();
-    return [...send.map(({ message: sent }) => sent.kind), ...replies.map(() => 'reply')];
+    this.replica.tick(1, NOW);
+    send.push(...this.replica.takeReady().send);
+    const said = replies.map(({ reply }) => (reply.tentative ? 'tentative reply' : 'reply'));
+    return [...send.map(({ message: sent }) => sent.kind), ...said];
   }
 }
 
 describe.each([1, 2, 3])('quorums with f = %i', (f) => {
-  it('a backup is prepared by 2f matching prepares with its own, and commits by 2f+1 with its own', () => {
+  it('a backup is prepared by 2f matching prepares with its own, answers tentatively, and commits by 2f+1 with its own', () => {
     const alone = new Alone(f, 1);
     const batch = alone.batch();
     const { digest } = batch;
@@ -61,14 +64,14 @@ describe.each([1, 2, 3])('quorums with f = %i', (f) => {
     if (f > 1) expect(alone.hear(prepare, 2)).toEqual([]);
     expect(alone.hear(prepare, 0)).toEqual([]);
     expect(alone.hear({ ...prepare, digest: new Uint8Array(32) }, 3 * f)).toEqual([]);
-    expect(alone.hear(prepare, 2 * f)).toEqual(['commit']);
+    expect(alone.hear(prepare, 2 * f)).toEqual(['commit', 'tentative reply']);
 
     const commit: ReplicaMessage = { kind: 'commit', view: 0, sequence: 1, digest };
     for (let i = 0; i < 2 * f - 1; i++) expect(alone.hear(commit, i === 0 ? 0 : i + 1)).toEqual([]);
     expect(alone.hear({ ...commit, digest: new Uint8Array(32) }, 3 * f)).toEqual([]);
-    expect(alone.state.lastExecuted).toBe(0);
-    expect(alone.hear(commit, 2 * f)).toEqual(['reply']);
-    expect(alone.state.lastExecuted).toBe(1);
+    expect(alone.replica.describe().lastExecuted).toBe(0);
+    expect(alone.hear(commit, 2 * f)).toEqual([]);
+    expect(alone.replica.describe().lastExecuted).toBe(1);
   });
 
   it('commits do not commit what is not prepared', () => {
@@ -103,23 +106,23 @@ describe('after a restart', () => {
     const batch = new Alone(1, 1).batch();
     const second: Batch = { ...batch, requests: [], digest: new FakeAuthentication(1).batchDigest(NOW, []) };
     const alone = new Alone(1, 1, [
-      { kind: 'pre-prepared', view: 0, sequence: 1, batch },
+      { kind: 'pre-prepared', view: 0, sequence: 1, digest: batch.digest, batch },
       { kind: 'prepared', view: 0, sequence: 1, digest: batch.digest },
       { kind: 'committed', sequence: 1, digest: batch.digest },
-      { kind: 'pre-prepared', view: 0, sequence: 2, batch: second },
+      { kind: 'pre-prepared', view: 0, sequence: 2, digest: second.digest, batch: second },
       { kind: 'prepared', view: 0, sequence: 2, digest: second.digest },
     ]);
-    expect(alone.state.lastExecuted).toBe(1);
+    expect(alone.replica.describe().lastExecuted).toBe(1);
     expect(read(alone)).toBe(0);
     expect(alone.replica.describe().state).toBe('recovering');
     for (const from of [2, 3]) alone.hear({ kind: 'committed', sequence: 2, digest: second.digest }, from);
-    expect(alone.state.lastExecuted).toBe(2);
+    expect(alone.replica.describe().lastExecuted).toBe(2);
     expect(read(alone)).toBe(1);
   });
 
   it('a sequence number on record is not given to another batch', () => {
     const batch = new Alone(1, 0).batch();
-    const alone = new Alone(1, 0, [{ kind: 'pre-prepared', view: 0, sequence: 1, batch }]);
+    const alone = new Alone(1, 0, [{ kind: 'pre-prepared', view: 0, sequence: 1, digest: batch.digest, batch }]);
     const calls = [{ kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 2, operation: openSessionOperation(1) }];
     const session = { client: 1, instance: 2 };
     alone.replica.receiveFromClient(seal({ session, readOnly: false, replier: 0, calls }, 4), 1);

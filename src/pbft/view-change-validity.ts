@@ -1,0 +1,65 @@
+import { Limits } from '../limits.js';
+import type { Configuration } from './configuration.js';
+import { sameDigest } from './digests.js';
+import type { CheckpointCertificate, NewView, OrderedBatch, ViewChange } from './messages.js';
+import type { Authentication } from './ports.js';
+import { checkpointOf, type Selection, select } from './selection.js';
+
+/** Whether 2f+1 distinct replicas signed that checkpoint. */
+export function isCertificate(
+  { sequence, stateDigest, signatures }: CheckpointCertificate,
+  { n, quorum }: Configuration,
+  authentication: Authentication,
+): boolean {
+  if (sequence <= 0 || sequence % Limits.checkpointInterval !== 0) return false;
+  const signers = new Set(signatures.map(({ replica }) => replica));
+  if (signers.size !== signatures.length || signers.size < quorum || signers.size > n) return false;
+  return signatures.every(({ replica, signature }) =>
+    authentication.verifyCheckpoint(sequence, stateDigest, replica, signature),
+  );
+}
+
+/** Whether the view-change is one that its sender can have meant: signed, and within its own water marks and view. */
+export function isViewChange(
+  message: ViewChange,
+  configuration: Configuration,
+  authentication: Authentication,
+): boolean {
+  const { view, replica, certificate, prepared, prePrepared } = message;
+  if (view < 1 || replica >= configuration.n) return false;
+  const low = checkpointOf(message);
+  const inBounds = (each: OrderedBatch): boolean =>
+    each.sequence > low && each.sequence <= low + Limits.logSize && each.view < view;
+  if (!prepared.every(inBounds) || !prePrepared.every(inBounds)) return false;
+  if (prepared.some((each, i) => i > 0 && each.sequence <= prepared[i - 1].sequence)) return false;
+  for (let i = 1; i < prePrepared.length; i++) {
+    const [before, each] = [prePrepared[i - 1], prePrepared[i]];
+    if (each.sequence < before.sequence) return false;
+    if (each.sequence === before.sequence && sameDigest(each.digest, before.digest)) return false;
+    if (i >= Limits.prePreparedPerNumber && each.sequence === prePrepared[i - Limits.prePreparedPerNumber].sequence)
+      return false;
+  }
+  if (!authentication.verifyViewChange(message)) return false;
+  return certificate === undefined || isCertificate(certificate, configuration, authentication);
+}
+
+/**
+ * What the new-view begins with; undefined if it is none: not signed by its primary, or not from 2f+1 valid
+ * view-changes for its view that decide everything.
+ * @param known whether exactly this view-change was found valid before
+ */
+export function selectionOf(
+  message: NewView,
+  configuration: Configuration,
+  authentication: Authentication,
+  known: (message: ViewChange) => boolean,
+): Selection | undefined {
+  const { view, viewChanges } = message;
+  if (view < 1 || viewChanges.length < configuration.quorum) return undefined;
+  if (viewChanges.some((each, i) => each.view !== view || (i > 0 && each.replica <= viewChanges[i - 1].replica))) {
+    return undefined;
+  }
+  if (!authentication.verifyNewView(message, configuration.primary(view))) return undefined;
+  if (!viewChanges.every((each) => known(each) || isViewChange(each, configuration, authentication))) return undefined;
+  return select(viewChanges, configuration);
+}
