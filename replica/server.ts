@@ -69,11 +69,12 @@ export class ReplicaServer implements LinkHandler {
       directory: files.journal,
       owner: { clusterId: cluster.id, replica: identity.id },
       decoding,
+      synced: cluster.durability === 'synced',
     });
     if (this.journal.droppedBytes > 0) {
       log.warn({ bytes: this.journal.droppedBytes }, 'dropped a record that a crash had cut short');
     }
-    const recovered = this.journal.recover(this.state.lastExecuted);
+    const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
     this.replica = new Replica({
       configuration: new Configuration(cluster.f, identity.id),
       authentication,
@@ -197,11 +198,7 @@ export class ReplicaServer implements LinkHandler {
       if (outgoing.durable) durable.push(outgoing);
       else this.reply(outgoing.to, outgoing.reply);
     }
-    for (const { to, message } of messages) {
-      const encoded = encodeMessage(message);
-      if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(encoded);
-      else this.endpoint.replicas[to]?.send(encoded);
-    }
+    for (const outgoing of messages) this.send(outgoing);
     if (durable.length === 0) return;
     const answer = (): void => {
       for (const { to, reply } of durable) this.reply(to, reply);
@@ -209,7 +206,13 @@ export class ReplicaServer implements LinkHandler {
     this.journal.sync().then(() => this.guard(answer), this.stopBecause);
   }
 
-  /** Overridden by the faulty replicas that tests build. */
+  /** This and `reply` are overridden by the faulty replicas that tests build. */
+  protected send({ to, message }: Outgoing): void {
+    const encoded = encodeMessage(message);
+    if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(encoded);
+    else this.endpoint.replicas[to]?.send(encoded);
+  }
+
   protected reply(to: SessionId, reply: Reply): void {
     this.sessions.get(sessionKey(to))?.send(encodeMessage(reply));
   }
@@ -220,8 +223,7 @@ export class ReplicaServer implements LinkHandler {
       this.notes = [];
     }
     this.state.commit();
-    const { stableCheckpoint, lastExecuted } = this.replica.describe();
-    this.journal.prune(Math.min(stableCheckpoint, lastExecuted));
+    this.journal.prune(Math.min(this.replica.describe().stableCheckpoint, this.state.statistics.committed));
   }
 
   /** Our own mistakes and failures of this machine end here: the replica stops rather than guess. */

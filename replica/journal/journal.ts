@@ -6,11 +6,14 @@ import { digestKey } from '../../src/pbft/digests.js';
 import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Decoding } from '../../src/wire/codec.js';
+import { BatchIndex, type Location } from './batch-index.js';
+import { CarriedRecords } from './carried.js';
 import { JournalError } from './errors.js';
 import {
   decodeHead,
   decodeRecord,
   HEAD_BYTES,
+  isTimeless,
   type RecordHead,
   RecordKind,
   recordBody,
@@ -21,6 +24,7 @@ import {
   createSegment,
   FRAME_BYTES,
   HEADER_BYTES,
+  type Segment,
   type SegmentOwner,
   scanSegment,
   segmentName,
@@ -32,29 +36,6 @@ const SEGMENT_BYTES = 32 * 1024 * 1024;
 const GATHER_BYTES = 64 * 1024;
 const PREFIX_BYTES = FRAME_BYTES + HEAD_BYTES;
 
-interface Segment {
-  number: number;
-  path: string;
-  fd: number;
-  bytes: number;
-  /** Highest sequence number that a record in it votes on. */
-  maxSequence: SequenceNumber;
-}
-
-interface Location {
-  segment: Segment;
-  offset: number;
-  length: number;
-  /** As a string, one character a byte: a small buffer would keep alive the pool it was cut from, for as long as the index. */
-  digest: string;
-}
-
-/** What is known of one sequence number: where its batches are, and which of them committed. */
-interface Indexed {
-  batches: Location[];
-  committed: string | undefined;
-}
-
 export interface JournalOptions {
   directory: string;
   owner: SegmentOwner;
@@ -63,6 +44,8 @@ export interface JournalOptions {
   segmentBytes?: number;
   /** Bytes of committed batches kept for replicas that lag. */
   historyBytes?: number;
+  /** Records are on stable storage before what they allow is said, so that a power loss is survived (DESIGN 3.11). */
+  synced?: boolean;
 }
 
 /** Makes the empty journal of a new replica; refuses to touch one that exists. */
@@ -81,17 +64,17 @@ export function createJournal({ directory, owner }: Pick<JournalOptions, 'direct
  */
 export class Journal implements History {
   private readonly segments: Segment[] = [];
-  private readonly index = new Map<SequenceNumber, Indexed>();
+  private readonly index = new BatchIndex();
+  private readonly carried = new CarriedRecords();
   private checksum = 0;
-  /** The records that every segment must start with, being wanted however old they are. */
-  private certificate: JournalRecord | undefined;
-  private checkpoints: Extract<JournalRecord, { kind: 'checkpoint' }>[] = [];
   private readonly scratch = Buffer.allocUnsafe(GATHER_BYTES);
   /** Segments written to since the last flush. */
   private readonly unsynced = new Set<Segment>();
   private syncing: Promise<void> | undefined;
   private nextSync: Promise<void> | undefined;
-  private readonly atStart: Location[] = [];
+  private readonly atStart: { kind: number; sequence: SequenceNumber; location: Location }[] = [];
+  /** The last stable checkpoint found at opening; 0 if none. What is above it is still P and Q, though it be executed. */
+  lastStable: SequenceNumber = 0;
   /** Bytes of a record cut short by a crash that were dropped at opening. */
   droppedBytes = 0;
 
@@ -134,7 +117,8 @@ export class Journal implements History {
       const head = decodeHead(payload);
       const location = { segment, offset, length: payload.length, digest: digestKey(head.digest) };
       this.note(head.kind, head.sequence, location);
-      this.atStart.push(location);
+      if (head.kind === RecordKind.Stable) this.lastStable = Math.max(this.lastStable, head.sequence);
+      this.atStart.push({ kind: head.kind, sequence: head.sequence, location });
     }
   }
 
@@ -149,64 +133,59 @@ export class Journal implements History {
     syncDirectory(directory);
   }
 
-  /** Keeps the index up to date with a record that is in the journal. */
+  /** Keeps account of a record that is in the journal. */
   private note(kind: number, sequence: SequenceNumber, location: Location): void {
     // These are carried from segment to segment: they keep none.
-    if (kind === RecordKind.Checkpoint || kind === RecordKind.Stable) return;
-    const { segment, digest } = location;
+    if (isTimeless(kind)) return;
+    const { segment } = location;
     segment.maxSequence = Math.max(segment.maxSequence, sequence);
-    if (kind === RecordKind.Prepared) return;
-    let indexed = this.index.get(sequence);
-    if (indexed === undefined) {
-      indexed = { batches: [], committed: undefined };
-      this.index.set(sequence, indexed);
-    }
-    if (kind === RecordKind.PrePrepared || kind === RecordKind.CommittedBatch) indexed.batches.push(location);
-    if (kind === RecordKind.Committed || kind === RecordKind.CommittedBatch) indexed.committed = digest;
+    this.index.note(kind, sequence, location);
   }
 
   /**
-   * The records found at opening that still matter: those above `after`, the last certificate, and checkpoints beyond
-   * it. May be called once.
+   * The records found at opening that still matter, in the order they were written: those of sequence numbers above
+   * `after`, and of each segment the certificates, checkpoints, view-changes and new-views, so that the last ones are
+   * always among them. May be called once, and must be before anything is appended.
    */
   recover(after: SequenceNumber): JournalRecord[] {
     const records: JournalRecord[] = [];
-    for (const location of this.atStart.splice(0)) {
-      const payload = this.read(location);
-      const { kind, sequence } = decodeHead(payload);
-      if (kind !== RecordKind.Stable && kind !== RecordKind.Checkpoint && sequence <= after) continue;
-      const record = decodeRecord(payload, this.options.decoding);
+    for (const { kind, sequence, location } of this.atStart.splice(0)) {
+      if (!isTimeless(kind) && sequence <= after) continue;
+      const record = decodeRecord(this.read(location), this.options.decoding);
       records.push(record);
-      this.remember(record);
+      this.carried.remember(record, location.segment.number);
     }
+    // The last rotation may have been cut short by a crash.
+    this.carryOver();
     return records;
-  }
-
-  private remember(record: JournalRecord): void {
-    if (record.kind === 'checkpoint') this.checkpoints.push(record);
-    if (record.kind !== 'stable') return;
-    this.certificate = record;
-    this.checkpoints = this.checkpoints.filter(({ checkpoint }) => checkpoint.sequence >= record.certificate.sequence);
   }
 
   /** Hands the records to the operating system, in order. Throws if it does not take them all. */
   append(records: readonly JournalRecord[]): void {
     if (records.length === 0) return;
     if (this.current.bytes >= (this.options.segmentBytes ?? SEGMENT_BYTES)) this.rotate();
-    for (const record of records) this.remember(record);
     this.write(records);
   }
 
   private rotate(): void {
+    // A power loss must find no segment cut short but the last.
+    if (this.options.synced) this.flushNow();
     this.addSegment(this.current.number + 1);
-    const carried: JournalRecord[] = [...this.checkpoints];
-    if (this.certificate !== undefined) carried.unshift(this.certificate);
-    this.write(carried);
+    this.carryOver();
+  }
+
+  private carryOver(): void {
+    const lacking = this.carried.lacking(this.current.number);
+    if (lacking.length === 0) return;
+    this.write(lacking);
+    // From now on `prune` may take the older copies away.
+    if (this.options.synced) this.flushNow();
   }
 
   private write(records: readonly JournalRecord[]): void {
     let gathered = 0;
     for (const record of records) {
+      this.carried.remember(record, this.current.number);
       const head = recordHead(record);
       const body = recordBody(record);
       if (gathered + PREFIX_BYTES + body.length > GATHER_BYTES) {
@@ -279,20 +258,22 @@ export class Journal implements History {
     for (const segment of segments) await fdatasync(segment.fd);
   }
 
+  private flushNow(): void {
+    for (const segment of this.unsynced) fs.fdatasyncSync(segment.fd);
+    this.unsynced.clear();
+  }
+
   digest(sequence: SequenceNumber): Digest | undefined {
-    const committed = this.index.get(sequence)?.committed;
+    const committed = this.index.committed(sequence);
     return committed === undefined ? undefined : Buffer.from(committed, 'latin1');
   }
 
   batch(sequence: SequenceNumber): Batch | undefined {
-    const indexed = this.index.get(sequence);
-    const committed = indexed?.committed;
-    if (committed === undefined) return undefined;
-    const location = indexed!.batches.find(({ digest }) => digest === committed);
+    const location = this.index.locate(sequence);
     if (location === undefined) return undefined;
     const record = decodeRecord(this.read(location), this.options.decoding);
     assert(record.kind === 'pre-prepared' || record.kind === 'committed', 'the index leads to a batch');
-    assert(record.batch && digestKey(record.batch.digest) === committed, 'a batch reads back as it was written');
+    assert(record.batch && digestKey(record.batch.digest) === location.digest, 'a batch reads back as it was written');
     return record.batch;
   }
 
@@ -303,7 +284,10 @@ export class Journal implements History {
     return payload;
   }
 
-  /** Lets go of the oldest segments that hold nothing above `needed`, as far as they are beyond the history kept. */
+  /**
+   * Lets go of the oldest segments that hold nothing above `needed`, as far as they are beyond the history kept. A batch
+   * that later records only name goes no sooner than they may: it is in a segment whose maxSequence is its number at least.
+   */
   prune(needed: SequenceNumber): void {
     const kept = this.options.historyBytes ?? Limits.historyBytes;
     let total = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
@@ -312,10 +296,7 @@ export class Journal implements History {
       const oldest = this.segments.shift()!;
       total -= oldest.bytes;
       this.unsynced.delete(oldest);
-      for (const [sequence, indexed] of this.index) {
-        indexed.batches = indexed.batches.filter(({ segment }) => segment !== oldest);
-        if (indexed.batches.length === 0 && sequence <= oldest.maxSequence) this.index.delete(sequence);
-      }
+      this.index.forget(oldest);
       fs.unlinkSync(oldest.path);
       void this.closeAfterSync(oldest.fd);
     }

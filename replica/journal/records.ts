@@ -3,10 +3,12 @@
  *
  *     kind (u8) ‖ sequence (u64) ‖ digest (32) ‖ body
  *
- * so that a record can be indexed without decoding its body.
+ * so that a record can be indexed without decoding its body. Of a view-change and a new-view, which speak of many
+ * sequence numbers, they are zero.
  */
 import { ByteReader, ByteWriter } from '../../src/bytes.js';
 import { assert } from '../../src/limits.js';
+import { sameDigest } from '../../src/pbft/digests.js';
 import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
 import { type Decoding, decodeMessage, encodeMessage } from '../../src/wire/codec.js';
@@ -18,7 +20,18 @@ export const RecordKind = {
   CommittedBatch: 4,
   Checkpoint: 5,
   Stable: 6,
+  /** Again, in a later view: an earlier record of the same sequence number holds the batch. */
+  PrePreparedAgain: 7,
+  ViewChange: 8,
+  NewView: 9,
 } as const;
+
+/** Whether records of that kind are wanted however old they are. */
+export const isTimeless = (kind: number): boolean =>
+  kind === RecordKind.Checkpoint ||
+  kind === RecordKind.Stable ||
+  kind === RecordKind.ViewChange ||
+  kind === RecordKind.NewView;
 
 export interface RecordHead {
   kind: number;
@@ -28,11 +41,15 @@ export interface RecordHead {
 
 export const HEAD_BYTES = 1 + 8 + 32;
 const NO_BODY = new Uint8Array(0);
+const NO_DIGEST = new Uint8Array(32);
 
 export function recordHead(record: JournalRecord): RecordHead {
   switch (record.kind) {
-    case 'pre-prepared':
-      return { kind: RecordKind.PrePrepared, sequence: record.sequence, digest: record.batch.digest };
+    case 'pre-prepared': {
+      const { sequence, digest, batch } = record;
+      assert(batch === undefined || sameDigest(batch.digest, digest), 'a batch is recorded under its own digest');
+      return { kind: batch === undefined ? RecordKind.PrePreparedAgain : RecordKind.PrePrepared, sequence, digest };
+    }
     case 'prepared':
       return { kind: RecordKind.Prepared, sequence: record.sequence, digest: record.digest };
     case 'committed': {
@@ -51,6 +68,10 @@ export function recordHead(record: JournalRecord): RecordHead {
         sequence: record.certificate.sequence,
         digest: record.certificate.stateDigest,
       };
+    case 'view-change':
+      return { kind: RecordKind.ViewChange, sequence: 0, digest: NO_DIGEST };
+    case 'new-view':
+      return { kind: RecordKind.NewView, sequence: 0, digest: NO_DIGEST };
   }
 }
 
@@ -66,6 +87,7 @@ export function recordBody(record: JournalRecord): Uint8Array {
   switch (record.kind) {
     case 'pre-prepared': {
       const { view, sequence, batch } = record;
+      if (batch === undefined) return new ByteWriter(8).u64(view).finish();
       return encodeMessage({ kind: 'pre-prepare', view, sequence, batch });
     }
     case 'prepared':
@@ -82,6 +104,9 @@ export function recordBody(record: JournalRecord): Uint8Array {
       for (const { replica, signature } of signatures) w.u8(replica).raw(signature);
       return w.finish();
     }
+    case 'view-change':
+    case 'new-view':
+      return encodeMessage(record.message);
   }
 }
 
@@ -98,8 +123,12 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
     case RecordKind.PrePrepared: {
       const message = decodeMessage(body, decoding);
       assert(message.kind === 'pre-prepare', 'a pre-prepared record holds a pre-prepare');
-      return { kind: 'pre-prepared', view: message.view, sequence, batch: message.batch };
+      const { view, batch } = message;
+      assert(sameDigest(batch.digest, digest), 'a batch reads back as it was written');
+      return { kind: 'pre-prepared', view, sequence, digest: batch.digest, batch };
     }
+    case RecordKind.PrePreparedAgain:
+      return { kind: 'pre-prepared', view: new ByteReader(body).u64(), sequence, digest };
     case RecordKind.Prepared:
       return { kind: 'prepared', view: new ByteReader(body).u64(), sequence, digest };
     case RecordKind.Committed:
@@ -121,6 +150,16 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
         signature: Buffer.from(r.raw(64)),
       }));
       return { kind: 'stable', certificate: { sequence, stateDigest: digest, signatures } };
+    }
+    case RecordKind.ViewChange: {
+      const message = decodeMessage(body, decoding);
+      assert(message.kind === 'view-change', 'a view-change record holds a view-change');
+      return { kind: 'view-change', message };
+    }
+    case RecordKind.NewView: {
+      const message = decodeMessage(body, decoding);
+      assert(message.kind === 'new-view', 'a new-view record holds a new-view');
+      return { kind: 'new-view', message };
     }
     default:
       throw new Error(`journal record of kind ${kind}`);

@@ -10,6 +10,7 @@
  */
 import fs from 'node:fs';
 import { crc32 } from 'node:zlib';
+import type { SequenceNumber } from '../../src/pbft/messages.js';
 import { JournalError } from './errors.js';
 
 const MAGIC = Buffer.from('byzfs-journal-1\n', 'latin1');
@@ -19,6 +20,16 @@ export const FRAME_BYTES = 12;
 export interface SegmentOwner {
   clusterId: Buffer;
   replica: number;
+}
+
+/** A segment that is open. */
+export interface Segment {
+  number: number;
+  path: string;
+  fd: number;
+  bytes: number;
+  /** Highest sequence number that a record in it votes on. */
+  maxSequence: SequenceNumber;
 }
 
 export interface Frame {

@@ -24,4 +24,9 @@ export class GenerationCache<Key, Value> {
       this.young = new Map();
     }
   }
+
+  clear(): void {
+    this.young = new Map();
+    this.old = new Map();
+  }
 }

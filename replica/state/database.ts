@@ -16,6 +16,8 @@ export interface FileStateOptions {
 }
 
 const PAGE_CACHE_KIB = 64 * 1024;
+/** What one large transaction made the log grow to is given back when the log begins anew. */
+const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Makes the file with the tables and with what `fill` puts in, all or nothing: it gets its name when it is complete.
@@ -34,7 +36,7 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
     db.exec(SCHEMA);
-    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, zeroblob(0))').run(cluster.id);
+    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
     fill(db);
   } finally {
     db.close();
@@ -57,6 +59,7 @@ export function openDatabase({ path, cluster, durability }: FileStateOptions): D
         throw new StateError('unreadable', path, 'SQLite cannot keep a write-ahead log beside it');
       }
       db.pragma('wal_autocheckpoint = 0');
+      db.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
       db.pragma(`synchronous = ${durability === 'synced' ? 'NORMAL' : 'OFF'}`);
       db.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
       db.pragma('temp_store = MEMORY');

@@ -5,13 +5,15 @@ import { assert } from '../../src/limits.js';
 import type { Digest, SequenceNumber, Timestamp } from '../../src/pbft/messages.js';
 import type { ReplicatedState, Service, SessionStore } from '../../src/pbft/ports.js';
 import { createDatabase, explained, type FileStateOptions, openDatabase } from './database.js';
-import { ACCUMULATOR_BYTES } from './digest.js';
 import { StateError } from './errors.js';
 import { initialHeader, initialRoot } from './initial.js';
 import { FileService } from './service.js';
 import { StoredSessions } from './sessions.js';
+import { Staging } from './staging.js';
 import { Store } from './store.js';
-import { readStatement } from './tables/statements.js';
+import type { StateTransfer, TransferSource, TransferTarget } from './transfer.js';
+import { answer } from './transfer-source.js';
+import { Transfer } from './transfer-target.js';
 
 /** A file up to this size has all its rows checked against its digest when it is opened: well under a second. */
 const CHECKED_AT_OPEN_BYTES = 8 * 1024 * 1024;
@@ -33,16 +35,24 @@ export interface FileStateStatistics {
  * what was not committed when the process dies is executed again from `lastExecuted`, a row of the same transaction.
  * SQLite's failures are not caught here: they are this replica's own, and stop it (DESIGN: one engine for truth).
  */
-export class FileState implements ReplicatedState {
+export class FileState implements ReplicatedState, TransferSource, TransferTarget {
   readonly service: Service;
   readonly sessions: SessionStore;
-  private batch: SequenceNumber | undefined;
+  /** How far the batch is that comes after all those that are final. */
+  private batch: 'none' | 'executing' | 'tentative' = 'none';
+  /** The transaction was to be committed while a batch was tentative. */
+  private commitDue = false;
+  /** What was gathered of another state, while a transfer is under way. */
+  private staging: Staging | undefined;
+  /** While it takes the place of what is here. */
+  private installation: Generator<void, Digest | undefined> | undefined;
   private committed: SequenceNumber;
   private checkpointed: SequenceNumber;
 
   constructor(
     private readonly db: Database,
     private readonly store: Store,
+    private readonly options: FileStateOptions,
   ) {
     this.service = new FileService(store);
     this.sessions = new StoredSessions(store);
@@ -66,42 +76,123 @@ export class FileState implements ReplicatedState {
   }
 
   beginBatch(sequence: SequenceNumber): void {
-    assert(this.batch === undefined, 'one batch at a time');
+    assert(this.batch === 'none', 'one batch at a time');
+    assert(this.staging === undefined, 'nothing is executed while another state is gathered');
     assert(sequence === this.lastExecuted + 1, `batch ${sequence} follows ${this.lastExecuted}`);
-    this.batch = sequence;
+    this.batch = 'executing';
   }
 
   endBatch(clock: Timestamp): void {
-    assert(this.batch !== undefined, 'a batch has begun');
-    this.store.updateHeader({ lastExecuted: this.batch, clock });
-    this.batch = undefined;
-    this.store.settleIfLarge();
+    assert(this.batch === 'executing', 'a batch has begun');
+    this.store.updateHeader({ lastExecuted: this.lastExecuted + 1, clock });
+    this.batch = 'tentative';
+  }
+
+  commitBatch(): void {
+    assert(this.batch === 'tentative', 'a batch to be made final has been executed');
+    this.store.commitBatch();
+    this.leaveTentative();
+  }
+
+  rollbackBatch(): void {
+    assert(this.batch === 'tentative', 'a batch to be undone has been executed');
+    this.store.rollbackBatch();
+    this.leaveTentative();
+  }
+
+  /** Nothing is tentative any more: a commit that waited for that is done. */
+  private leaveTentative(): void {
+    this.batch = 'none';
+    if (this.commitDue) this.commit();
   }
 
   checkpoint(): Digest {
-    assert(this.batch === undefined, 'a checkpoint lies between batches');
-    return this.store.root();
+    assert(this.batch === 'none', 'a checkpoint lies between batches');
+    assert(this.installation === undefined, 'no checkpoint is taken of half a state');
+    return this.store.checkpoint();
+  }
+
+  get readableCheckpoints(): readonly SequenceNumber[] {
+    return this.store.checkpoints.readable;
+  }
+
+  releaseCheckpoints(below: SequenceNumber): void {
+    this.store.checkpoints.release(below);
+  }
+
+  serve(query: Uint8Array): Uint8Array | undefined {
+    return answer(this.store.checkpoints, query);
+  }
+
+  beginTransfer(sequence: SequenceNumber, stateDigest: Digest): StateTransfer {
+    assert(this.batch === 'none', 'a transfer begins between batches');
+    assert(this.staging === undefined, 'one transfer at a time');
+    this.store.updateTree();
+    const { path, durability } = this.options;
+    const staging = new Staging(`${path}-staging`, durability);
+    this.staging = staging;
+    const end = {
+      install: (sequence: SequenceNumber, root: Digest) => this.install(staging, sequence, root),
+      cancel: () => {
+        this.staging = undefined;
+        staging.close();
+      },
+    };
+    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest);
+  }
+
+  /**
+   * A step of the installation, all of which is in a transaction of its own. What was staged is kept until that is
+   * committed, unless it is not what it was. Returns whether this was the last step.
+   */
+  private install(staging: Staging, sequence: SequenceNumber, root: Digest): boolean {
+    if (this.installation === undefined) {
+      this.commit();
+      this.installation = this.store.installStaged(staging, sequence);
+    }
+    const { done, value: installed } = this.installation.next();
+    if (done !== true) return false;
+    const isRight = installed !== undefined && Buffer.compare(installed, root) === 0;
+    this.installation = undefined;
+    this.staging = undefined;
+    if (isRight) this.commit();
+    staging.discard();
+    assert(isRight, 'what was staged is what was certified');
+    return true;
   }
 
   /** The digest computed from all rows again, at a cost in proportion to the state: for tests and audits. */
   recomputeDigest(): Digest {
-    assert(this.batch === undefined, 'a digest lies between batches');
+    assert(this.batch === 'none', 'a digest lies between batches');
     return this.store.recomputeRoot();
   }
 
-  /** Makes what has been executed survive the death of the process. For the shell, every so many batches or ms. */
+  /**
+   * Makes what has been executed survive the death of the process. For the shell, every so many batches or ms. While a
+   * batch is tentative it waits: until that batch is final or undone, `statistics.committed` stays as it was. An
+   * installation commits itself.
+   */
   commit(): void {
-    assert(this.batch === undefined, 'a commit lies between batches');
+    assert(this.batch !== 'executing', 'a commit lies between batches');
+    if (this.installation !== undefined) return;
+    this.commitDue = this.batch === 'tentative';
+    if (this.commitDue) return;
+    this.staging?.commit();
     const copied = this.store.commit();
     this.committed = this.lastExecuted;
     if (copied) this.checkpointed = this.committed;
     this.store.beginTransaction();
   }
 
-  /** Commits and closes; the object is of no use afterwards. */
+  /** Commits and closes, without a batch that is still tentative; the object is of no use afterwards. */
   close(): void {
-    this.commit();
-    this.db.exec('COMMIT');
+    if (this.batch === 'tentative') this.rollbackBatch();
+    if (this.installation === undefined) {
+      this.store.updateTree();
+      this.commit();
+    }
+    this.staging?.close();
+    this.db.exec(this.installation === undefined ? 'COMMIT' : 'ROLLBACK');
     this.db.pragma('wal_checkpoint(TRUNCATE)');
     this.db.close();
   }
@@ -110,11 +201,13 @@ export class FileState implements ReplicatedState {
 /** Makes a new database with the agreed initial state. @throws StateError if there is one, or it cannot be written */
 export function createFileState(options: FileStateOptions): FileState {
   createDatabase(options, (db) => {
-    const store = makeStore(db, options, Buffer.alloc(ACCUMULATOR_BYTES));
+    const store = makeStore(db, options);
     const root = initialRoot(options.cluster);
     store.beginTransaction();
     store.inodes.insert(root.ino, root);
     store.header.insert(0, initialHeader(options.cluster));
+    store.commitBatch();
+    store.checkpoint();
     store.commit();
   });
   return openFileState(options);
@@ -126,13 +219,12 @@ export function openFileState(options: FileStateOptions): FileState {
   const db = openDatabase(options);
   try {
     return explained(path, () => {
-      const saved = readStatement<[], [Buffer]>(db, 'SELECT accumulator FROM state WHERE id = 1').get()![0];
-      if (saved.length !== ACCUMULATOR_BYTES) throw new StateError('corrupt', path, 'its digest has a wrong length');
-      const store = makeStore(db, options, saved);
-      if (statSync(path).size <= CHECKED_AT_OPEN_BYTES && Buffer.compare(store.root(), store.recomputeRoot()) !== 0) {
-        throw new StateError('corrupt', path, 'its rows do not have the digest it recorded');
+      const store = makeStore(db, options);
+      if (store.checkpoints.readable.length === 0) throw new StateError('corrupt', path, 'it has no checkpoint');
+      if (statSync(path).size <= CHECKED_AT_OPEN_BYTES && !store.isWhole()) {
+        throw new StateError('corrupt', path, 'its rows do not have the digests it recorded');
       }
-      return new FileState(db, store);
+      return new FileState(db, store, options);
     });
   } catch (error) {
     db.close();
@@ -140,5 +232,5 @@ export function openFileState(options: FileStateOptions): FileState {
   }
 }
 
-const makeStore = (db: Database, { cluster }: FileStateOptions, accumulator: Buffer): Store =>
-  new Store(db, cluster.id, { bytes: cluster.capacityBytes, inodes: cluster.capacityInodes }, accumulator);
+const makeStore = (db: Database, { cluster }: FileStateOptions): Store =>
+  new Store(db, cluster.id, { bytes: cluster.capacityBytes, inodes: cluster.capacityInodes });

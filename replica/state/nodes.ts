@@ -14,9 +14,9 @@ import {
 import { assert } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
 import { isPermitted, isStuck } from './permissions.js';
+import { BLOCK_BYTES } from './row-bytes.js';
 import type { DentryRow, InodeRow } from './rows.js';
 import type { Store } from './store.js';
-import { BLOCK_BYTES } from './tables/blocks.js';
 
 /** One call under execution: on whose behalf, when, and on what. */
 export interface Call {

@@ -7,7 +7,7 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
@@ -22,7 +22,8 @@ export const SCHEMA = `
     next_ino INTEGER NOT NULL,
     used_bytes INTEGER NOT NULL,
     used_inodes INTEGER NOT NULL,
-    accumulator BLOB NOT NULL
+    -- The rows' sequence number when the partition tree was brought up to date.
+    tree_version INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE inode (
@@ -47,21 +48,20 @@ export const SCHEMA = `
     next_cookie INTEGER NOT NULL
   ) STRICT;
 
+  -- By the digest that stands for the name in the partition tree, so that a row is found by its key there.
   CREATE TABLE dentry (
     parent INTEGER NOT NULL,
+    name_digest BLOB NOT NULL,
     name BLOB NOT NULL,
     child INTEGER NOT NULL,
     cookie INTEGER NOT NULL,
-    PRIMARY KEY (parent, name)
+    PRIMARY KEY (parent, name_digest)
   ) STRICT, WITHOUT ROWID;
-  -- Covers READDIR: with child, and name as the rest of the primary key, it holds all columns.
-  CREATE INDEX dentry_by_cookie ON dentry (parent, cookie, child);
+  CREATE INDEX dentry_by_cookie ON dentry (parent, cookie);
 
-  -- digest is derived from the other columns: it spares reading and hashing data that is overwritten or removed.
   CREATE TABLE block (
     ino INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    digest BLOB NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (ino, position)
   ) STRICT, WITHOUT ROWID;
@@ -102,4 +102,30 @@ export const SCHEMA = `
     client INTEGER PRIMARY KEY,
     instance INTEGER NOT NULL
   ) STRICT;
+
+  -- content is null where a node was removed that a checkpoint still has.
+  CREATE TABLE tree_node (
+    id INTEGER PRIMARY KEY,
+    prefix BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    content BLOB,
+    UNIQUE (prefix, version)
+  ) STRICT;
+  -- Nodes of which there are several versions, or none but the note of a removal, since that version.
+  CREATE TABLE tree_node_superseded (
+    version INTEGER NOT NULL,
+    prefix BLOB NOT NULL,
+    PRIMARY KEY (version, prefix)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE checkpoint (
+    sequence INTEGER PRIMARY KEY
+  ) STRICT;
+  -- Rows as they were at a checkpoint, of those that changed before the next; content is null where there was none.
+  CREATE TABLE row_image (
+    checkpoint INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    content BLOB,
+    PRIMARY KEY (checkpoint, key)
+  ) STRICT, WITHOUT ROWID;
 `;

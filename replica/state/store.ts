@@ -1,16 +1,24 @@
-/** All rows of the state: the SQLite file, what has changed and is not in it yet, and the digest over both. */
+/** All rows of the state: the SQLite file, what has changed and is not in it yet, and their checkpoints. */
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
-import type { Digest } from '../../src/pbft/messages.js';
-import { LtHash, type StateDigest } from './digest.js';
+import { leafDigest, type Octets, rootDigest, toBytes } from '../../src/merkle/index.js';
+import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import { treeIsThatOfRows, treeOfRows } from './audit.js';
+import { Checkpoints } from './checkpoints.js';
+import { rowDigest } from './row-bytes.js';
+import { tableOf } from './row-keys.js';
 import type { HeaderRow } from './rows.js';
 import { PAGE_BYTES } from './schema.js';
+import type { Staging } from './staging.js';
 import { BlockTable } from './tables/blocks.js';
 import { DentryTable } from './tables/dentries.js';
 import { HeaderTable } from './tables/header.js';
 import { InodeTable } from './tables/inodes.js';
-import { EndedInstanceTable, OrphanTable, SessionTable, SlotTable } from './tables/sessions.js';
+import { OrphanTable } from './tables/orphans.js';
+import { EndedInstanceTable, SessionTable } from './tables/sessions.js';
+import { SlotTable } from './tables/slots.js';
 import { readStatement } from './tables/statements.js';
+import type { StoredRows } from './tables/table.js';
 import { TargetTable } from './tables/targets.js';
 
 /** Changed rows held in memory before they are settled without waiting for a commit: ≤ 32 MiB, nearly all blocks. */
@@ -19,6 +27,9 @@ const TOUCHED_BLOCKS = 1024;
 
 /** The write-ahead log is copied back to the database in slices of about this size. */
 const WAL_SLICE_BYTES = 4 * 1024 * 1024;
+
+/** Staged rows installed in one step: ≤ 8 MiB. */
+const INSTALLED_AT_ONCE = 256;
 
 /** Of the file system, for ENOSPC: agreed in the cluster file. */
 export interface Capacity {
@@ -37,19 +48,17 @@ export class Store {
   readonly slots: SlotTable;
   readonly endedInstances: EndedInstanceTable;
   private readonly tables;
-  private readonly digest: StateDigest;
+  readonly checkpoints: Checkpoints;
   private readonly begin;
   private readonly end;
-  private readonly saveAccumulator;
   private readonly walFrames;
   private readonly walCheckpoint;
 
-  /** @param cluster the cluster's id @param accumulator what the digest of the rows in `db` had saved */
+  /** @param cluster the cluster's id */
   constructor(
     private readonly db: Database,
     cluster: Buffer,
     readonly capacity: Capacity,
-    accumulator: Uint8Array,
   ) {
     this.header = new HeaderTable(db, cluster);
     this.inodes = new InodeTable(db);
@@ -64,10 +73,15 @@ export class Store {
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
       ...[this.orphans, this.sessions, this.slots, this.endedInstances],
     ];
-    this.digest = new LtHash(accumulator);
+    for (const [at, { number }] of this.tables.entries())
+      assert(number === at, 'tables are in the order of their numbers');
+    const rows = {
+      contentAt: (key: Octets) => this.table(key)?.contentAt(key),
+      leafAt: (key: Octets) => this.table(key)?.leafAt(key),
+    };
+    this.checkpoints = new Checkpoints(db, rows, this.header.get(0)?.lastExecuted ?? 0);
     this.begin = db.prepare('BEGIN');
     this.end = db.prepare('COMMIT');
-    this.saveAccumulator = db.prepare<[Buffer]>('UPDATE state SET accumulator = ?');
     this.walFrames = readStatement<[], [busy: number, log: number, copied: number]>(db, 'PRAGMA wal_checkpoint(NOOP)');
     this.walCheckpoint = readStatement<[], [busy: number, log: number, copied: number]>(
       db,
@@ -90,23 +104,70 @@ export class Store {
     return rows;
   }
 
-  /** Bounds the memory that changed rows take; to be called between batches. */
-  settleIfLarge(): void {
+  /** Makes final what has changed since the last batch, and bounds the memory that changed rows take. */
+  commitBatch(): void {
+    for (const table of this.tables) table.commitBatch();
     if (this.blocks.touchedRows > TOUCHED_BLOCKS || this.touchedRows > TOUCHED_ROWS) this.settle();
   }
 
-  /** Digest over all rows as they are now. */
-  root(): Digest {
-    this.settle();
-    return this.digest.root();
+  /** Makes every row what it was after the last batch that was made final. */
+  rollbackBatch(): void {
+    for (const table of this.tables) table.rollbackBatch();
   }
 
-  /** The same from the rows alone: for tests, and to check a state when it is opened. */
+  /** The table that a row with that key would be in; undefined: there is none with its number. */
+  table(key: Octets): StoredRows | undefined {
+    return this.tables[tableOf(key)];
+  }
+
+  /** Makes a checkpoint of all rows as they are now; returns the root of their tree. */
+  checkpoint(): Digest {
+    this.settle();
+    return this.checkpoints.take(this.header.row.lastExecuted);
+  }
+
+  /** Brings the tree up to date without making a checkpoint. */
+  updateTree(): Digest {
+    this.settle();
+    return this.checkpoints.updateTree(this.header.row.lastExecuted);
+  }
+
+  /**
+   * Becomes what was staged: the rows of a checkpoint, some of them at each step. The caller's transaction makes it all
+   * or nothing, and until the last step the rows are neither.
+   * @returns root of the rows as they are then; undefined: a row is not what it was when it was staged
+   */
+  *installStaged(staging: Staging, sequence: SequenceNumber): Generator<void, Digest | undefined> {
+    const { checkpoints } = this;
+    checkpoints.startOver(sequence);
+    let changes = staging.changesAfter('', INSTALLED_AT_ONCE);
+    while (changes.length > 0) {
+      for (const { key, row } of changes) {
+        if (row !== undefined && leafDigest(key, rowDigest(row.content)) !== row.leaf) return undefined;
+        const table = this.table(key);
+        assert(table !== undefined, 'a certified row is of one of the tables');
+        if (row === undefined) table.uninstall(key);
+        else table.install(key, row.content);
+        checkpoints.changed(key, row?.leaf);
+      }
+      checkpoints.updateTree(sequence);
+      yield;
+      changes = staging.changesAfter(changes[changes.length - 1].key, INSTALLED_AT_ONCE);
+    }
+    this.header.installLastExecuted(sequence);
+    for (const table of this.tables) table.forget();
+    return checkpoints.take(sequence);
+  }
+
+  /** The root computed from the rows alone: for tests and audits. */
   recomputeRoot(): Digest {
     this.settle();
-    const digest = new LtHash();
-    for (const table of this.tables) table.digestAll(digest);
-    return digest.root();
+    return toBytes(rootDigest(treeOfRows(this.tables)));
+  }
+
+  /** Whether the stored tree is that of the rows, as far as it is to know them. */
+  isWhole(): boolean {
+    return treeIsThatOfRows(this.tables, this.checkpoints);
   }
 
   /**
@@ -116,7 +177,6 @@ export class Store {
   commit(): boolean {
     assert(this.db.inTransaction, 'a transaction is open');
     this.settle();
-    this.saveAccumulator.run(this.digest.save());
     this.end.run();
     const [, frames, copiedBefore] = this.walFrames.get()!;
     if ((frames - copiedBefore) * PAGE_BYTES < WAL_SLICE_BYTES) return false;
@@ -124,7 +184,8 @@ export class Store {
     return busy === 0 && log === copied;
   }
 
+  /** Between batches only, as all that leads here: neither SQLite nor a checkpoint ever has anything tentative. */
   private settle(): void {
-    for (const table of this.tables) table.settle(this.digest);
+    for (const table of this.tables) table.settle(this.checkpoints);
   }
 }

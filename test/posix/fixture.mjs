@@ -55,6 +55,7 @@ function execute(session, operation, readOnly) {
   state.beginBatch(sequence);
   const { result } = state.service.execute(operation, { sequence, time, session });
   state.endBatch(time);
+  state.commitBatch();
   return result;
 }
 

@@ -3,7 +3,7 @@
  * so it does not matter in how many writes they came. A block once written exists until the file is cut before it,
  * even if all its bytes are zero (then the row is empty): writing zeros allocates, and skipping them does not.
  */
-import { BLOCK_BYTES } from '../tables/blocks.js';
+import { BLOCK_BYTES } from '../row-bytes.js';
 
 const ZEROS = Buffer.alloc(1024);
 

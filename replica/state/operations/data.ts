@@ -5,8 +5,8 @@ import type { Results } from '../../../src/fileservice/results.js';
 import { FileLimits, isDirectory, isRegular } from '../../../src/fileservice/types.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
 import { isPermittedOnOpenFile, isRoot, withoutPrivileges } from '../permissions.js';
+import { BLOCK_BYTES } from '../row-bytes.js';
 import type { InodeRow } from '../rows.js';
-import { BLOCK_BYTES } from '../tables/blocks.js';
 import { overlaid, shortened } from './block-content.js';
 
 /** Space is handed out in units of 4 KiB, as disk file systems do. */

@@ -1,23 +1,25 @@
 /** File contents in blocks of fixed size. */
 import type { Database } from 'better-sqlite3';
-import type { Digest } from '../../../src/pbft/messages.js';
-import { type BlockRow, blockDigest } from '../rows.js';
+import type { Octets } from '../../../src/merkle/index.js';
+import { blockDigest, decodeBlock, encodeBlock } from '../row-bytes.js';
+import { integerAt, blockKey as keyOfBlock } from '../row-keys.js';
+import { type BlockRow, Table } from '../rows.js';
 import { mapped, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
-/** Bytes of a file in one row. */
-export const BLOCK_BYTES = 32 * 1024;
 /** Up to so many blocks are looked up one by one when a file is cut; above it, SQLite is asked for those there are. */
 const FEW_BLOCKS = 16;
 const blockKey = (ino: number, position: number): string => `${ino}/${position}`;
 
+type BlockPosition = [ino: number, position: number];
 type BlockColumns = [ino: number, position: number, data: Buffer];
 
-const toBlock = ([ino, position, data]: BlockColumns): BlockRow => ({ ino, position, data, digest: undefined });
+const toBlock = ([ino, position, data]: BlockColumns): BlockRow => ({ ino, position, data });
 
-export class BlockTable extends RowTable<string, BlockRow> {
+export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
+  override readonly number = Table.Block;
   private readonly byPosition;
-  private readonly digestByPosition;
+  private readonly exists;
   private readonly positionsFrom;
   private readonly every;
   private readonly upsert;
@@ -25,21 +27,18 @@ export class BlockTable extends RowTable<string, BlockRow> {
 
   constructor(db: Database) {
     super(128);
-    this.byPosition = readStatement<[number, number], [digest: Buffer, data: Buffer]>(
+    this.byPosition = readStatement<BlockPosition, BlockColumns>(
       db,
-      'SELECT digest, data FROM block WHERE ino = ? AND position = ?',
+      'SELECT ino, position, data FROM block WHERE ino = ? AND position = ?',
     );
-    this.digestByPosition = readStatement<[number, number], [digest: Buffer]>(
-      db,
-      'SELECT digest FROM block WHERE ino = ? AND position = ?',
-    );
+    this.exists = readStatement<BlockPosition, [number]>(db, 'SELECT 1 FROM block WHERE ino = ? AND position = ?');
     this.positionsFrom = readStatement<[number, number], [position: number]>(
       db,
       'SELECT position FROM block WHERE ino = ? AND position >= ? ORDER BY position',
     );
     this.every = readStatement<[], BlockColumns>(db, 'SELECT ino, position, data FROM block ORDER BY ino, position');
-    this.upsert = db.prepare<[number, number, Uint8Array, Buffer]>('INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?)');
-    this.delete = db.prepare<[number, number]>('DELETE FROM block WHERE ino = ? AND position = ?');
+    this.upsert = db.prepare<BlockColumns>('INSERT OR REPLACE INTO block VALUES (?, ?, ?)');
+    this.delete = db.prepare<BlockPosition>('DELETE FROM block WHERE ino = ? AND position = ?');
   }
 
   at(ino: number, position: number): BlockRow | undefined {
@@ -50,23 +49,18 @@ export class BlockTable extends RowTable<string, BlockRow> {
     const key = blockKey(ino, position);
     const row = this.peek(key);
     if (row !== undefined) return row !== null;
-    const exists = this.cleanDigest(key) !== undefined;
+    const exists = this.exists.get(ino, position) !== undefined;
     if (!exists) this.noteAbsent(key);
     return exists;
   }
 
   set(ino: number, position: number, data: Buffer): void {
-    this.put(blockKey(ino, position), { ino, position, data, digest: undefined });
+    this.put(blockKey(ino, position), { ino, position, data });
   }
 
   /** Removes the blocks from `first` up to, not including, `end`, beyond which there are none. Returns how many. */
   removeRange(ino: number, first: number, end: number): number {
-    if (end - first > FEW_BLOCKS) {
-      this.flush();
-      const positions = this.positionsFrom.all(ino, first);
-      for (const [position] of positions) this.remove(blockKey(ino, position));
-      return positions.length;
-    }
+    if (end - first > FEW_BLOCKS) return this.removeFrom(ino, first);
     let removed = 0;
     for (let position = first; position < end; position++) {
       if (!this.has(ino, position)) continue;
@@ -76,28 +70,54 @@ export class BlockTable extends RowTable<string, BlockRow> {
     return removed;
   }
 
-  protected override digest(row: BlockRow): Digest {
-    return blockDigest(row);
+  private removeFrom(ino: number, first: number): number {
+    const positions = this.touchedWhere((row) => row.ino === ino && row.position >= first).map((row) => row.position);
+    for (const [position] of this.positionsFrom.all(ino, first)) {
+      if (!this.isTouched(blockKey(ino, position))) positions.push(position);
+    }
+    for (const position of positions) this.remove(blockKey(ino, position));
+    return positions.length;
   }
 
-  protected override cleanDigest(key: string): Digest | undefined {
-    const row = this.peek(key);
-    if (row === null) return undefined;
-    return row === undefined ? this.digestByPosition.get(...split(key))?.[0] : blockDigest(row);
+  protected override keyOf(row: BlockRow): string {
+    return blockKey(row.ino, row.position);
   }
 
-  protected override load(key: string): BlockRow | undefined {
-    const [ino, position] = split(key);
-    const columns = this.byPosition.get(ino, position);
-    return columns && { ino, position, data: columns[1], digest: columns[0] };
+  protected override treeKey(key: string): Octets {
+    return keyOfBlock(...split(key));
+  }
+
+  protected override columns(key: string): BlockPosition {
+    return split(key);
+  }
+
+  protected override columnsAt(key: Octets): BlockPosition {
+    return [integerAt(key, 1, 8), integerAt(key, 9, 8)];
+  }
+
+  protected override load(columns: BlockPosition): BlockRow | undefined {
+    const found = this.byPosition.get(...columns);
+    return found && toBlock(found);
   }
 
   protected override store(row: BlockRow): void {
-    this.upsert.run(row.ino, row.position, blockDigest(row), row.data);
+    this.upsert.run(row.ino, row.position, row.data);
   }
 
-  protected override erase(key: string): void {
-    this.delete.run(...split(key));
+  protected override erase(columns: BlockPosition): void {
+    this.delete.run(...columns);
+  }
+
+  protected override digest(row: BlockRow): Octets {
+    return blockDigest(row);
+  }
+
+  protected override encode(row: BlockRow): Buffer {
+    return encodeBlock(row);
+  }
+
+  protected override decode(content: Buffer): BlockRow {
+    return decodeBlock(content);
   }
 
   protected override stored(): IterableIterator<BlockRow> {
@@ -105,7 +125,7 @@ export class BlockTable extends RowTable<string, BlockRow> {
   }
 }
 
-const split = (key: string): [ino: number, position: number] => {
+const split = (key: string): BlockPosition => {
   const slash = key.indexOf('/');
   return [Number(key.slice(0, slash)), Number(key.slice(slash + 1))];
 };

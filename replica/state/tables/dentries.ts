@@ -1,7 +1,9 @@
 /** Directory entries by name, and in READDIR order. */
 import type { Database } from 'better-sqlite3';
-import type { Digest } from '../../../src/pbft/messages.js';
-import { type DentryRow, dentryDigest } from '../rows.js';
+import { type Octets, toBytes } from '../../../src/merkle/index.js';
+import { decodeDentry, encodeDentry } from '../row-bytes.js';
+import { integerAt, dentryKey as keyOfDentry, nameDigest, nameDigestIn } from '../row-keys.js';
+import { type DentryRow, Table } from '../rows.js';
 import { mapped, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
@@ -9,11 +11,16 @@ import { RowTable } from './table.js';
 const dentryKey = (parent: number, name: Uint8Array): string =>
   `${parent}/${Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')}`;
 
+type DentryPosition = [parent: number, nameDigest: Buffer];
 type DentryColumns = [parent: number, name: Buffer, child: number, cookie: number];
+
+const keyOf = (row: DentryRow): string => dentryKey(row.parent, row.name);
+const byCookie = (a: DentryRow, b: DentryRow): number => a.cookie - b.cookie;
 
 const toDentry = ([parent, name, child, cookie]: DentryColumns): DentryRow => ({ parent, name, child, cookie });
 
-export class DentryTable extends RowTable<string, DentryRow> {
+export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
+  override readonly number = Table.Dentry;
   private readonly byName;
   private readonly afterCookie;
   private readonly every;
@@ -22,9 +29,9 @@ export class DentryTable extends RowTable<string, DentryRow> {
 
   constructor(db: Database) {
     super(16_384);
-    this.byName = readStatement<[number, Buffer], DentryColumns>(
+    this.byName = readStatement<DentryPosition, DentryColumns>(
       db,
-      'SELECT parent, name, child, cookie FROM dentry WHERE parent = ? AND name = ?',
+      'SELECT parent, name, child, cookie FROM dentry WHERE parent = ? AND name_digest = ?',
     );
     this.afterCookie = readStatement<[number, number, number], DentryColumns>(
       db,
@@ -32,10 +39,12 @@ export class DentryTable extends RowTable<string, DentryRow> {
     );
     this.every = readStatement<[], DentryColumns>(
       db,
-      'SELECT parent, name, child, cookie FROM dentry ORDER BY parent, name',
+      'SELECT parent, name, child, cookie FROM dentry ORDER BY parent, name_digest',
     );
-    this.upsert = db.prepare<[number, Buffer, number, number]>('INSERT OR REPLACE INTO dentry VALUES (?, ?, ?, ?)');
-    this.delete = db.prepare<[number, Buffer]>('DELETE FROM dentry WHERE parent = ? AND name = ?');
+    this.upsert = db.prepare<[number, Buffer, Buffer, number, number]>(
+      'INSERT OR REPLACE INTO dentry VALUES (?, ?, ?, ?, ?)',
+    );
+    this.delete = db.prepare<DentryPosition>('DELETE FROM dentry WHERE parent = ? AND name_digest = ?');
   }
 
   find(parent: number, name: Uint8Array): DentryRow | undefined {
@@ -44,42 +53,74 @@ export class DentryTable extends RowTable<string, DentryRow> {
 
   /** The row keeps its `name`: a copy, not a view of a message. */
   set(row: DentryRow): void {
-    this.put(dentryKey(row.parent, row.name), row);
+    this.put(keyOf(row), row);
   }
 
   unset(row: DentryRow): void {
-    this.remove(dentryKey(row.parent, row.name));
+    this.remove(keyOf(row));
   }
 
-  /** At most `limit` entries of a directory, in order of their cookies, from the first one above `cookie`. */
+  /** At most `limit` entries of a directory, in order of their cookies, from the first one above `cookie`. `limit` > 0. */
   list(parent: number, cookie: number, limit: number): DentryRow[] {
-    this.flush();
-    return this.afterCookie.all(parent, cookie, limit).map(toDentry);
+    const rows = this.touchedWhere((row) => row.parent === parent && row.cookie > cookie);
+    const enough = rows.length + limit;
+    for (let after = cookie; rows.length < enough; ) {
+      const found = this.afterCookie.all(parent, after, limit);
+      for (const columns of found) {
+        const row = toDentry(columns);
+        if (!this.isTouched(keyOf(row))) rows.push(row);
+      }
+      if (found.length < limit) break;
+      after = found[found.length - 1][3];
+    }
+    return rows.sort(byCookie).slice(0, limit);
   }
 
-  protected override digest(row: DentryRow): Digest {
-    return dentryDigest(row);
+  protected override keyOf(row: DentryRow): string {
+    return keyOf(row);
   }
 
-  protected override load(key: string): DentryRow | undefined {
-    const columns = this.byName.get(...this.split(key));
-    return columns && toDentry(columns);
+  protected override treeKey(key: string): Octets {
+    const [parent, name] = split(key);
+    return keyOfDentry(parent, nameDigest(name));
   }
 
-  protected override store(row: DentryRow): void {
-    this.upsert.run(row.parent, row.name, row.child, row.cookie);
+  protected override columns(key: string): DentryPosition {
+    const [parent, name] = split(key);
+    return [parent, toBytes(nameDigest(name))];
   }
 
-  protected override erase(key: string): void {
-    this.delete.run(...this.split(key));
+  protected override columnsAt(key: Octets): DentryPosition {
+    return [integerAt(key, 1, 8), toBytes(nameDigestIn(key))];
+  }
+
+  protected override load(columns: DentryPosition): DentryRow | undefined {
+    const found = this.byName.get(...columns);
+    return found && toDentry(found);
+  }
+
+  protected override store({ parent, name, child, cookie }: DentryRow): void {
+    this.upsert.run(parent, toBytes(nameDigest(name)), name, child, cookie);
+  }
+
+  protected override erase(columns: DentryPosition): void {
+    this.delete.run(...columns);
+  }
+
+  protected override encode(row: DentryRow): Buffer {
+    return encodeDentry(row);
+  }
+
+  protected override decode(content: Buffer): DentryRow {
+    return decodeDentry(content);
   }
 
   protected override stored(): IterableIterator<DentryRow> {
     return mapped(this.every.iterate(), toDentry);
   }
-
-  private split(key: string): [parent: number, name: Buffer] {
-    const slash = key.indexOf('/');
-    return [Number(key.slice(0, slash)), Buffer.from(key.slice(slash + 1), 'latin1')];
-  }
 }
+
+const split = (key: string): [parent: number, name: Buffer] => {
+  const slash = key.indexOf('/');
+  return [Number(key.slice(0, slash)), Buffer.from(key.slice(slash + 1), 'latin1')];
+};

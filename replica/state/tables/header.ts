@@ -1,8 +1,10 @@
 /** Clock and counters: one row, under key 0. */
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../../src/limits.js';
-import type { Digest } from '../../../src/pbft/messages.js';
-import { type HeaderRow, headerDigest } from '../rows.js';
+import type { Octets } from '../../../src/merkle/index.js';
+import { decodeHeader, encodeHeader } from '../row-bytes.js';
+import { HEADER_KEY } from '../row-keys.js';
+import { type HeaderRow, Table } from '../rows.js';
 import { SCHEMA_VERSION } from '../schema.js';
 import { readStatement } from './statements.js';
 import { RowTable } from './table.js';
@@ -18,9 +20,11 @@ type HeaderColumns = [
   usedInodes: number,
 ];
 
-export class HeaderTable extends RowTable<number, HeaderRow> {
+export class HeaderTable extends RowTable<number, HeaderRow, []> {
+  override readonly number = Table.Header;
   private readonly select;
   private readonly update;
+  private readonly updateLastExecuted;
 
   constructor(
     db: Database,
@@ -31,6 +35,7 @@ export class HeaderTable extends RowTable<number, HeaderRow> {
       db,
       'SELECT last_executed, clock_seconds, clock_nanoseconds, next_ino, used_bytes, used_inodes FROM state WHERE id = 1',
     );
+    this.updateLastExecuted = db.prepare<[number]>('UPDATE state SET last_executed = ?');
     this.update = db.prepare<HeaderColumns>(
       'UPDATE state SET last_executed = ?, clock_seconds = ?, clock_nanoseconds = ?, next_ino = ?, used_bytes = ?, used_inodes = ?',
     );
@@ -46,8 +51,25 @@ export class HeaderTable extends RowTable<number, HeaderRow> {
     this.put(KEY, row);
   }
 
-  protected override digest(row: HeaderRow): Digest {
-    return headerDigest(SCHEMA_VERSION, this.cluster, row);
+  /** For rows that became those of a checkpoint, which are `forget`-ed afterwards. */
+  installLastExecuted(sequence: number): void {
+    this.updateLastExecuted.run(sequence);
+  }
+
+  protected override keyOf(): number {
+    return KEY;
+  }
+
+  protected override treeKey(): Octets {
+    return HEADER_KEY;
+  }
+
+  protected override columns(): [] {
+    return [];
+  }
+
+  protected override columnsAt(): [] {
+    return [];
   }
 
   protected override load(): HeaderRow | undefined {
@@ -64,6 +86,15 @@ export class HeaderTable extends RowTable<number, HeaderRow> {
 
   protected override erase(): void {
     assert(false, 'the header is never removed');
+  }
+
+  protected override encode(row: HeaderRow): Buffer {
+    return encodeHeader(SCHEMA_VERSION, this.cluster, row);
+  }
+
+  /** `lastExecuted` stays what it is: whoever installs the row sets it. */
+  protected override decode(content: Buffer): HeaderRow {
+    return decodeHeader(content, SCHEMA_VERSION, this.cluster, this.row.lastExecuted);
   }
 
   protected override *stored(): IterableIterator<HeaderRow> {

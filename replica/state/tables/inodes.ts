@@ -1,7 +1,9 @@
 /** Inodes by number. */
 import type { Database } from 'better-sqlite3';
-import type { Digest } from '../../../src/pbft/messages.js';
-import { type InodeRow, inodeDigest } from '../rows.js';
+import type { Octets } from '../../../src/merkle/index.js';
+import { decodeInode, encodeInode } from '../row-bytes.js';
+import { inodeKey, integerAt } from '../row-keys.js';
+import { type InodeRow, Table } from '../rows.js';
 import { mapped, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
@@ -29,7 +31,8 @@ const toInode = (c: InodeColumns): InodeRow => ({
   nextCookie: c[18],
 });
 
-export class InodeTable extends RowTable<number, InodeRow> {
+export class InodeTable extends RowTable<number, InodeRow, [ino: number]> {
+  override readonly number = Table.Inode;
   private readonly byIno;
   private readonly every;
   private readonly upsert;
@@ -43,13 +46,25 @@ export class InodeTable extends RowTable<number, InodeRow> {
     this.delete = db.prepare<[number]>('DELETE FROM inode WHERE ino = ?');
   }
 
-  protected override digest(row: InodeRow): Digest {
-    return inodeDigest(row);
+  protected override keyOf(row: InodeRow): number {
+    return row.ino;
   }
 
-  protected override load(ino: number): InodeRow | undefined {
-    const columns = this.byIno.get(ino);
-    return columns && toInode(columns);
+  protected override treeKey(ino: number): Octets {
+    return inodeKey(ino);
+  }
+
+  protected override columns(ino: number): [number] {
+    return [ino];
+  }
+
+  protected override columnsAt(key: Octets): [number] {
+    return [integerAt(key, 1, 8)];
+  }
+
+  protected override load(columns: [number]): InodeRow | undefined {
+    const found = this.byIno.get(...columns);
+    return found && toInode(found);
   }
 
   protected override store(row: InodeRow): void {
@@ -61,8 +76,16 @@ export class InodeTable extends RowTable<number, InodeRow> {
     );
   }
 
-  protected override erase(ino: number): void {
-    this.delete.run(ino);
+  protected override erase(columns: [number]): void {
+    this.delete.run(...columns);
+  }
+
+  protected override encode(row: InodeRow): Buffer {
+    return encodeInode(row);
+  }
+
+  protected override decode(content: Buffer): InodeRow {
+    return decodeInode(content);
   }
 
   protected override stored(): IterableIterator<InodeRow> {

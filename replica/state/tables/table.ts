@@ -1,46 +1,97 @@
 /** One table as execution sees it: rows by key, read through a cache and written behind. */
-import type { Digest } from '../../../src/pbft/messages.js';
+import { assert } from '../../../src/limits.js';
+import { leafDigest, type Octets } from '../../../src/merkle/index.js';
 import { GenerationCache } from '../cache.js';
-import type { StateDigest } from '../digest.js';
+import { rowDigest } from '../row-bytes.js';
+
+/** Told of each row that `settle` hands to SQLite, by its key in the partition tree. */
+export interface ChangeLog {
+  /** Whether it has what was there at the latest checkpoint. */
+  hasImage(key: Octets): boolean;
+  /** The row in canonical bytes as it was then; undefined: there was none. */
+  keepImage(key: Octets, content: Buffer | undefined): void;
+  /** Digest of the row's leaf as it is now; undefined: it was removed. */
+  changed(key: Octets, leaf: Octets | undefined): void;
+}
+
+/** Any of the tables, by keys of the partition tree and canonical bytes; all as SQLite has it. */
+export interface StoredRows {
+  readonly number: number;
+  contentAt(key: Octets): Buffer | undefined;
+  leafAt(key: Octets): Octets | undefined;
+  /** Every row's leaf, computed from the rows alone. */
+  leaves(): IterableIterator<[key: Octets, leaf: Octets]>;
+  /** Puts in or replaces the row that stands under `key`. @throws MalformedBytes */
+  install(key: Octets, content: Buffer): void;
+  uninstall(key: Octets): void;
+  /** Rows were installed: what was read before is forgotten. */
+  forget(): void;
+}
 
 /** A row changed since the last `settle`. */
 interface Touched<Row> {
-  /** Digest of the row as the state's digest has it; undefined: it has none. */
-  readonly before: Digest | undefined;
+  /** Whether SQLite is known to have no such row. */
+  readonly absent: boolean;
   now: Row | undefined;
-  /** SQLite has a row under this key … */
-  stored: boolean;
-  /** … and it, or its absence, is not `now`. */
-  dirty: boolean;
+  /** The last batch that changed it, and so has its before-image. */
+  batch: number;
+}
+
+/** What a batch found under a key that it then changed. A list, since measured: arrays make a create 1 to 2 µs slower. */
+interface BeforeImage<Key, Row> {
+  readonly key: Key;
+  /** Undefined: it was not touched. */
+  readonly touched: Touched<Row> | undefined;
+  readonly row: Row | undefined;
+  /** Of another key. */
+  readonly next: BeforeImage<Key, Row> | undefined;
 }
 
 /**
- * Rows changed since the last `settle` are held here; `settle` hands each once to SQLite and once to the digest,
- * however often it changed (a slot, a directory being filled). All that is not in SQLite is thus in one map per table,
- * and every change passes through `touch`: the place where a before-image is taken.
+ * Rows changed since the last `settle` are held here; `settle` hands each once to SQLite and once to the log of
+ * changes, however often it changed (a slot, a directory being filled). Nothing else writes: what is not in SQLite is in
+ * one map per table, and what a tentative batch did can be undone in that map alone. The log of changes and the cache of
+ * rows as SQLite has them know nothing of it.
  */
-export abstract class RowTable<Key extends string | number, Row> {
+export abstract class RowTable<Key extends string | number, Row, Columns extends unknown[] = unknown[]>
+  implements StoredRows
+{
   private readonly touched = new Map<Key, Touched<Row>>();
   /** Rows as SQLite has them; null where it has none. */
   private readonly clean: GenerationCache<Key, Row | null>;
+  /** Of the batch that is not final: each key that it changed once. */
+  private undo: BeforeImage<Key, Row> | undefined;
+  private batch = 0;
 
   constructor(cacheRows: number) {
     this.clean = new GenerationCache(cacheRows);
   }
 
-  protected abstract digest(row: Row): Digest;
-  protected abstract load(key: Key): Row | undefined;
+  abstract readonly number: number;
+  protected abstract keyOf(row: Row): Key;
+  /** Key in the partition tree. */
+  protected abstract treeKey(key: Key): Octets;
+  /** Primary key in SQLite, from the one and from the other. */
+  protected abstract columns(key: Key): Columns;
+  protected abstract columnsAt(key: Octets): Columns;
+  protected abstract load(columns: Columns): Row | undefined;
   protected abstract store(row: Row): void;
-  protected abstract erase(key: Key): void;
+  protected abstract erase(columns: Columns): void;
   /** Each row as SQLite has it. */
   protected abstract stored(): IterableIterator<Row>;
+  protected abstract encode(row: Row): Buffer;
+  protected abstract decode(content: Buffer): Row;
 
   get(key: Key): Row | undefined {
     const touched = this.touched.get(key);
-    if (touched !== undefined) return touched.now;
+    return touched === undefined ? this.settledRow(key) : touched.now;
+  }
+
+  /** As SQLite has it. */
+  private settledRow(key: Key): Row | undefined {
     let row = this.clean.get(key);
     if (row === undefined) {
-      row = this.load(key) ?? null;
+      row = this.load(this.columns(key)) ?? null;
       this.clean.set(key, row);
     }
     return row ?? undefined;
@@ -48,26 +99,17 @@ export abstract class RowTable<Key extends string | number, Row> {
 
   /** Adds or replaces the row. */
   put(key: Key, row: Row): void {
-    const touched = this.touch(key);
-    touched.now = row;
-    touched.dirty = true;
+    this.touch(key).now = row;
   }
 
   /** Adds a row under a key that never had one: spares looking. */
   insert(key: Key, row: Row): void {
-    this.touched.set(key, { before: undefined, now: row, stored: false, dirty: true });
+    this.touched.set(key, { absent: true, now: row, batch: this.batch });
+    this.undo = { key, touched: undefined, row: undefined, next: this.undo };
   }
 
   remove(key: Key): void {
-    const touched = this.touch(key);
-    touched.now = undefined;
-    touched.dirty = touched.stored;
-  }
-
-  /** Digest of the untouched row under `key`. */
-  protected cleanDigest(key: Key): Digest | undefined {
-    const row = this.get(key);
-    return row === undefined ? undefined : this.digest(row);
+    this.touch(key).now = undefined;
   }
 
   /** The row if it is in memory, null where it is known not to exist, undefined if only SQLite knows. */
@@ -83,41 +125,104 @@ export abstract class RowTable<Key extends string | number, Row> {
   private touch(key: Key): Touched<Row> {
     let touched = this.touched.get(key);
     if (touched === undefined) {
-      const before = this.cleanDigest(key);
-      touched = { before, now: undefined, stored: before !== undefined, dirty: false };
+      touched = { absent: this.clean.get(key) === null, now: undefined, batch: this.batch };
       this.touched.set(key, touched);
+      this.undo = { key, touched: undefined, row: undefined, next: this.undo };
+    } else if (touched.batch !== this.batch) {
+      this.undo = { key, touched, row: touched.now, next: this.undo };
+      touched.batch = this.batch;
     }
     return touched;
   }
 
-  private write(key: Key, touched: Touched<Row>): void {
-    if (touched.now === undefined) this.erase(key);
-    else this.store(touched.now);
-    touched.stored = touched.now !== undefined;
-    touched.dirty = false;
+  /** All changes so far are final. */
+  commitBatch(): void {
+    if (this.undo === undefined) return;
+    this.undo = undefined;
+    this.batch++;
+  }
+
+  /** Makes all rows what they were at the last `commitBatch`. */
+  rollbackBatch(): void {
+    for (let image = this.undo; image !== undefined; image = image.next) {
+      if (image.touched === undefined) this.touched.delete(image.key);
+      else image.touched.now = image.row;
+    }
+    this.commitBatch();
   }
 
   get touchedRows(): number {
     return this.touched.size;
   }
 
-  /** Hands changed rows to SQLite, as must be done before it is asked for several rows at once. */
-  flush(): void {
-    for (const [key, touched] of this.touched) if (touched.dirty) this.write(key, touched);
+  /** Whether SQLite's row under `key`, or that it has none, may be out of date. */
+  protected isTouched(key: Key): boolean {
+    return this.touched.has(key);
   }
 
-  /** Flushes, and brings the digest up to date. */
-  settle(digest: StateDigest): void {
-    for (const [key, touched] of this.touched) {
-      if (touched.dirty) this.write(key, touched);
-      digest.replace(touched.before, touched.now === undefined ? undefined : this.digest(touched.now));
-      this.clean.set(key, touched.now ?? null);
+  /** Rows that SQLite may have otherwise or not at all: for queries of several at once. Looks at all that is touched. */
+  protected touchedWhere(belongs: (row: Row) => boolean): Row[] {
+    const rows: Row[] = [];
+    for (const { now } of this.touched.values()) if (now !== undefined && belongs(now)) rows.push(now);
+    return rows;
+  }
+
+  /** Hands what has changed to SQLite, and what was there before, and is there now, to the log of changes. */
+  settle(log: ChangeLog): void {
+    assert(this.undo === undefined, 'a tentative batch is not settled');
+    for (const [key, { absent, now }] of this.touched) {
+      const treeKey = this.treeKey(key);
+      let gone = absent;
+      if (!log.hasImage(treeKey)) {
+        const before = absent ? undefined : this.settledRow(key);
+        gone = before === undefined;
+        if (!gone || now !== undefined) log.keepImage(treeKey, before && this.encode(before));
+      }
+      if (now !== undefined) this.store(now);
+      else if (!gone) this.erase(this.columns(key));
+      if (!gone || now !== undefined) log.changed(treeKey, now && this.leaf(treeKey, now));
+      this.clean.set(key, now ?? null);
     }
     this.touched.clear();
   }
 
-  /** Adds the digests of all rows, computed from the rows alone. Only directly after `settle`. */
-  digestAll(digest: StateDigest): void {
-    for (const row of this.stored()) digest.replace(undefined, this.digest(row));
+  private leaf(key: Octets, row: Row): Octets {
+    return leafDigest(key, this.digest(row));
+  }
+
+  protected digest(row: Row): Octets {
+    return rowDigest(this.encode(row));
+  }
+
+  contentAt(key: Octets): Buffer | undefined {
+    const row = this.load(this.columnsAt(key));
+    return row && this.encode(row);
+  }
+
+  leafAt(key: Octets): Octets | undefined {
+    const row = this.load(this.columnsAt(key));
+    return row && this.leaf(key, row);
+  }
+
+  *leaves(): IterableIterator<[key: Octets, leaf: Octets]> {
+    for (const row of this.stored()) {
+      const key = this.treeKey(this.keyOf(row));
+      yield [key, this.leaf(key, row)];
+    }
+  }
+
+  install(key: Octets, content: Buffer): void {
+    const row = this.decode(content);
+    assert(this.treeKey(this.keyOf(row)) === key, 'a row is installed under its own key');
+    this.store(row);
+  }
+
+  uninstall(key: Octets): void {
+    this.erase(this.columnsAt(key));
+  }
+
+  forget(): void {
+    assert(this.touched.size === 0, 'rows are installed where all is settled');
+    this.clean.clear();
   }
 }

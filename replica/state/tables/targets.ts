@@ -1,7 +1,9 @@
 /** Targets of symbolic links by inode. */
 import type { Database } from 'better-sqlite3';
-import type { Digest } from '../../../src/pbft/messages.js';
-import { type TargetRow, targetDigest } from '../rows.js';
+import type { Octets } from '../../../src/merkle/index.js';
+import { decodeTarget, encodeTarget } from '../row-bytes.js';
+import { integerAt, targetKey } from '../row-keys.js';
+import { Table, type TargetRow } from '../rows.js';
 import { mapped, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
@@ -9,7 +11,8 @@ type TargetColumns = [ino: number, path: Buffer];
 
 const toTarget = ([ino, path]: TargetColumns): TargetRow => ({ ino, path });
 
-export class TargetTable extends RowTable<number, TargetRow> {
+export class TargetTable extends RowTable<number, TargetRow, [ino: number]> {
+  override readonly number = Table.Target;
   private readonly byIno;
   private readonly every;
   private readonly upsert;
@@ -23,21 +26,41 @@ export class TargetTable extends RowTable<number, TargetRow> {
     this.delete = db.prepare<[number]>('DELETE FROM target WHERE ino = ?');
   }
 
-  protected override digest(row: TargetRow): Digest {
-    return targetDigest(row);
+  protected override keyOf(row: TargetRow): number {
+    return row.ino;
   }
 
-  protected override load(ino: number): TargetRow | undefined {
-    const columns = this.byIno.get(ino);
-    return columns && toTarget(columns);
+  protected override treeKey(ino: number): Octets {
+    return targetKey(ino);
+  }
+
+  protected override columns(ino: number): [number] {
+    return [ino];
+  }
+
+  protected override columnsAt(key: Octets): [number] {
+    return [integerAt(key, 1, 8)];
+  }
+
+  protected override load(columns: [number]): TargetRow | undefined {
+    const found = this.byIno.get(...columns);
+    return found && toTarget(found);
   }
 
   protected override store(row: TargetRow): void {
     this.upsert.run(row.ino, row.path);
   }
 
-  protected override erase(ino: number): void {
-    this.delete.run(ino);
+  protected override erase(columns: [number]): void {
+    this.delete.run(...columns);
+  }
+
+  protected override encode(row: TargetRow): Buffer {
+    return encodeTarget(row);
+  }
+
+  protected override decode(content: Buffer): TargetRow {
+    return decodeTarget(content);
   }
 
   protected override stored(): IterableIterator<TargetRow> {

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createJournal, Journal } from '../../../replica/journal/journal.js';
 import { Signables } from '../../../src/crypto/signables.js';
-import type { Batch, Request } from '../../../src/pbft/messages.js';
+import { BrokenInvariant } from '../../../src/limits.js';
+import type { Batch, Digest, Request } from '../../../src/pbft/messages.js';
 import type { JournalRecord } from '../../../src/pbft/ports.js';
 import { encodeRequestBody } from '../../../src/wire/request-body.js';
 
@@ -35,7 +36,7 @@ function batch(text: string): Batch {
 const votesFor = (sequence: number, text = `operation ${sequence}`): JournalRecord[] => {
   const proposed = batch(text);
   return [
-    { kind: 'pre-prepared', view: 3, sequence, batch: proposed },
+    { kind: 'pre-prepared', view: 3, sequence, digest: proposed.digest, batch: proposed },
     { kind: 'prepared', view: 3, sequence, digest: proposed.digest },
     { kind: 'committed', sequence, digest: proposed.digest },
   ];
@@ -59,6 +60,13 @@ const checkpoint = (sequence: number): JournalRecord => ({
     replica: 2,
     signature: Buffer.alloc(64, 9),
   },
+});
+
+const again = (sequence: number, digest: Digest, view: number): JournalRecord => ({
+  kind: 'pre-prepared',
+  view,
+  sequence,
+  digest,
 });
 
 const kinds = (records: JournalRecord[]): string[] =>
@@ -162,7 +170,11 @@ describe('journal', () => {
 
   it('serves committed batches, by their committed digest, and forgets the oldest beyond its budget', () => {
     const journal = open({ segmentBytes: 2000, historyBytes: 6000 });
-    journal.append([{ kind: 'pre-prepared', view: 2, sequence: 1, batch: batch('overruled') }, checkpoint(128)]);
+    const overruled = batch('overruled');
+    journal.append([
+      { kind: 'pre-prepared', view: 2, sequence: 1, digest: overruled.digest, batch: overruled },
+      checkpoint(128),
+    ]);
     for (let sequence = 1; sequence <= 40; sequence++) journal.append(votesFor(sequence));
     journal.append([stable(30)]);
     expect(journal.batch(1)?.digest).toEqual(batch('operation 1').digest);
@@ -181,6 +193,59 @@ describe('journal', () => {
     for (let sequence = 1; sequence <= 20; sequence++) journal.append(votesFor(sequence));
     journal.prune(5);
     expect(kinds(open().recover(5)).filter((kind) => kind.startsWith('pre-prepared'))).toHaveLength(15);
+  });
+
+  it('keeps a batch that later records only name, while its sequence number is needed', () => {
+    const journal = open({ segmentBytes: 1000, historyBytes: 0 });
+    const { digest } = batch('operation 7');
+    journal.append([votesFor(7)[0]]);
+    for (let sequence = 1; sequence <= 6; sequence++) journal.append(votesFor(sequence));
+    journal.append([again(7, digest, 4)]);
+    for (let sequence = 8; sequence <= 20; sequence++) journal.append(votesFor(sequence));
+    journal.prune(6);
+    const of7 = open()
+      .recover(6)
+      .filter((record) => 'sequence' in record && record.sequence === 7);
+    expect(of7).toEqual([
+      { ...votesFor(7)[0], digest: expect.anything(), batch: expect.anything() },
+      again(7, digest, 4),
+    ]);
+    expect(of7[0]).toMatchObject({ digest, batch: { digest } });
+    journal.prune(7);
+    expect(kinds(open().recover(7))).not.toContain('pre-prepared 7');
+  });
+
+  it('finds a batch that committed in a later view than it was recorded in', async () => {
+    const journal = open({ segmentBytes: 1000 });
+    const [mine, other] = [batch('operation 1'), batch('overruled')];
+    journal.append([
+      { kind: 'pre-prepared', view: 2, sequence: 1, digest: mine.digest, batch: mine },
+      { kind: 'pre-prepared', view: 3, sequence: 1, digest: other.digest, batch: other },
+    ]);
+    journal.append(votesFor(2));
+    journal.append([again(1, mine.digest, 4), { kind: 'prepared', view: 4, sequence: 1, digest: mine.digest }]);
+    // Without a record of its own, what committed is what prepared last.
+    expect(journal.batch(1)?.digest).toEqual(mine.digest);
+    journal.append([{ kind: 'committed', sequence: 1, digest: other.digest }]);
+    expect(journal.batch(1)?.digest).toEqual(other.digest);
+    journal.append([{ kind: 'committed', sequence: 1, digest: mine.digest }]);
+    await journal.close();
+    const reopened = open();
+    expect(reopened.digest(1)).toEqual(mine.digest);
+    expect(reopened.batch(1)?.digest).toEqual(mine.digest);
+    expect(kinds(reopened.recover(0).filter((record) => 'sequence' in record && record.sequence === 1))).toEqual([
+      'pre-prepared 1',
+      'pre-prepared 1',
+      'pre-prepared 1',
+      'prepared 1',
+      'committed 1',
+      'committed 1',
+    ]);
+  });
+
+  it('refuses to record a batch under the digest of another', () => {
+    const record = votesFor(1)[0];
+    expect(() => open().append([{ ...record, digest: Buffer.alloc(32) } as JournalRecord])).toThrow(BrokenInvariant);
   });
 
   it('shares flushes, and each covers what was appended before it was asked for', async () => {

@@ -140,6 +140,7 @@ describe('the service', () => {
     fs.state.beginBatch(sequence);
     const execution = fs.state.service.execute(operation, { sequence, time, session: SESSION });
     fs.state.endBatch(time);
+    fs.state.commitBatch();
     return execution;
   };
 

@@ -41,6 +41,7 @@ describe('a new state', () => {
       const { state } = Driver.fresh();
       state.beginBatch(1);
       state.endBatch({ seconds: 1_700_000_009, nanoseconds });
+      state.commitBatch();
       return Buffer.from(state.checkpoint()).toString('hex');
     });
     expect(digests[0]).not.toBe(digests[1]);
@@ -150,6 +151,7 @@ describe('commits', () => {
     expect(() => fs.state.checkpoint()).toThrow('between batches');
     expect(() => fs.state.beginBatch(2)).toThrow('one batch');
     fs.state.endBatch(fs.nextTime);
+    fs.state.commitBatch();
     expect(() => fs.state.beginBatch(3)).toThrow('follows');
   });
 });

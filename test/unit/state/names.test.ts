@@ -223,6 +223,7 @@ describe('open-unlinked files', () => {
     fs.state.beginBatch(fs.state.lastExecuted + 1);
     fs.state.service.sessionEnded(other, { sequence: fs.state.lastExecuted + 1, time, session: other });
     fs.state.endBatch(time);
+    fs.state.commitBatch();
     expect(fs.outcome('getattr', { node: theirs })).toBe('ESTALE');
     expect(fs.outcome('getattr', { node: mine })).toBe('ok');
   });

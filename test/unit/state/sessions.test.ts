@@ -17,6 +17,7 @@ function inBatch(fs: Driver, change: () => void): void {
   fs.state.beginBatch(fs.state.lastExecuted + 1);
   change();
   fs.state.endBatch(fs.nextTime);
+  fs.state.commitBatch();
 }
 
 describe('the session store', () => {

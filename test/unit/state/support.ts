@@ -32,6 +32,9 @@ export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
   ...changed,
 });
 
+/** What may be there of a state, by what follows its path. */
+export const FILES = ['', '-wal', '-staging', '-staging-wal'];
+
 const directories: string[] = [];
 
 afterEach(() => {
@@ -52,10 +55,14 @@ type Operand<N extends Name> = Omit<Extract<Operation, { op: N }>, 'op'>;
 
 /** Executes one operation a batch, as the core would, with a clock that is a function of the sequence number. */
 export class Driver {
+  private readonly directory: string;
+
   constructor(
     public options: FileStateOptions,
     public state: FileState = createFileState(options),
-  ) {}
+  ) {
+    this.directory = dirname(options.path);
+  }
 
   static fresh(changed: Partial<Cluster> = {}): Driver {
     return new Driver(options(changed));
@@ -73,6 +80,7 @@ export class Driver {
     this.state.beginBatch(sequence);
     const { result } = this.state.service.execute(operation, { sequence, time, session });
     this.state.endBatch(time);
+    this.state.commitBatch();
     return result;
   }
 
@@ -126,8 +134,8 @@ export class Driver {
   /** The process is killed, with what was not committed, and started again: the files as they are at this moment. */
   restart(): void {
     const { path } = this.options;
-    const copy = join(mkdtempSync(join(dirname(path), 'restart-')), 'state.db');
-    for (const part of ['', '-wal']) if (existsSync(path + part)) copyFileSync(path + part, copy + part);
+    const copy = join(mkdtempSync(join(this.directory, 'restart-')), 'state.db');
+    for (const part of FILES) if (existsSync(path + part)) copyFileSync(path + part, copy + part);
     this.state.close();
     this.options = { ...this.options, path: copy };
     this.state = openFileState(this.options);

@@ -1,0 +1,64 @@
+/** Where the batches of the journal are, and which of them committed: for replicas that lag. */
+import type { SequenceNumber } from '../../src/pbft/messages.js';
+import { RecordKind } from './records.js';
+import type { Segment } from './segment.js';
+
+/** Of a record's payload. */
+export interface Location {
+  segment: Segment;
+  offset: number;
+  length: number;
+  /** As a string, one character a byte: a small buffer would keep alive the pool it was cut from, for as long as the index. */
+  digest: string;
+}
+
+/** What is known of one sequence number. */
+interface Indexed {
+  batches: Location[];
+  committed: string | undefined;
+  /** Of the last prepared record. What commits without a record of its own is what prepared last. */
+  prepared: string | undefined;
+}
+
+export class BatchIndex {
+  private readonly bySequence = new Map<SequenceNumber, Indexed>();
+
+  get size(): number {
+    return this.bySequence.size;
+  }
+
+  /** Takes note of a record that is in the journal. */
+  note(kind: number, sequence: SequenceNumber, location: Location): void {
+    const holdsBatch = kind === RecordKind.PrePrepared || kind === RecordKind.CommittedBatch;
+    const commits = kind === RecordKind.Committed || kind === RecordKind.CommittedBatch;
+    if (!holdsBatch && !commits && kind !== RecordKind.Prepared) return;
+    let indexed = this.bySequence.get(sequence);
+    if (indexed === undefined) {
+      indexed = { batches: [], committed: undefined, prepared: undefined };
+      this.bySequence.set(sequence, indexed);
+    }
+    if (holdsBatch) indexed.batches.push(location);
+    if (commits) indexed.committed = location.digest;
+    if (kind === RecordKind.Prepared) indexed.prepared = location.digest;
+  }
+
+  /** Digest of the batch that committed there, if any did. */
+  committed(sequence: SequenceNumber): string | undefined {
+    const indexed = this.bySequence.get(sequence);
+    return indexed?.committed ?? indexed?.prepared;
+  }
+
+  /** Where that batch is, in whatever view it was pre-prepared. */
+  locate(sequence: SequenceNumber): Location | undefined {
+    const committed = this.committed(sequence);
+    return this.bySequence.get(sequence)?.batches.find(({ digest }) => digest === committed);
+  }
+
+  /** A segment is no more. */
+  forget(gone: Segment): void {
+    for (const [sequence, indexed] of this.bySequence) {
+      indexed.batches = indexed.batches.filter(({ segment }) => segment !== gone);
+      if (indexed.batches.length === 0 && sequence <= gone.maxSequence) this.bySequence.delete(sequence);
+    }
+  }
+}

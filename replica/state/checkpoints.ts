@@ -1,0 +1,165 @@
+/**
+ * Checkpoints of the rows and of their partition tree, readable while execution goes on, across restarts. A row that
+ * changes leaves behind what it was at the latest checkpoint; the tree is brought up to date when the next is taken. So
+ * the rows that have an image for the latest checkpoint are the rows that the tree may not know yet, and since the image
+ * is written in the transaction that changes the row, a restart finds them all.
+ */
+import type { Database } from 'better-sqlite3';
+import { assert, Limits } from '../../src/limits.js';
+import { type NodeSource, type Octets, octets, rootDigest, toBytes, updateTree } from '../../src/merkle/index.js';
+import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import { readStatement } from './tables/statements.js';
+import type { ChangeLog } from './tables/table.js';
+import { TreeNodes } from './tree-nodes.js';
+
+/** Kept if nobody releases them: all that can be above the low water mark, and the one at it. */
+const MOST_CHECKPOINTS = Limits.logSize / Limits.checkpointInterval + 1;
+
+/** Reads all rows of one table or another, as SQLite has them, by tree key. */
+export interface RowSource {
+  contentAt(key: Octets): Buffer | undefined;
+  leafAt(key: Octets): Octets | undefined;
+}
+
+export class Checkpoints implements ChangeLog {
+  readonly tree: TreeNodes;
+  /** In order; none only while the initial state is made. */
+  private taken: SequenceNumber[];
+  /** Keys of rows that have an image for the latest checkpoint. */
+  private readonly imaged = new Set<Octets>();
+  /** Leaves of the rows that the tree does not know yet. Some 150 bytes each, for the rows of 128 batches at most. */
+  private readonly changes = new Map<Octets, Octets | undefined>();
+  private readonly insertCheckpoint;
+  private readonly deleteCheckpoints;
+  private readonly insertImage;
+  private readonly image;
+  private readonly deleteImages;
+  private readonly setTreeVersion;
+
+  /**
+   * @param rows as they are now
+   * @param lastExecuted of those rows
+   */
+  constructor(
+    db: Database,
+    private readonly rows: RowSource,
+    lastExecuted: SequenceNumber,
+  ) {
+    this.tree = new TreeNodes(db);
+    const every = readStatement<[], [number]>(db, 'SELECT sequence FROM checkpoint ORDER BY sequence');
+    const imagesOf = readStatement<[number], [Buffer]>(
+      db,
+      'SELECT key FROM row_image WHERE checkpoint = ? ORDER BY key',
+    );
+    const treeVersion = readStatement<[], [number]>(db, 'SELECT tree_version FROM state WHERE id = 1');
+    this.insertCheckpoint = db.prepare<[number]>('INSERT INTO checkpoint VALUES (?)');
+    this.deleteCheckpoints = db.prepare<[number]>('DELETE FROM checkpoint WHERE sequence < ?');
+    this.insertImage = db.prepare<[number, Buffer, Buffer | null]>('INSERT INTO row_image VALUES (?, ?, ?)');
+    this.image = readStatement<[number, Buffer], [Buffer | null]>(
+      db,
+      'SELECT content FROM row_image WHERE checkpoint = ? AND key = ?',
+    );
+    this.deleteImages = db.prepare<[number]>('DELETE FROM row_image WHERE checkpoint < ?');
+    this.setTreeVersion = db.prepare<[number]>('UPDATE state SET tree_version = ?');
+
+    this.taken = every.all().map(([sequence]) => sequence);
+    if (this.latest === undefined) return;
+    const isUpToDate = treeVersion.get()?.[0] === lastExecuted;
+    for (const [key] of imagesOf.all(this.latest)) {
+      const text = octets(key);
+      this.imaged.add(text);
+      if (!isUpToDate) this.changes.set(text, rows.leafAt(text));
+    }
+  }
+
+  private get latest(): SequenceNumber | undefined {
+    return this.taken.at(-1);
+  }
+
+  get readable(): readonly SequenceNumber[] {
+    return this.taken;
+  }
+
+  hasImage(key: Octets): boolean {
+    return this.imaged.has(key);
+  }
+
+  keepImage(key: Octets, content: Buffer | undefined): void {
+    this.imaged.add(key);
+    if (this.latest !== undefined) this.insertImage.run(this.latest, toBytes(key), content ?? null);
+  }
+
+  changed(key: Octets, leaf: Octets | undefined): void {
+    this.changes.set(key, leaf);
+  }
+
+  /** Rows that the tree does not know yet. */
+  get pending(): ReadonlyMap<Octets, Octets | undefined> {
+    return this.changes;
+  }
+
+  /** Brings the tree up to date with rows that are all settled, as of `sequence`; returns its root. */
+  updateTree(sequence: SequenceNumber): Digest {
+    if (this.changes.size > 0) {
+      this.tree.beginUpdate(sequence, this.latest ?? -1);
+      updateTree(this.tree, this.changes);
+      this.changes.clear();
+    }
+    this.setTreeVersion.run(sequence);
+    return toBytes(rootDigest(this.tree));
+  }
+
+  /** Makes a checkpoint of rows that are all settled; it has already been made if nothing was executed since. */
+  take(sequence: SequenceNumber): Digest {
+    const { latest } = this;
+    const root = this.updateTree(sequence);
+    if (sequence === latest) return root;
+    assert(latest === undefined || sequence > latest, 'checkpoints are taken in order');
+    this.insertCheckpoint.run(sequence);
+    this.taken.push(sequence);
+    this.imaged.clear();
+    if (this.taken.length > MOST_CHECKPOINTS) this.release(this.taken[1]);
+    return root;
+  }
+
+  /** Drops checkpoints below `oldest`, but not the latest. */
+  release(oldest: SequenceNumber): void {
+    const left = this.taken.filter((sequence, i) => sequence >= oldest || i === this.taken.length - 1);
+    if (left.length === this.taken.length) return;
+    this.taken = left;
+    this.deleteCheckpoints.run(left[0]);
+    this.deleteImages.run(left[0]);
+    this.tree.release(left[0]);
+  }
+
+  /** The row that was there at a readable checkpoint. */
+  row(checkpoint: SequenceNumber, key: Octets): Buffer | undefined {
+    const bytes = toBytes(key);
+    for (const sequence of this.taken) {
+      const found = sequence < checkpoint ? undefined : this.image.get(sequence, bytes);
+      if (found !== undefined) return found[0] ?? undefined;
+    }
+    return this.rows.contentAt(key);
+  }
+
+  /** The tree of a readable checkpoint. */
+  nodes(checkpoint: SequenceNumber): NodeSource {
+    return this.tree.at(checkpoint);
+  }
+
+  /** The tree as it was last brought up to date. */
+  get currentNodes(): NodeSource {
+    return this.tree.at(Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Drops all checkpoints, since the rows are to become those of another: `sequence`, which is to be taken then. */
+  startOver(sequence: SequenceNumber): void {
+    assert(this.changes.size === 0, 'the tree is up to date');
+    this.taken = [];
+    this.imaged.clear();
+    this.deleteCheckpoints.run(Number.MAX_SAFE_INTEGER);
+    this.deleteImages.run(Number.MAX_SAFE_INTEGER);
+    this.tree.release(Number.MAX_SAFE_INTEGER);
+    this.tree.goBackTo(sequence);
+  }
+}

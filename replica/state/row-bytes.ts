@@ -1,0 +1,187 @@
+/**
+ * Rows in canonical bytes: table, key and value, never SQLite's pages, so that replicas with other layouts, or another
+ * engine, have the same root. They are what is hashed, kept of a checkpoint, and sent to a replica that lacks the row.
+ * Decoders throw `MalformedBytes`.
+ */
+import { ByteReader, ByteWriter, MalformedBytes } from '../../src/bytes.js';
+import { sha256Text } from '../../src/crypto/digests.js';
+import { readTime, writeTime } from '../../src/fileservice/operations.js';
+import { FileLimits } from '../../src/fileservice/types.js';
+import { Limits } from '../../src/limits.js';
+import type { Octets } from '../../src/merkle/index.js';
+import type { SessionId } from '../../src/pbft/messages.js';
+import type { SessionRow } from '../../src/pbft/ports.js';
+import {
+  type BlockRow,
+  type DentryRow,
+  type EndedInstanceRow,
+  type HeaderRow,
+  type InodeRow,
+  type OrphanRow,
+  type SlotEntry,
+  Table,
+  type TargetRow,
+} from './rows.js';
+
+/** Bytes of a file in one row. */
+export const BLOCK_BYTES = 32 * 1024;
+/** Table, inode and position, before the data. */
+const BLOCK_HEADER_BYTES = 17;
+export const LARGEST_ROW_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
+const DIGEST_BYTES = 32;
+
+const blockDigestInput = Buffer.alloc(BLOCK_HEADER_BYTES + DIGEST_BYTES);
+
+/** Digest of a row's bytes. The data of a block enters by its own, which spares a copy behind the key. */
+export function rowDigest(content: Buffer): Octets {
+  if (content[0] !== Table.Block) return sha256Text(content);
+  content.copy(blockDigestInput, 0, 0, BLOCK_HEADER_BYTES);
+  return digestOfBlock(content.subarray(BLOCK_HEADER_BYTES));
+}
+
+function digestOfBlock(data: Buffer): Octets {
+  blockDigestInput.write(sha256Text(data), BLOCK_HEADER_BYTES, 'latin1');
+  return sha256Text(blockDigestInput);
+}
+
+/** `rowDigest(encodeBlock(row))`, without the copy. */
+export function blockDigest({ ino, position, data }: BlockRow): Octets {
+  blockDigestInput.set(new ByteWriter(BLOCK_HEADER_BYTES).u8(Table.Block).u64(ino).u64(position).finish());
+  return digestOfBlock(data);
+}
+
+function reader(content: Uint8Array, table: number): ByteReader {
+  const r = new ByteReader(content);
+  const found = r.u8();
+  if (found !== table) throw new MalformedBytes(`a row of table ${found} where one of ${table} belongs`);
+  return r;
+}
+
+function ended<Row>(r: ByteReader, row: Row): Row {
+  r.end();
+  return row;
+}
+
+/** @param version of the state's semantics */
+export const encodeHeader = (version: number, cluster: Uint8Array, row: HeaderRow): Buffer => {
+  const w = new ByteWriter(96).u8(Table.Header).u32(version).bytes(cluster);
+  writeTime(w, row.clock);
+  return w.u64(row.nextIno).u64(row.usedBytes).u64(row.usedInodes).finish();
+};
+
+/** @param lastExecuted which the bytes do not have */
+export function decodeHeader(
+  content: Uint8Array,
+  version: number,
+  cluster: Uint8Array,
+  lastExecuted: number,
+): HeaderRow {
+  const r = reader(content, Table.Header);
+  if (r.u32() !== version) throw new MalformedBytes('the header of another version');
+  if (Buffer.compare(r.bytes(cluster.length), cluster) !== 0) throw new MalformedBytes('the header of another cluster');
+  return ended(r, { lastExecuted, clock: readTime(r), nextIno: r.u64(), usedBytes: r.u64(), usedInodes: r.u64() });
+}
+
+export const encodeInode = (row: InodeRow): Buffer => {
+  const w = new ByteWriter(160).u8(Table.Inode).u64(row.ino).u32(row.generation).u32(row.mode).u32(row.nlink);
+  w.u32(row.uid).u32(row.gid).u32(row.rdev).u64(row.size).u64(row.allocated);
+  writeTime(w, row.atime);
+  writeTime(w, row.mtime);
+  writeTime(w, row.ctime);
+  return w.u64(row.change).u64(row.parent).u64(row.entries).u64(row.nextCookie).finish();
+};
+
+export function decodeInode(content: Uint8Array): InodeRow {
+  const r = reader(content, Table.Inode);
+  return ended(r, {
+    ino: r.u64(),
+    generation: r.u32(),
+    mode: r.u32(),
+    nlink: r.u32(),
+    uid: r.u32(),
+    gid: r.u32(),
+    rdev: r.u32(),
+    size: r.u64(),
+    allocated: r.u64(),
+    atime: readTime(r),
+    mtime: readTime(r),
+    ctime: readTime(r),
+    change: r.u64(),
+    parent: r.u64(),
+    entries: r.u64(),
+    nextCookie: r.u64(),
+  });
+}
+
+export const encodeDentry = (row: DentryRow): Buffer =>
+  new ByteWriter(64).u8(Table.Dentry).u64(row.parent).bytes(row.name).u64(row.child).u64(row.cookie).finish();
+
+export function decodeDentry(content: Uint8Array): DentryRow {
+  const r = reader(content, Table.Dentry);
+  const parent = r.u64();
+  const name = Buffer.from(r.bytes(FileLimits.nameBytes));
+  return ended(r, { parent, name, child: r.u64(), cookie: r.u64() });
+}
+
+export const encodeBlock = ({ ino, position, data }: BlockRow): Buffer =>
+  new ByteWriter(BLOCK_HEADER_BYTES + data.length).u8(Table.Block).u64(ino).u64(position).raw(data).finish();
+
+export function decodeBlock(content: Uint8Array): BlockRow {
+  const r = reader(content, Table.Block);
+  const key = { ino: r.u64(), position: r.u64() };
+  if (r.remaining > BLOCK_BYTES) throw new MalformedBytes('a block that is too large');
+  return { ...key, data: Buffer.from(r.raw(r.remaining)) };
+}
+
+export const encodeTarget = (row: TargetRow): Buffer =>
+  new ByteWriter(128).u8(Table.Target).u64(row.ino).bytes(row.path).finish();
+
+export function decodeTarget(content: Uint8Array): TargetRow {
+  const r = reader(content, Table.Target);
+  return ended(r, { ino: r.u64(), path: Buffer.from(r.bytes(FileLimits.targetBytes)) });
+}
+
+const keyed = (table: number, session: SessionId): ByteWriter =>
+  new ByteWriter(128).u8(table).u32(session.client).u64(session.instance);
+const readSession = (r: ByteReader): SessionId => ({ client: r.u32(), instance: r.u64() });
+
+export const encodeOrphan = (row: OrphanRow): Buffer => keyed(Table.Orphan, row.session).u64(row.ino).finish();
+
+export function decodeOrphan(content: Uint8Array): OrphanRow {
+  const r = reader(content, Table.Orphan);
+  return ended(r, { session: readSession(r), ino: r.u64() });
+}
+
+export const encodeSession = (row: SessionRow): Buffer => {
+  const w = keyed(Table.Session, row.session).u32(row.slots);
+  writeTime(w, row.opened);
+  return w.finish();
+};
+
+export function decodeSession(content: Uint8Array): SessionRow {
+  const r = reader(content, Table.Session);
+  return ended(r, { session: readSession(r), slots: r.u32(), opened: readTime(r) });
+}
+
+export const encodeSlot = ({ session, row }: SlotEntry): Buffer => {
+  const w = keyed(Table.Slot, session).u32(row.slot).u64(row.sequence).bytes(row.requestDigest).u32(row.status);
+  w.bool(row.result !== undefined);
+  if (row.result !== undefined) w.bytes(row.result);
+  return w.finish();
+};
+
+export function decodeSlot(content: Uint8Array): SlotEntry {
+  const r = reader(content, Table.Slot);
+  const session = readSession(r);
+  const row = { slot: r.u32(), sequence: r.u64(), requestDigest: Buffer.from(r.bytes(DIGEST_BYTES)), status: r.u32() };
+  if (!r.bool()) return ended(r, { session, row });
+  return ended(r, { session, row: { ...row, result: Buffer.from(r.bytes(Limits.cachedReplyBytes)) } });
+}
+
+export const encodeEndedInstance = (row: EndedInstanceRow): Buffer =>
+  new ByteWriter(16).u8(Table.EndedInstance).u32(row.client).u64(row.instance).finish();
+
+export function decodeEndedInstance(content: Uint8Array): EndedInstanceRow {
+  const r = reader(content, Table.EndedInstance);
+  return ended(r, { client: r.u32(), instance: r.u64() });
+}

@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openFileState } from '../../../replica/state/index.js';
+import { create, initially } from './changes.js';
+import { change } from './random-changes.js';
+import { Driver } from './support.js';
+import { begin, type Certified, certify, execute, gather, hex, install } from './transfers.js';
+
+/** Reads all rows and nodes of a checkpoint, by bringing a new state to it. */
+function expectReadable(source: Driver, certified: Certified): void {
+  const reader = Driver.fresh();
+  const transfer = begin(reader, certified);
+  gather(transfer, source.state);
+  install(transfer);
+  expect(hex(reader.state.recomputeDigest())).toBe(hex(certified.root));
+  reader.state.close();
+}
+
+describe('checkpoints', () => {
+  it('stay what they are while execution goes on, through commits, rollbacks, kills and restarts', () => {
+    const event = fc.constantFrom('none', 'none', 'commit', 'checkpoint', 'checkpoint', 'release', 'kill', 'reopen');
+    const step = fc.tuple(fc.array(change, { maxLength: 6 }), event);
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 4, maxLength: 14 }), (history) => {
+        const fs = Driver.fresh();
+        const certified = new Map<number, Certified>();
+        const executeUpTo = (batches: number): void => {
+          for (let next = fs.state.lastExecuted; next < batches; next++) {
+            execute(fs, next === 0 ? initially : history[next - 1][0]);
+            if (next === 0 || history[next - 1][1] === 'checkpoint') note();
+          }
+        };
+        const note = (): void => {
+          const checkpoint = certify(fs);
+          const earlier = certified.get(checkpoint.sequence);
+          if (earlier !== undefined) expect(hex(checkpoint.root)).toBe(hex(earlier.root));
+          certified.set(checkpoint.sequence, checkpoint);
+          expect(hex(fs.state.recomputeDigest())).toBe(hex(checkpoint.root));
+        };
+        executeUpTo(1);
+        history.forEach(([, event], i) => {
+          executeUpTo(i + 2);
+          if (event === 'commit') fs.state.commit();
+          if (event === 'release') fs.state.releaseCheckpoints(fs.state.readableCheckpoints.at(-1)!);
+          if (event === 'kill') fs.restart();
+          if (event === 'reopen') {
+            fs.state.close();
+            fs.state = openFileState(fs.options);
+          }
+          executeUpTo(i + 2);
+        });
+        const readable = fs.state.readableCheckpoints.filter((sequence) => sequence > 0);
+        for (const sequence of readable) expectReadable(fs, certified.get(sequence)!);
+        fs.state.close();
+      }),
+      { seed: 6, numRuns: 40 },
+    );
+  });
+
+  it('are five at most, and released from the oldest on; the latest stays', () => {
+    const fs = Driver.fresh();
+    const certified = [1, 2, 3, 4, 5, 6].map((i) => {
+      execute(fs, [create(`file ${i}`)]);
+      return certify(fs);
+    });
+    expect(fs.state.readableCheckpoints).toEqual([2, 3, 4, 5, 6]);
+    fs.state.releaseCheckpoints(5);
+    expect(fs.state.readableCheckpoints).toEqual([5, 6]);
+    fs.state.commit();
+    fs.restart();
+    expect(fs.state.readableCheckpoints).toEqual([5, 6]);
+    execute(fs, [create('more')]);
+    for (const checkpoint of certified.slice(4)) expectReadable(fs, checkpoint);
+    fs.state.releaseCheckpoints(1000);
+    expect(fs.state.readableCheckpoints).toEqual([6]);
+    expectReadable(fs, certified[5]);
+    const [query] = begin(Driver.fresh(), certified[4]).queries(1);
+    expect(fs.state.serve(query)).toBeUndefined();
+  });
+
+  it('leave nothing behind once they are released', () => {
+    const fs = Driver.fresh();
+    const rows = (table: string): number => {
+      const { db } = fs.state as unknown as { db: { prepare(sql: string): { pluck(): { get(): number } } } };
+      return db.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
+    };
+    const names = Array.from({ length: 300 }, (_, i) => `file ${i}`);
+    execute(fs, names.map(create));
+    fs.state.checkpoint();
+    const nodes = rows('tree_node');
+    for (const name of names)
+      fs.run('unlink', { parent: { ino: 1, generation: 1 }, name: Buffer.from(name), retain: 0 });
+    fs.state.checkpoint();
+    execute(fs, [create('another')]);
+    fs.state.checkpoint();
+    expect(rows('tree_node')).toBeGreaterThan(nodes);
+    fs.state.releaseCheckpoints(Number.MAX_SAFE_INTEGER);
+    // The root, and the node of the two inodes that there are.
+    expect(rows('tree_node')).toBe(2);
+    expect([rows('tree_node_superseded'), rows('row_image'), rows('checkpoint')]).toEqual([0, 0, 1]);
+  });
+
+  it('have the root that the format gives them', () => {
+    const fs = Driver.fresh();
+    execute(fs, initially);
+    expect(hex(fs.state.checkpoint())).toBe('84da19dcb8d10e3c70e528b3a46bea7f90a9a5040217921a06af99cef8df6269');
+  });
+});

@@ -1,0 +1,72 @@
+/** Random changes of all that is in the state. */
+import fc from 'fast-check';
+import type { Operation } from '../../../src/fileservice/operations.js';
+import { FileType, type Handle, ROOT_INO } from '../../../src/fileservice/types.js';
+import { BLOCK, type Change, NODES, SESSIONS, SLOTS } from './changes.js';
+import { operation, step } from './random-operations.js';
+import { bytes } from './support.js';
+
+const session = fc.constantFrom(...SESSIONS);
+const handle = fc.nat(NODES - 1).map((index): Handle => ({ ino: ROOT_INO + index, generation: 1 }));
+const name = fc.constantFrom('a', 'b', 'c', 'd');
+/** Small, or with more blocks than are looked up one by one when the file is cut. */
+const size = fc.constantFrom(0, 1, BLOCK, 2 * BLOCK + 9, 17 * BLOCK + 5, 25 * BLOCK);
+
+const others: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({ op: fc.constant('symlink' as const), parent: handle, name: name.map(bytes), target: name.map(bytes) }),
+  fc.record({
+    op: fc.constant('mknod' as const),
+    parent: handle,
+    name: name.map(bytes),
+    mode: fc.constant(FileType.CHARACTER | 0o600),
+    rdev: fc.nat(9),
+  }),
+  fc.record({ op: fc.constant('setattr' as const), node: handle, size }),
+  fc.record({ op: fc.constant('setattr' as const), node: handle, mode: fc.constantFrom(0o600, 0o640) }),
+  fc.record({
+    op: fc.constant('write' as const),
+    node: handle,
+    offset: size,
+    append: fc.constant(false),
+    killPrivileges: fc.boolean(),
+    data: fc.tuple(fc.constantFrom(1, 4 * BLOCK), fc.nat(255)).map(([length, fill]) => Buffer.alloc(length, fill)),
+  }),
+  fc.record({ op: fc.constant('release' as const), node: handle }),
+  fc.record({ op: fc.constant('fsync' as const), node: handle }),
+  fc.record({
+    op: fc.constant('readdir' as const),
+    directory: handle,
+    cookie: fc.nat(6),
+    maxBytes: fc.constantFrom(120, 330, 4096),
+  }),
+);
+
+const anyOperation = fc.oneof({ weight: 3, arbitrary: step.map(operation) }, { weight: 2, arbitrary: others });
+
+export const change: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('operation' as const), session, operation: anyOperation }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('unlink-open' as const), session, parent: handle, name }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('open-session' as const),
+      session,
+      slots: fc.integer({ min: 1, max: SLOTS }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('end-session' as const), session }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('reply' as const),
+      session,
+      row: fc.record({
+        slot: fc.nat(SLOTS - 1),
+        sequence: fc.nat(100),
+        requestDigest: fc.nat(255).map((byte) => Buffer.alloc(32, byte)),
+        status: fc.constant(0),
+        result: fc.nat(255).map((byte) => Buffer.alloc(byte, byte)),
+      }),
+    }),
+  },
+);
