@@ -1,303 +1,320 @@
-import { Client } from '../../src/pbft/client.js';
+import { Limits } from '../../src/limits.js';
 import { Configuration } from '../../src/pbft/configuration.js';
-import type { Batch, Digest, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
-import type { History, JournalRecord } from '../../src/pbft/ports.js';
-import { Replica } from '../../src/pbft/replica.js';
-import { FakeAuthentication, seal } from './fake-authentication.js';
-import { Histories } from './histories.js';
-import { MemoryState } from './memory-state.js';
+import { digestKey } from '../../src/pbft/digests.js';
+import type { NewView, ReplicaId, ReplicaMessage, Request } from '../../src/pbft/messages.js';
+import type { JournalRecord } from '../../src/pbft/ports.js';
+import type { OutgoingReply } from '../../src/pbft/ready.js';
+import type { Behaviour } from './byzantine/behaviour.js';
+import { ByzantineClient } from './byzantine/clients.js';
+import { Agreement } from './checkers/agreement.js';
+import { type Invocation, Invocations } from './checkers/invocations.js';
+import { checkList } from './checkers/list.js';
+import { checkRegisters } from './checkers/registers.js';
+import { ClientHost } from './client-host.js';
+import { type Address, FAIR, FIRST_CLIENT, Network, type Weather } from './network.js';
+import { type SmallLimits, setProtocolLimits } from './protocol-limits.js';
 import { Random } from './random.js';
+import { ReplicaHost, type Surroundings } from './replica-host.js';
+import { Scheduler } from './scheduler.js';
+import { Statistics } from './statistics.js';
+import { Transcript } from './transcript.js';
+import { Violation } from './violation.js';
 
 const TICK_MS = 20;
-
-/** What the network does to a message. */
-export interface Weather {
-  minDelayMs: number;
-  maxDelayMs: number;
-  loss: number;
-  duplication: number;
-}
-
-export const FAIR: Weather = { minDelayMs: 0.1, maxDelayMs: 2, loss: 0, duplication: 0 };
-export const STORMY: Weather = { minDelayMs: 0.1, maxDelayMs: 30, loss: 0.1, duplication: 0.1 };
+const MEMORY_CHECK_MS = 1000;
+/** Which of two twins hears a sender changes this often, ms. */
+const TWIN_PERIOD_MS = 400;
+const MESSAGES_UNDER_WAY = 100_000;
+/** Clocks may have been stepped back since a time was accepted. */
+const CLOCK_STEP_SECONDS = 5;
 
 export interface WorldOptions {
   seed: number;
   f: number;
   clients: number;
-  weather: Weather;
-  /** Changes what a replica sends, to make it Byzantine: returns what goes out instead. */
-  tamper?: (from: number, to: number | 'client', message: ReplicaMessage | Reply, random: Random) => unknown[];
-}
-
-type Event = { at: number; order: number; run: () => void };
-
-/** A disk: what was appended survives a crash of the process. */
-class SimulatedJournal implements History {
-  readonly records: JournalRecord[] = [];
-
-  digest(sequence: number): Digest | undefined {
-    return this.batch(sequence)?.digest;
-  }
-
-  batch(sequence: number): Batch | undefined {
-    const about = this.records.filter((record) => 'sequence' in record && record.sequence === sequence);
-    const committed = about.find((record) => record.kind === 'committed');
-    if (committed?.kind !== 'committed') return undefined;
-    for (const record of about) {
-      if ('batch' in record && record.batch && Buffer.compare(record.batch.digest, committed.digest) === 0) {
-        return record.batch;
-      }
-    }
-    return undefined;
-  }
-}
-
-interface ReplicaHost {
-  replica: Replica | undefined;
-  state: MemoryState;
-  journal: SimulatedJournal;
-  /** Clock offset of the machine, ms. */
-  skew: number;
-  scheduled: boolean;
+  weather?: Weather;
+  batchWindow?: number;
+  synced?: boolean;
+  limits?: SmallLimits;
+  /** Byzantine replicas, by id, and what they do. */
+  behaviours?: ReadonlyMap<ReplicaId, readonly Behaviour[]>;
+  /** Byzantine replicas that run twice, with one key. */
+  twins?: readonly ReplicaId[];
+  byzantineClients?: number;
+  /** A correct replica that stops itself is not a violation: it stays down, and the others are judged. */
+  tolerateStops?: boolean;
+  /** Prints the transcript as it comes. */
+  verbose?: boolean;
 }
 
 /** Replicas and clients, a network and a clock, all driven by one seed. */
-export class World {
+export class World implements Surroundings {
+  readonly f: number;
+  readonly n: number;
+  readonly synced: boolean;
+  readonly batchWindow: number;
   readonly random: Random;
-  readonly configuration: Configuration;
+  readonly scheduler = new Scheduler();
+  readonly network: Network;
   readonly hosts: ReplicaHost[] = [];
-  readonly histories: Histories;
-  private readonly clients: Client[] = [];
-  private readonly waiting = new Map<string, (result: Buffer | string) => void>();
-  private events: Event[] = [];
-  private order = 0;
+  readonly clients: ClientHost[] = [];
+  readonly agreement = new Agreement();
+  readonly invocations = new Invocations();
+  readonly statistics = new Statistics();
+  readonly transcript: Transcript;
+  /** Correct replicas that stopped themselves, and why. */
+  readonly stopped: string[] = [];
+  private readonly byzantineClients: ByzantineClient[] = [];
+  private readonly newViews = new Set<number>();
+  /** View-changes that correct replicas put on record. */
+  viewChanges = 0;
+  private readonly certified = new Set<number>();
   private lastInstance = 0;
-  /** Pairs that cannot reach each other, as `a-b`. */
-  readonly cut = new Set<string>();
-  weather: Weather;
-  now = 0;
 
   constructor(private readonly options: WorldOptions) {
+    setProtocolLimits(options.limits ?? {});
+    this.f = options.f;
+    this.n = new Configuration(options.f, -1).n;
+    this.synced = options.synced ?? false;
+    this.batchWindow = options.batchWindow ?? 4;
     this.random = new Random(options.seed);
-    this.weather = options.weather;
-    this.configuration = new Configuration(options.f, -1);
-    this.histories = new Histories(this.configuration.n);
-    for (let id = 0; id < this.configuration.n; id++) {
-      this.hosts.push({
-        replica: undefined,
-        state: new MemoryState(),
-        journal: new SimulatedJournal(),
-        skew: this.random.between(-50, 50),
-        scheduled: false,
-      });
-      this.start(id);
-    }
-    for (let id = 0; id < options.clients; id++) this.clients.push(this.createClient(id));
-    this.every(TICK_MS, () => this.tick());
+    this.network = new Network(this.scheduler, this.random);
+    this.network.weather = options.weather ?? FAIR;
+    this.transcript = new Transcript(options.verbose ?? false);
+    for (let id = 0; id < this.n; id++) this.addHost(id, id, `r${id}`);
+    for (const id of options.twins ?? []) this.addHost(id, this.hosts.length, `r${id}′`);
+    for (let id = 0; id < options.clients; id++) this.addClient(id);
+    for (let id = 0; id < (options.byzantineClients ?? 0); id++) this.addByzantineClient(options.clients + id);
+    for (const host of this.hosts) host.start();
+    this.scheduler.every(TICK_MS, () => this.tick());
+    this.scheduler.every(MEMORY_CHECK_MS, () => this.checkMemory());
   }
 
-  start(id: number): void {
-    const host = this.hosts[id];
-    host.replica = new Replica({
-      configuration: new Configuration(this.options.f, id),
-      authentication: new FakeAuthentication(id),
-      state: host.state,
-      history: host.journal,
-      recovered: host.journal.records,
-      batchWindow: 4,
-    });
-    this.histories.restarted(id, host.state);
-    this.turn(id);
+  private addHost(id: ReplicaId, address: Address, name: string): void {
+    const { options, random } = this;
+    const behaviours = options.behaviours?.get(id) ?? [];
+    const faulty = behaviours.length > 0 || (options.twins?.includes(id) ?? false);
+    const clock = { offset: random.between(-50, 50), drift: random.between(-1e-4, 1e-4) };
+    const title = `${name}${behaviours.map((behaviour) => ` (${behaviour.name})`).join('')}`;
+    this.hosts.push(new ReplicaHost(id, address, title, clock, behaviours, faulty, this));
   }
 
-  /** SIGKILL: the journal stays, the state falls back to its last commit, messages in flight still arrive. */
-  crash(id: number): void {
-    this.hosts[id].replica = undefined;
-    this.hosts[id].state.crash();
-  }
-
-  private createClient(id: number): Client {
-    const client = new Client({
-      configuration: this.configuration,
-      client: id,
-      slots: 4,
-      ports: {
-        seal: (request) => seal(request, this.configuration.n),
-        resultDigest: (result) => new FakeAuthentication(0).resultDigest(result),
+  private addClient(id: number): void {
+    this.clients.push(
+      new ClientHost(id, FIRST_CLIENT + id, {
+        f: this.f,
+        now: () => this.now,
         newInstance: () => ++this.lastInstance,
-      },
+        routeRequest: (from, client, to, request) => this.routeRequest(from, client, to, request),
+      }),
+    );
+  }
+
+  private addByzantineClient(id: number): void {
+    this.byzantineClients.push(
+      new ByzantineClient(id, {
+        f: this.f,
+        random: this.random,
+        newInstance: () => ++this.lastInstance,
+        mayHappen: (operation) => {
+          this.invocations.mayHappen(operation, this.now);
+        },
+        send: (client, to, request) => this.routeRequest(FIRST_CLIENT + client, client, to, request),
+      }),
+    );
+  }
+
+  get now(): number {
+    return this.scheduler.now;
+  }
+
+  get correctHosts(): ReplicaHost[] {
+    return this.hosts.filter(({ faulty }) => !faulty);
+  }
+
+  get clientAddresses(): Address[] {
+    return this.clients.map(({ address }) => address);
+  }
+
+  /** Of the view that most correct replicas are in, as far as one can tell from outside. */
+  get primary(): ReplicaId {
+    const views = this.correctHosts.map(({ replica }) => replica?.describe().view ?? 0).sort((a, b) => a - b);
+    return views[Math.floor(views.length / 2)] % this.n;
+  }
+
+  /** Calls the service; invocation and response are recorded. `onResult` is told when the response is there. */
+  call(client: number, operation: string, readOnly = false, onResult?: () => void): Invocation {
+    const invocation = this.invocations.invoked(operation, this.now);
+    this.clients[client].call(operation, readOnly, (result) => {
+      this.invocations.returned(invocation, result, this.now);
+      onResult?.();
     });
-    for (let replica = 0; replica < this.configuration.n; replica++) client.linkUp(replica);
-    return client;
+    return invocation;
   }
 
-  /** Calls the service and records invocation and response; resolves with the result, or why there is none. */
-  call(id: number, operation: string, readOnly = false): Promise<string> {
-    const client = this.clients[id];
-    const invocation = this.histories.invoked(operation, this.now);
-    const call = client.submit(Buffer.from(operation), readOnly, Number.POSITIVE_INFINITY);
-    this.after(0, () => this.clientTurn(id));
-    return new Promise((resolve) => {
-      this.waiting.set(`${id}/${call}`, (result) => {
-        this.histories.returned(invocation, result.toString(), this.now);
-        resolve(result.toString());
-      });
-    });
-  }
-
-  private clientTurn(id: number): void {
-    const client = this.clients[id];
-    client.advanceClock(this.now);
-    const ready = client.takeReady();
-    for (const { to, request } of ready.send) {
-      for (let replica = 0; replica < this.configuration.n; replica++) {
-        if (to === 'replicas' || to === replica) {
-          this.transmit(`c${id}`, String(replica), () => this.deliverRequest(replica, request, id));
-        }
-      }
-    }
-    for (const completion of ready.completed) {
-      const key = `${id}/${completion.call}`;
-      if (completion.kind === 'result') this.waiting.get(key)?.(Buffer.from(completion.result));
-      if (completion.kind === 'failed') this.waiting.get(key)?.(`failed: ${completion.failure}`);
-      this.waiting.delete(key);
-    }
-  }
-
-  private deliverRequest(id: number, request: Request, client: number): void {
-    this.hosts[id].replica?.receiveFromClient(request, client);
-    this.schedule(id);
-  }
-
-  /** One turn of the event loop: everything that arrived by now is in before effects come out. */
-  private schedule(id: number): void {
-    const host = this.hosts[id];
-    if (host.scheduled) return;
-    host.scheduled = true;
-    this.after(0, () => {
-      host.scheduled = false;
-      this.turn(id);
-    });
-  }
-
-  private turn(id: number): void {
-    const { replica, journal, state, skew } = this.hosts[id];
-    if (replica === undefined) return;
-    const wall = this.now + 1_000_000 + skew;
-    replica.advanceClock(this.now, {
-      seconds: Math.floor(wall / 1000),
-      nanoseconds: Math.floor((wall % 1000) * 1_000_000),
-    });
-    const ready = replica.takeReady();
-    journal.records.push(...ready.persist, ...ready.notes);
-    this.histories.executed(id, state);
-    if (this.random.chance(0.05)) state.commit();
-    for (const { to, message } of ready.send) {
-      for (let other = 0; other < this.configuration.n; other++) {
-        if (other === id || (to !== 'replicas' && to !== other)) continue;
-        for (const sent of this.tampered(id, other, message)) {
-          this.transmit(String(id), String(other), () => this.deliver(other, sent as ReplicaMessage, id));
-        }
-      }
-    }
-    for (const { to, reply } of ready.replies) {
-      for (const sent of this.tampered(id, 'client', reply)) {
-        this.transmit(String(id), `c${to.client}`, () => {
-          this.clients[to.client].receive(sent as Reply, id);
-          this.clientTurn(to.client);
-        });
-      }
-    }
-  }
-
-  private tampered(from: number, to: number | 'client', message: ReplicaMessage | Reply): unknown[] {
-    return this.options.tamper?.(from, to, message, this.random) ?? [message];
-  }
-
-  private deliver(id: number, message: ReplicaMessage, from: number): void {
-    this.hosts[id].replica?.receive(message, from);
-    this.schedule(id);
-  }
-
-  private transmit(from: string, to: string, run: () => void): void {
-    if (this.cut.has(`${from}-${to}`) || this.cut.has(`${to}-${from}`)) return;
-    const { minDelayMs, maxDelayMs, loss, duplication } = this.weather;
-    if (this.random.chance(loss)) return;
-    this.after(this.random.between(minDelayMs, maxDelayMs), run);
-    if (this.random.chance(duplication)) this.after(this.random.between(minDelayMs, 5 * maxDelayMs), run);
-  }
-
-  /** Cuts a replica off from everyone, clients too, or lets it back. */
-  isolate(id: number, isolated: boolean): void {
-    const others = [...this.hosts.keys()].filter((other) => other !== id).map(String);
-    for (const other of [...others, ...this.clients.map((_, client) => `c${client}`)]) {
-      if (isolated) this.cut.add(`${id}-${other}`);
-      else this.cut.delete(`${id}-${other}`);
-    }
+  /** Byzantine clients say no more: while they do, there is always something under way. */
+  silenceByzantineClients(): void {
+    this.byzantineClients.length = 0;
   }
 
   private tick(): void {
-    for (let id = 0; id < this.hosts.length; id++) {
-      const { replica, skew } = this.hosts[id];
-      const wall = this.now + 1_000_000 + skew;
-      replica?.tick(this.now, { seconds: Math.floor(wall / 1000), nanoseconds: 0 });
-      this.schedule(id);
-    }
-    for (let id = 0; id < this.clients.length; id++) {
-      this.clients[id].tick(this.now);
-      this.clientTurn(id);
-    }
+    for (const host of this.hosts) host.tick();
+    for (const client of this.clients) client.tick();
+    for (const client of this.byzantineClients) client.tick();
   }
 
-  after(delay: number, run: () => void): void {
-    const event = { at: this.now + delay, order: this.order++, run };
-    let low = 0;
-    let high = this.events.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.events[middle].at > event.at) high = middle;
-      else low = middle + 1;
-    }
-    this.events.splice(low, 0, event);
-  }
-
-  every(interval: number, run: () => void): void {
-    this.after(interval, () => {
-      run();
-      this.every(interval, run);
-    });
-  }
-
-  /** Runs until the promise is settled, or for at most so many simulated milliseconds. */
-  async until<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
-    const end = this.now + limitMs;
-    let settled = false;
-    const settle = (): void => {
-      settled = true;
-    };
-    promise.then(settle, settle);
-    while (!settled) {
-      if (!(await this.step(end)) && !settled) throw new Error(`no progress by ${Math.round(this.now)} ms`);
-    }
-    return promise;
-  }
-
-  /** Lets time pass. */
-  async run(ms: number): Promise<void> {
+  /** Lets so many simulated milliseconds pass. */
+  run(ms: number): void {
     const end = this.now + ms;
-    while (await this.step(end));
-    this.now = end;
+    while (this.scheduler.step(end));
+    this.scheduler.now = end;
   }
 
-  /** The next event, with all that its results set going. False if there is none before `end`. */
-  private async step(end: number): Promise<boolean> {
-    // Promises of calls settle through a few microtasks before the caller goes on.
-    for (let i = 0; i < 6; i++) await undefined;
-    if (this.events.length === 0 || this.events[0].at > end) return false;
-    const event = this.events.shift()!;
-    this.now = Math.max(this.now, event.at);
-    event.run();
+  /** Lets time pass until the condition holds. @returns whether it did, within that many milliseconds */
+  runUntil(condition: () => boolean, limitMs: number): boolean {
+    const end = this.now + limitMs;
+    while (!condition()) if (!this.scheduler.step(end)) return condition();
     return true;
+  }
+
+  /** Replicas that answer answers would fill the network. */
+  private checkTraffic(): void {
+    const { waiting } = this.scheduler;
+    if (waiting > MESSAGES_UNDER_WAY) throw new Violation('memory', `${waiting} messages are under way`);
+  }
+
+  route(from: ReplicaHost, to: ReplicaId, message: ReplicaMessage): void {
+    this.transcript.message(this.now, from.name, `r${to}`, message);
+    this.checkTraffic();
+    if (message.kind === 'new-view') this.countNewView(message);
+    for (const host of this.hearers(from.address, to)) {
+      if (host.id !== from.id) this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
+    }
+  }
+
+  private routeRequest(from: Address, client: number, to: ReplicaId, request: Request): void {
+    this.transcript.message(this.now, `c${client}`, `r${to}`, request);
+    for (const host of this.hearers(from, to)) {
+      this.network.transmit(from, host.address, () => host.deliverRequest(request, client));
+    }
+  }
+
+  routeReply(from: ReplicaHost, { to, reply }: OutgoingReply): void {
+    const client = this.clients[to.client];
+    if (client === undefined) return;
+    this.transcript.message(this.now, from.name, `c${to.client}`, reply);
+    if (reply.tentative) this.statistics.tentativeReplies++;
+    this.network.transmit(from.address, client.address, () => client.receive(reply, from.id));
+  }
+
+  /** The processes that hear what is sent to a replica: of twins one, the other or both, by sender and time. */
+  private hearers(from: Address, to: ReplicaId): ReplicaHost[] {
+    const twin = this.options.twins?.indexOf(to) ?? -1;
+    if (twin < 0) return [this.hosts[to]];
+    const both = [this.hosts[to], this.hosts[this.n + twin]];
+    const draw = new Random(this.options.seed ^ (from * 7919) ^ Math.floor(this.now / TWIN_PERIOD_MS)).below(5);
+    return draw === 0 ? both : [both[draw % 2]];
+  }
+
+  onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void {
+    for (const record of records) {
+      if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
+      if (host.faulty) continue;
+      if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
+      if (record.kind === 'committed') this.agreement.recorded(host.name, record.sequence, record.digest);
+      if (record.kind === 'checkpoint') {
+        this.agreement.checkpoint(host.name, record.checkpoint.sequence, record.checkpoint.stateDigest);
+      }
+    }
+  }
+
+  private onViewLeft(host: ReplicaHost, view: number): void {
+    this.viewChanges++;
+    const suspicions = host.replica?.describe().suspicions ?? [];
+    const suspected = suspicions.map(({ replica, why }) => `r${replica}: ${why}`).join(', ');
+    this.transcript.event(this.now, host.name, `leaves for v${view} (suspects ${suspected || 'nobody'})`);
+  }
+
+  onCommit(host: ReplicaHost, sequence: number, content: string, appended: readonly string[]): void {
+    this.transcript.event(this.now, host.name, `commits n${sequence}: ${content}`);
+    if (host.faulty) return;
+    this.agreement.committed(host.name, sequence, content, appended);
+    this.checkTime(host, sequence);
+  }
+
+  /** Agreed time runs ahead of no correct clock by more than the bound; each call moves it by a nanosecond at least. */
+  private checkTime(host: ReplicaHost, sequence: number): void {
+    const { seconds } = host.state.clock;
+    const latest = Math.max(...this.correctHosts.map((each) => each.wallClock().seconds));
+    const bound = Limits.clockSkewMs / 1000 + CLOCK_STEP_SECONDS;
+    if (seconds <= latest + bound) return;
+    throw new Violation(
+      'validity',
+      `${host.name} executed n${sequence} at ${seconds} s; the latest clock is at ${latest} s`,
+    );
+  }
+
+  onRollback(host: ReplicaHost, sequence: number): void {
+    this.transcript.event(this.now, host.name, `rolls back n${sequence}`);
+    this.statistics.rollbacks++;
+  }
+
+  onStopped(host: ReplicaHost, error: Error): void {
+    this.transcript.event(this.now, host.name, `stops: ${error.message}`);
+    if (host.faulty || error.name === 'DiskFailure') return;
+    this.stopped.push(`${host.name}: ${error.stack ?? error.message}`);
+    if (!this.options.tolerateStops) throw new Violation('stopped', this.stopped.at(-1)!);
+  }
+
+  private countNewView(message: NewView): void {
+    if (this.newViews.has(message.view)) return;
+    this.newViews.add(message.view);
+    this.statistics.newViews++;
+    const stable = Math.max(...message.viewChanges.map(({ certificate }) => certificate?.sequence ?? 0));
+    const prepared = message.viewChanges.flatMap((viewChange) => viewChange.prepared);
+    if (prepared.some(({ sequence }) => sequence > stable)) this.statistics.newViewsWithPrepared++;
+  }
+
+  private checkMemory(): void {
+    for (const { replica, name } of this.correctHosts) {
+      const entries = replica?.describe().logEntries ?? 0;
+      // Of a replica that lags: above its own state, and above the last stable checkpoint.
+      const bound = 2 * (Limits.logSize + Limits.checkpointInterval);
+      if (entries > bound) throw new Violation('memory', `${name} has ${entries} log entries; ${bound} are allowed`);
+    }
+  }
+
+  /** Throws unless all that clients were told can be the work of one correct server. */
+  checkHistories(): void {
+    const { all } = this.invocations;
+    checkList(all, this.agreement.list);
+    checkRegisters(all);
+  }
+
+  /** Why the correct replicas are not in one state, all that was agreed executed; undefined if they are. */
+  divergence(): string | undefined {
+    const { highest } = this.agreement;
+    const roots = new Set<string>();
+    for (const host of this.correctHosts) {
+      const { name, state, up } = host;
+      if (!up && this.options.tolerateStops && this.stopped.some((each) => each.startsWith(name))) continue;
+      if (!up) return `${name} is down`;
+      if (state.isTentative) return `${name} has executed ${state.lastExecuted} tentatively`;
+      if (state.lastExecuted !== highest) return `${name} has executed ${state.lastExecuted} of ${highest}`;
+      roots.add(digestKey(state.checkpoint()));
+    }
+    return roots.size > 1 ? `${roots.size} different states after ${highest}` : undefined;
+  }
+
+  collectStatistics(): Statistics {
+    const { statistics } = this;
+    statistics.events = this.scheduler.executed;
+    statistics.operations = this.invocations.completed;
+    statistics.stableCheckpoints = this.certified.size;
+    for (const { counters } of this.clients) {
+      statistics.retriedSlots += counters.retransmissions;
+      statistics.readOnlyFallbacks += counters.orderedReads;
+    }
+    return statistics;
   }
 }

@@ -1,0 +1,117 @@
+import { digestKey } from '../../src/pbft/digests.js';
+import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { History, JournalRecord } from '../../src/pbft/ports.js';
+import type { Random } from './random.js';
+
+/** The disk cannot be used: the replica must not start, or must stop. */
+export class DiskFailure extends Error {
+  override name = 'DiskFailure';
+}
+
+interface Indexed {
+  batches: Map<string, Batch>;
+  committed: Digest | undefined;
+  prepared: Digest | undefined;
+}
+
+/**
+ * A journal as replica/journal keeps it, and what may become of it: a killed process loses the notes it had not handed
+ * over yet, a power loss all that had not been flushed, but for a prefix; the last record of that prefix may be torn,
+ * which its checksum tells. Bit rot is told from a torn record, and then the replica refuses to start.
+ */
+export class Disk implements History {
+  private records: JournalRecord[] = [];
+  /** Records from the start that are on stable storage. */
+  private flushed = 0;
+  /** Notes in the process's memory: written with the next records, or by the shell's timer. */
+  private notes: JournalRecord[] = [];
+  private readonly index = new Map<SequenceNumber, Indexed>();
+  private rotten = false;
+  full = false;
+
+  get length(): number {
+    return this.records.length;
+  }
+
+  note(records: readonly JournalRecord[]): void {
+    this.notes.push(...records);
+  }
+
+  /** Hands the records, after the notes before them, to the operating system. */
+  append(records: readonly JournalRecord[]): void {
+    if (this.notes.length === 0 && records.length === 0) return;
+    if (this.full) throw new DiskFailure('no space left');
+    for (const record of [...this.notes, ...records]) {
+      this.records.push(record);
+      this.remember(record);
+    }
+    this.notes = [];
+  }
+
+  /** Puts what was appended up to that length on stable storage. */
+  flush(length = this.records.length): void {
+    this.flushed = Math.max(this.flushed, length);
+  }
+
+  /** The process dies. */
+  kill(): void {
+    this.notes = [];
+  }
+
+  /** The machine loses power. */
+  losePower(random: Random): void {
+    this.kill();
+    const unflushed = this.records.length - this.flushed;
+    if (unflushed === 0) return;
+    this.records.length = this.flushed + random.below(unflushed + 1);
+    this.index.clear();
+    for (const record of this.records) this.remember(record);
+  }
+
+  /** A record changes on the disk. */
+  rot(): void {
+    this.rotten = true;
+  }
+
+  /**
+   * What a restarted replica is given: in the order written, without what is about numbers up to `after`, which has left
+   * the log for good.
+   * @throws DiskFailure
+   */
+  recover(after: SequenceNumber): JournalRecord[] {
+    if (this.rotten) throw new DiskFailure('the journal is damaged');
+    this.full = false;
+    return this.records.filter((record) => !('sequence' in record) || record.sequence > after);
+  }
+
+  /** The last stable checkpoint on record. */
+  get stable(): SequenceNumber {
+    let stable = 0;
+    for (const record of this.records) {
+      if (record.kind === 'stable') stable = Math.max(stable, record.certificate.sequence);
+    }
+    return stable;
+  }
+
+  private remember(record: JournalRecord): void {
+    if (record.kind !== 'pre-prepared' && record.kind !== 'prepared' && record.kind !== 'committed') return;
+    let indexed = this.index.get(record.sequence);
+    if (indexed === undefined) {
+      indexed = { batches: new Map(), committed: undefined, prepared: undefined };
+      this.index.set(record.sequence, indexed);
+    }
+    if (record.kind === 'prepared') indexed.prepared = record.digest;
+    else if (record.batch !== undefined) indexed.batches.set(digestKey(record.batch.digest), record.batch);
+    if (record.kind === 'committed') indexed.committed = record.digest;
+  }
+
+  digest(sequence: SequenceNumber): Digest | undefined {
+    const indexed = this.index.get(sequence);
+    return indexed?.committed ?? indexed?.prepared;
+  }
+
+  batch(sequence: SequenceNumber): Batch | undefined {
+    const digest = this.digest(sequence);
+    return digest && this.index.get(sequence)?.batches.get(digestKey(digest));
+  }
+}

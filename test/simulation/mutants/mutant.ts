@@ -1,0 +1,10 @@
+/** A fault planted into the protocol, which the simulator must find. */
+export interface Mutant {
+  name: string;
+  /** From the root of the project. */
+  file: string;
+  /** Stands exactly once in the file … */
+  find: string;
+  /** … and becomes this. */
+  replace: string;
+}

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { simulate } from './simulation.js';
+
+/** The end of the transcript, enough to see what went wrong; `npm run simulate -- --seed N` shows more. */
+const TRANSCRIPT_LINES = 40;
+
+const said = ({ violation }: ReturnType<typeof simulate>): string => {
+  if (violation === undefined) return 'nothing';
+  return [...violation.transcript.split('\n').slice(-TRANSCRIPT_LINES), violation.message].join('\n');
+};
+
+/** A slice of `npm run simulate`, which runs thousands. */
+describe('random faults', () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    it(`violate nothing with f = 1, seed ${seed}`, () => {
+      expect(said(simulate({ seed, f: 1 }))).toBe('nothing');
+    });
+  }
+
+  for (let seed = 1; seed <= 8; seed++) {
+    it(`violate nothing with f = 2, seed ${seed}`, () => {
+      expect(said(simulate({ seed, f: 2 }))).toBe('nothing');
+    });
+  }
+
+  it('are the same for the same seed', () => {
+    const { statistics, simulatedMs } = simulate({ seed: 11, f: 1 });
+    const again = simulate({ seed: 11, f: 1 });
+    expect(again.statistics).toEqual(statistics);
+    expect(again.simulatedMs).toBe(simulatedMs);
+  });
+});

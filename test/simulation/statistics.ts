@@ -1,0 +1,25 @@
+/** How often the things happened that a sweep is to make happen often. */
+export class Statistics {
+  events = 0;
+  operations = 0;
+  /** New views begun, and those of them that had something to re-propose. */
+  newViews = 0;
+  newViewsWithPrepared = 0;
+  rollbacks = 0;
+  tentativeReplies = 0;
+  stateTransfers = 0;
+  restarts = 0;
+  forgetfulRestarts = 0;
+  groupRecoveries = 0;
+  retriedSlots = 0;
+  readOnlyFallbacks = 0;
+  catchUps = 0;
+  stableCheckpoints = 0;
+  powerLosses = 0;
+
+  add(other: Statistics): void {
+    for (const key of Object.keys(this) as Counter[]) this[key] += other[key];
+  }
+}
+
+type Counter = { [Key in keyof Statistics]: Statistics[Key] extends number ? Key : never }[keyof Statistics];
