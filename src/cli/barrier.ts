@@ -24,6 +24,8 @@ const DEFAULTS: BarrierOptions = { checkpointInterval: Limits.checkpointInterval
 /** How often the reports are looked at, in null operations and in milliseconds. */
 const OPERATIONS_A_LOOK = 16;
 const LOOK_MS = 50;
+/** How much longer a suspected replica is waited for: it may only have been slow. */
+const SUSPECTED_MS = 5_000;
 
 /** The highest sequence number that f+1 replicas say they have executed: a lying one cannot raise it. */
 function vouchedProgress({ replicas, f }: ClusterStatus): number | null {
@@ -61,7 +63,14 @@ export async function barrier(ports: BarrierPorts, options: BarrierOptions = DEF
     status = await ports.inspect();
   }
 
-  const comparable = () => new Set(reachable(status).map((replica) => replica.stableCheckpoint)).size <= 1;
+  const checkpoints = (replicas: ClusterStatus['replicas']) => new Set(replicas.map((r) => r.stableCheckpoint));
+  const answering = () => status.replicas.filter((r) => r.lastExecuted !== null);
+  const patience = Math.min(Date.now() + SUSPECTED_MS, deadline);
+  while (checkpoints(answering()).size > 1 && Date.now() < patience) {
+    await delay(LOOK_MS);
+    status = await ports.inspect();
+  }
+  const comparable = () => checkpoints(reachable(status)).size <= 1;
   while (!comparable() && Date.now() < deadline) {
     await delay(LOOK_MS);
     status = await ports.inspect();

@@ -11,6 +11,11 @@ describe('a mount while replicas fail', { timeout: 180_000 }, () => {
   });
   afterEach(() => cluster.destroy());
 
+  const startFaulty = (id: number, fault: 'lying' | 'equivocating' | 'slow'): void => {
+    const program = path.join(import.meta.dirname, 'faulty-replica.mjs');
+    cluster.startReplica(id, [program, cluster.directory, String(id), fault]);
+  };
+
   const equalRoots = async (): Promise<void> => {
     const { replicas } = await cluster.status('--barrier');
     expect(replicas.every(({ up }) => up)).toBe(true);
@@ -55,9 +60,8 @@ describe('a mount while replicas fail', { timeout: 180_000 }, () => {
 
   it('a replica that alters what it answers: the mount never returns the altered bytes', async () => {
     await cluster.init();
-    const liar = path.join(import.meta.dirname, 'lying-replica.mjs');
     for (const id of [0, 1, 3]) cluster.startReplica(id);
-    cluster.startReplica(2, [liar, cluster.directory, '2']);
+    startFaulty(2, 'lying');
     await cluster.mount(cluster.mountpoint, '-o', 'profile=strict');
     const source = path.join(cluster.scratch, 'source');
     await shell(`mkdir ${source}; for i in $(seq 1 40); do head -c $((i * 4001)) /dev/urandom > ${source}/f$i; done`);

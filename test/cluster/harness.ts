@@ -72,6 +72,7 @@ export interface ReplicaStatus {
   stableCheckpoint: number;
   stateRoot: string;
   state: string;
+  suspected: string | null;
 }
 
 /** A cluster made by the command, in a temporary directory, on ports of its own. */
