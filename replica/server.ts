@@ -26,7 +26,7 @@ export interface ReplicaServerOptions {
 
 const TICK_MS = 20;
 /** The state's transaction is committed this often; what a killed process had not committed, its journal has. */
-const COMMIT_MS = 100;
+const COMMIT_MS = 250;
 /** Batches proposed and not yet executed. */
 const BATCH_WINDOW = 4;
 

@@ -14,7 +14,6 @@ import {
   decodeRecord,
   HEAD_BYTES,
   isTimeless,
-  type RecordHead,
   RecordKind,
   recordBody,
   recordHead,
@@ -196,25 +195,26 @@ export class Journal implements History {
       const offset = segment.bytes + gathered + FRAME_BYTES;
       const length = HEAD_BYTES + body.length;
       this.note(head.kind, head.sequence, { segment, offset, length, digest: digestKey(head.digest) });
-      this.prefix(head, body, gathered);
+      writeHead(head, this.scratch, gathered + FRAME_BYTES);
       if (PREFIX_BYTES + body.length > GATHER_BYTES) {
+        this.seal(0, HEAD_BYTES);
+        this.checksum = crc32(body, this.checksum);
+        writeFrameHeader(this.scratch, 0, length, this.checksum);
         this.writeOut([this.scratch.subarray(0, PREFIX_BYTES), body], PREFIX_BYTES + body.length);
       } else {
         this.scratch.set(body, gathered + PREFIX_BYTES);
-        gathered += PREFIX_BYTES + body.length;
+        this.seal(gathered, length);
+        writeFrameHeader(this.scratch, gathered, length, this.checksum);
+        gathered += FRAME_BYTES + length;
       }
     }
     this.writeOut([this.scratch.subarray(0, gathered)], gathered);
   }
 
-  /** Puts the frame header and the head of a record into the scratch buffer, and carries the checksum on. */
-  private prefix(head: RecordHead, body: Uint8Array, at: number): void {
-    const { scratch } = this;
-    writeHead(head, scratch, at + FRAME_BYTES);
-    this.checksum = crc32(scratch.subarray(at + FRAME_BYTES, at + PREFIX_BYTES), this.checksum);
-    // zlib takes an empty buffer without an address for a request to start over, and yields 0.
-    if (body.length > 0) this.checksum = crc32(body, this.checksum);
-    writeFrameHeader(scratch, at, HEAD_BYTES + body.length, this.checksum);
+  /** Carries the checksum on over the payload of the frame that begins at `at` in the scratch buffer. */
+  private seal(at: number, payloadBytes: number): void {
+    const from = at + FRAME_BYTES;
+    this.checksum = crc32(this.scratch.subarray(from, from + payloadBytes), this.checksum);
   }
 
   private writeOut(parts: Uint8Array[], total: number): void {

@@ -1,11 +1,11 @@
 /** Keeps one link to one replica: connects, and connects again with growing, jittered pauses. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { ReplicaEntry } from '../cluster/types.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
 import { dialHandshake, HandshakeError } from './handshake.js';
 import { Link } from './link.js';
-import { ignoreError, SOCKET_OPTIONS } from './sockets.js';
+import { dialed, ignoreError } from './sockets.js';
 
 export class Dialer {
   private socket: Socket | undefined;
@@ -46,7 +46,7 @@ export class Dialer {
 
   private dial(): void {
     const { context, target } = this;
-    const socket = connect({ host: target.host, port: target.port, ...SOCKET_OPTIONS });
+    const socket = dialed(target.host, target.port);
     this.socket = socket;
     socket.on('error', ignoreError);
     // The handshake begins when the connection is there; a connection that takes longer than a handshake is a failure.

@@ -229,7 +229,8 @@ class Exchange {
   }
 
   private feed(chunk: Buffer): void {
-    this.received = this.received.length === 0 ? chunk : Buffer.concat([this.received, chunk]);
+    // A copy: the chunk may be a buffer that is read into again.
+    this.received = Buffer.concat([this.received, chunk]);
     try {
       while (!this.over && this.takeRecord());
     } catch (error) {

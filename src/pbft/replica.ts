@@ -182,20 +182,22 @@ export class Replica {
   /** Takes up where the journal ends: keeps every promise in it, and executes again what the state lacks. */
   private restore({ recovered }: ReplicaOptions): void {
     const { core, checkpointing, viewChanges, execution, normalCase } = this;
-    for (const record of recovered) {
-      if (record.kind === 'stable') checkpointing.restoreCertificate(record.certificate);
-      if (record.kind === 'checkpoint') checkpointing.restoreVote(record.checkpoint);
-    }
+    for (const record of recovered) if (record.kind === 'stable') checkpointing.restoreCertificate(record.certificate);
+    for (const record of recovered) if (record.kind === 'checkpoint') checkpointing.restoreVote(record.checkpoint);
+    let beyond: Vote[] = [];
     for (const record of recovered) {
       if (record.kind === 'view-change') viewChanges.restoreViewChange(record.message);
       else if (record.kind === 'new-view') viewChanges.restoreNewView(record.message);
-      else if (record.kind !== 'stable' && record.kind !== 'checkpoint') this.restoreVote(record);
+      else if (record.kind !== 'stable' && record.kind !== 'checkpoint' && !this.restoreVote(record)) {
+        beyond.push(record);
+      }
     }
-    // All that its state or a checkpoint of its own covers had committed here, if without a record then what prepared
-    // last: it may be this replica's word that lets others execute it.
-    const covered = Math.max(checkpointing.lastVoted, execution.lastExecuted);
-    for (const entry of core.log.inOrder()) {
-      if (entry.sequence <= covered) entry.committed ??= entry.lastPrepared?.digest;
+    this.executeCovered();
+    // The state may be further behind the journal than the log is long: what it executes makes room for the rest.
+    for (let before = -1; beyond.length > 0 && execution.lastCommitted > before; ) {
+      before = execution.lastCommitted;
+      beyond = beyond.filter((record) => !this.restoreVote(record));
+      this.executeCovered();
     }
     execution.holdReadsUntil(checkpointing.certified);
     const { begun } = viewChanges;
@@ -210,17 +212,34 @@ export class Replica {
     normalCase.resume();
   }
 
-  /** One vote of this replica's past, which it keeps to. */
-  private restoreVote(record: Extract<JournalRecord, { sequence: SequenceNumber }>): void {
+  /**
+   * All that its state or a checkpoint of its own covers had committed here, if without a record then what prepared last:
+   * it may be this replica's word that lets others execute it.
+   */
+  private executeCovered(): void {
+    const { core, checkpointing, execution } = this;
+    const covered = Math.max(checkpointing.lastVoted, execution.lastCommitted);
+    for (const entry of core.log.inOrder()) {
+      if (entry.sequence <= covered) entry.committed ??= entry.lastPrepared?.digest;
+    }
+    execution.advance();
+  }
+
+  /**
+   * One vote of this replica's past, which it keeps to.
+   * @returns false if the log does not reach there yet
+   */
+  private restoreVote(record: Vote): boolean {
     const { core, execution } = this;
     const { sequence } = record;
-    if (!core.log.recordable(sequence)) return;
+    if (sequence <= core.log.lowWaterMark) return true;
+    if (!core.log.recordable(sequence)) return false;
     const entry = core.log.entry(sequence, 0);
     if (record.kind === 'committed') {
       if (record.batch !== undefined) entry.restoreContent(record.batch);
       entry.committed = record.digest;
       execution.holdReadsUntil(sequence);
-      return;
+      return true;
     }
     const { view, digest } = record;
     if (record.kind === 'prepared') {
@@ -231,6 +250,7 @@ export class Replica {
       entry.notePrePrepared(view, digest);
     }
     if (view === core.view && core.active) this.restoreProposal(entry, record);
+    return true;
   }
 
   /** The same in the view that this replica is still in. */
@@ -246,6 +266,8 @@ export class Replica {
     if (view % n !== id) entry.prepares.add(id, view, digest);
   }
 }
+
+type Vote = Extract<JournalRecord, { sequence: SequenceNumber }>;
 
 /** The log starts at the certified checkpoint, or at the state where that is behind it. */
 function logAtStart({ recovered, state }: ReplicaOptions): MessageLog {

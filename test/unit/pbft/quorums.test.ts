@@ -120,6 +120,37 @@ describe('after a restart', () => {
     expect(read(alone)).toBe(1);
   });
 
+  it('a state far behind its journal, further than the log is long, comes up to it', () => {
+    const authentication = new FakeAuthentication(0);
+    const executed = new MemoryState();
+    const history = { digest: () => undefined, batch: () => undefined };
+    const create = (state: MemoryState, recovered: JournalRecord[]): Replica =>
+      new Replica({
+        configuration: new Configuration(0, 0),
+        authentication,
+        state,
+        history,
+        recovered,
+        batchWindow: 4,
+      });
+    const first = create(executed, []);
+    first.tick(1, NOW);
+    const journal: JournalRecord[] = [];
+    const call = (kind: number, slot: number, sequence: number, operation: Uint8Array): void => {
+      const calls = [{ kind, slot, sequence, operation }];
+      first.receiveFromClient(seal({ session: SESSION, readOnly: false, replier: 0, calls }, 1), 1);
+      const { persist, notes } = first.takeReady();
+      journal.push(...persist, ...notes);
+    };
+    call(CallKind.OpenSession, SESSION_SLOT, 1, openSessionOperation(4));
+    for (let i = 1; i < 2000; i++) call(CallKind.Service, 0, i, Buffer.from(`append ${i}`));
+    expect(first.describe().lastExecuted).toBe(2000);
+    const fallenBack = new MemoryState();
+    const second = create(fallenBack, journal);
+    expect(second.describe()).toMatchObject({ lastExecuted: 2000, state: 'normal' });
+    expect(fallenBack.list).toEqual(executed.list);
+  });
+
   it('a sequence number on record is not given to another batch', () => {
     const batch = new Alone(1, 0).batch();
     const alone = new Alone(1, 0, [{ kind: 'pre-prepared', view: 0, sequence: 1, digest: batch.digest, batch }]);
