@@ -17,8 +17,8 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
   {
     name: 'journal not replayed',
     file: 'src/pbft/replica.ts',
-    find: `else if (record.kind !== 'stable' && record.kind !== 'checkpoint') this.restoreVote(record);`,
-    replace: '',
+    find: `record.kind !== 'checkpoint' && !this.restoreVote(record)) {`,
+    replace: `record.kind !== 'checkpoint' && false) {`,
   },
   {
     name: 'view-change forgotten at restart',
