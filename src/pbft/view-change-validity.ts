@@ -46,13 +46,11 @@ export function isViewChange(
 /**
  * What the new-view begins with; undefined if it is none: not signed by its primary, or not from 2f+1 valid
  * view-changes for its view that decide everything.
- * @param known whether exactly this view-change was found valid before
  */
 export function selectionOf(
   message: NewView,
   configuration: Configuration,
   authentication: Authentication,
-  known: (message: ViewChange) => boolean,
 ): Selection | undefined {
   const { view, viewChanges } = message;
   if (view < 1 || viewChanges.length < configuration.quorum) return undefined;
@@ -60,6 +58,6 @@ export function selectionOf(
     return undefined;
   }
   if (!authentication.verifyNewView(message, configuration.primary(view))) return undefined;
-  if (!viewChanges.every((each) => known(each) || isViewChange(each, configuration, authentication))) return undefined;
+  if (!viewChanges.every((each) => isViewChange(each, configuration, authentication))) return undefined;
   return select(viewChanges, configuration);
 }

@@ -1,7 +1,6 @@
 import { assert, Limits } from '../limits.js';
 import type { Checkpointing } from './checkpointing.js';
 import { type Core, isDesignated } from './core.js';
-import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { NewView, OrderedBatch, ReplicaId, SequenceNumber, Status, View, ViewChange } from './messages.js';
 import type { NormalCase } from './normal-case.js';
@@ -242,11 +241,7 @@ export class ViewChanges {
     const { view } = message;
     if (view <= (this.latest?.view ?? 0)) return;
     if (!this.mayLookAt(from)) return core.outbox.reject('too many view-changes of one replica');
-    const known = (each: ViewChange): boolean => {
-      const held = this.received[each.replica];
-      return held?.view === view && sameDigest(held.signature, each.signature);
-    };
-    const selection = selectionOf(message, core.configuration, core.authentication, known);
+    const selection = selectionOf(message, core.configuration, core.authentication);
     if (selection === undefined) return core.outbox.suspect(from, 'invalid new-view');
     if (view < core.view) this.settle(message, selection);
     else {
