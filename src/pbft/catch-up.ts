@@ -1,6 +1,6 @@
 import { Limits } from '../limits.js';
 import type { Checkpointing } from './checkpointing.js';
-import type { Core } from './core.js';
+import { type Core, isDesignated } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
@@ -64,8 +64,9 @@ export class CatchUp {
     this.servedBytes = [];
     this.attested = [];
     for (const [sequence, fetch] of this.fetches) {
-      if (core.log.get(sequence)?.wanted === undefined) this.fetches.delete(sequence);
-      else if (core.now - fetch.askedAt >= CatchUpLimits.refetchMs) this.ask(sequence);
+      const entry = core.log.get(sequence);
+      if (entry?.wanted === undefined) this.fetches.delete(sequence);
+      else if (core.now - fetch.askedAt >= CatchUpLimits.refetchMs) this.ask(entry, entry.wanted);
     }
     const interval = this.overdue() ? CatchUpLimits.busyMs : CatchUpLimits.idleMs;
     if (core.now - this.lastStatusAt >= interval) this.sendStatus();
@@ -133,7 +134,7 @@ export class CatchUp {
     const { view, sequence } = entry;
     if (entry.batch === undefined || !entry.prePrepared) return;
     const { digest } = entry.batch;
-    const primary = core.configuration.primary(view) === core.configuration.id;
+    const primary = isDesignated(core);
     if (primary && batch && this.mayServe(to, entry.batch)) {
       core.outbox.send(to, { kind: 'pre-prepare', view, sequence, batch: entry.batch });
     }
@@ -159,28 +160,23 @@ export class CatchUp {
   fetch(): void {
     for (const entry of this.core.log.inOrder()) {
       if (this.fetches.size >= CatchUpLimits.fetchesUnderWay) break;
-      if (entry.wanted !== undefined && !this.fetches.has(entry.sequence)) this.ask(entry.sequence);
+      if (entry.wanted !== undefined && !this.fetches.has(entry.sequence)) this.ask(entry, entry.wanted);
     }
   }
 
-  private ask(sequence: SequenceNumber): void {
+  private ask({ sequence, attested }: LogEntry, digest: Digest): void {
     const { core } = this;
-    const entry = core.log.get(sequence);
-    if (entry?.wanted === undefined) {
-      this.fetches.delete(sequence);
-      return;
-    }
     const attempt = (this.fetches.get(sequence)?.attempt ?? -1) + 1;
     this.fetches.set(sequence, { askedAt: core.now, attempt });
     // Those who said so first, in turn; different sequence numbers start at different ones.
     const others = Array.from({ length: core.configuration.n }, (_, id) => id).filter(
       (id) => id !== core.configuration.id,
     );
-    const witnesses = others.filter((id) => entry.attested.has(id, 0));
+    const witnesses = others.filter((id) => attested.has(id, 0));
     const sources = witnesses.length > core.configuration.f ? witnesses : others;
     if (sources.length === 0) return;
     const to = sources[(sequence + attempt) % sources.length];
-    core.outbox.send(to, { kind: 'fetch-batch', sequence, digest: entry.wanted });
+    core.outbox.send(to, { kind: 'fetch-batch', sequence, digest });
   }
 
   onFetchBatch({ sequence, digest }: FetchBatch, from: ReplicaId): void {

@@ -78,12 +78,16 @@ export class LogEntry {
   }
 
   held(digest: Digest): Batch | undefined {
-    return this.contents.find(({ batch }) => sameDigest(batch.digest, digest))?.batch;
+    return this.content(digest)?.batch;
+  }
+
+  private content(digest: Digest): { batch: Batch; onRecord: boolean } | undefined {
+    return this.contents.find(({ batch }) => sameDigest(batch.digest, digest));
   }
 
   /** Whether the journal has that content; it has from now on. */
   putOnRecord(digest: Digest): boolean {
-    const content = this.contents.find(({ batch }) => sameDigest(batch.digest, digest));
+    const content = this.content(digest);
     assert(content !== undefined, 'only a content that is held is put on record');
     const { onRecord } = content;
     content.onRecord = true;

@@ -1,5 +1,5 @@
 import { assert, Limits } from '../limits.js';
-import { type Core, isPrimary } from './core.js';
+import { type Core, isDesignated, isPrimary } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
@@ -100,7 +100,7 @@ export class NormalCase {
     if (!entry.authentic && entry.prepares.count(view, batch.digest) < core.configuration.weakQuorum) return;
     entry.authentic = true;
     this.recordPrePrepared(entry, batch);
-    if (core.configuration.primary(view) !== core.configuration.id) {
+    if (!isDesignated(core)) {
       entry.prepares.add(core.configuration.id, view, batch.digest);
       core.outbox.send('replicas', { kind: 'prepare', view, sequence, digest: batch.digest });
     }

@@ -2,7 +2,7 @@ import { assert } from '../limits.js';
 import { CatchUp } from './catch-up.js';
 import { Checkpointing } from './checkpointing.js';
 import type { Configuration } from './configuration.js';
-import type { Core } from './core.js';
+import { type Core, isDesignated } from './core.js';
 import { Execution } from './execution.js';
 import { type LogEntry, MessageLog } from './log.js';
 import type { Digest, ReplicaId, ReplicaMessage, Request, SequenceNumber, Timestamp, View } from './messages.js';
@@ -255,7 +255,7 @@ export class Replica {
 
   /** The same in the view that this replica is still in. */
   private restoreProposal(entry: LogEntry, { kind, view, digest }: { kind: string; view: View; digest: Digest }): void {
-    const { id, n } = this.core.configuration;
+    const { id } = this.core.configuration;
     if (kind === 'prepared') {
       entry.prepared = true;
       entry.commits.add(id, view, digest);
@@ -263,7 +263,7 @@ export class Replica {
     }
     entry.propose(view, digest, entry.held(digest), true);
     entry.prePrepared = true;
-    if (view % n !== id) entry.prepares.add(id, view, digest);
+    if (!isDesignated(this.core)) entry.prepares.add(id, view, digest);
   }
 }
 

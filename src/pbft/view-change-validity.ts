@@ -6,7 +6,7 @@ import type { Authentication } from './ports.js';
 import { checkpointOf, type Selection, select } from './selection.js';
 
 /** Whether 2f+1 distinct replicas signed that checkpoint. */
-export function isCertificate(
+function isCertificate(
   { sequence, stateDigest, signatures }: CheckpointCertificate,
   { n, quorum }: Configuration,
   authentication: Authentication,

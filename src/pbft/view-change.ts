@@ -108,7 +108,7 @@ export class ViewChanges {
   }
 
   /** Leaves the current view for a higher one. */
-  start(view: View): void {
+  private start(view: View): void {
     const { core, rooms } = this;
     const { id } = core.configuration;
     assert(view > core.view, `view ${view} does not follow ${core.view}`);

@@ -13,7 +13,6 @@ export class Statistics {
   groupRecoveries = 0;
   retriedSlots = 0;
   readOnlyFallbacks = 0;
-  catchUps = 0;
   stableCheckpoints = 0;
   powerLosses = 0;
 
