@@ -9,7 +9,7 @@ import { sessionKey } from '../src/pbft/digests.js';
 import type { ClientMessage, Message, ReplicaMessage, Reply, SessionId } from '../src/pbft/messages.js';
 import type { JournalRecord } from '../src/pbft/ports.js';
 import type { Outgoing, OutgoingReply } from '../src/pbft/ready.js';
-import { Replica } from '../src/pbft/replica.js';
+import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
 import { Journal } from './journal/journal.js';
@@ -46,6 +46,7 @@ export class ReplicaServer implements LinkHandler {
   /** In `synced` mode: the flush that covers all that was persisted so far. */
   private flushed: Promise<void> | undefined;
   private turnScheduled = false;
+  private transferring = false;
   private stopped = false;
   private readonly endpoint: ReplicaEndpoint;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -186,6 +187,8 @@ export class ReplicaServer implements LinkHandler {
       this.notes = [];
       if (this.options.cluster.durability === 'synced') this.flushed = this.journal.sync();
     }
+    // There may be work left that no message asks for.
+    this.scheduleTurn();
     if (this.flushed === undefined) return this.say(ready.send, ready.replies);
     // `synced`: turns speak in their order, each after the flush of all that was written before it.
     this.flushed.then(() => this.guard(() => this.say(ready.send, ready.replies)), this.stopBecause);
@@ -223,7 +226,19 @@ export class ReplicaServer implements LinkHandler {
       this.notes = [];
     }
     this.state.commit();
-    this.journal.prune(Math.min(this.replica.describe().stableCheckpoint, this.state.statistics.committed));
+    const described = this.replica.describe();
+    this.announce(described);
+    this.journal.prune(Math.min(described.stableCheckpoint, this.state.statistics.committed));
+  }
+
+  /** A state transfer is worth a line at its begin and at its end. */
+  private announce({ transfer, lastExecuted }: ReplicaDescription): void {
+    if ((transfer !== null) === this.transferring) return;
+    this.transferring = transfer !== null;
+    const { log } = this.options;
+    if (transfer !== null)
+      log.warn({ sequence: transfer.sequence, lastExecuted }, 'takes the state from other replicas');
+    else log.info({ installed: this.state.installed, lastExecuted }, 'has the state of the others');
   }
 
   /** Our own mistakes and failures of this machine end here: the replica stops rather than guess. */

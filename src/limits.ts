@@ -23,6 +23,11 @@ export const Limits = {
   checkpointInterval: 128,
   /** … and L = high − low water mark. */
   logSize: 512,
+  /** A replica further behind a stable checkpoint than this takes the state, and not batch after batch. */
+  transferLag: 8192,
+  /** Most bytes of a query for parts of a state, and of an answer. */
+  stateQueryBytes: 16 * 1024,
+  stateAnswerBytes: 256 * 1024,
   /** Digests that Q names for one sequence number: what the last new-view chose there, and what was proposed since. */
   prePreparedPerNumber: 2,
 
@@ -58,6 +63,7 @@ export class BrokenInvariant extends Error {
 
 assert(Limits.logSize >= 2 * Limits.checkpointInterval, 'the log holds two checkpoint intervals');
 assert(Limits.batchWindow < Limits.checkpointInterval, 'the window is smaller than a checkpoint interval');
+assert(Limits.transferLag >= Limits.logSize, 'what the log holds is not worth a state transfer');
 assert(Limits.operationBytes < Limits.requestBytes, 'an operation fits in a request');
 assert(
   Limits.batchBytes + Limits.requestBytes < Limits.frameBytes,

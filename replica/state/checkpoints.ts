@@ -7,13 +7,17 @@
 import type { Database } from 'better-sqlite3';
 import { assert, Limits } from '../../src/limits.js';
 import { type NodeSource, type Octets, octets, rootDigest, toBytes, updateTree } from '../../src/merkle/index.js';
-import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { Digest, ReplicaId, SequenceNumber } from '../../src/pbft/messages.js';
 import { readStatement } from './tables/statements.js';
 import type { ChangeLog } from './tables/table.js';
 import { TreeNodes } from './tree-nodes.js';
 
 /** Kept if nobody releases them: all that can be above the low water mark, and the one at it. */
 const MOST_CHECKPOINTS = Limits.logSize / Limits.checkpointInterval + 1;
+/** One that others read stays, though it be released, until so many checkpoints were taken after they last did … */
+const HELD_CHECKPOINTS = 64;
+/** … and for so many batches at most: rows that change meanwhile are there twice. */
+const HELD_BATCHES = 64 * 1024;
 
 /** Reads all rows of one table or another, as SQLite has them, by tree key. */
 export interface RowSource {
@@ -29,11 +33,17 @@ export class Checkpoints implements ChangeLog {
   private readonly imaged = new Set<Octets>();
   /** Leaves of the rows that the tree does not know yet. Some 150 bytes each, for the rows of 128 batches at most. */
   private readonly changes = new Map<Octets, Octets | undefined>();
+  /** By who reads it: a checkpoint, and how many were taken when it last was read. */
+  private readonly held = new Map<ReplicaId, { sequence: SequenceNumber; at: number }>();
+  private takenInAll = 0;
   private readonly insertCheckpoint;
+  private readonly deleteCheckpoint;
   private readonly deleteCheckpoints;
   private readonly insertImage;
   private readonly image;
   private readonly deleteImages;
+  private readonly handImagesDown;
+  private readonly deleteImagesAt;
   private readonly setTreeVersion;
 
   /**
@@ -59,6 +69,11 @@ export class Checkpoints implements ChangeLog {
       db,
       'SELECT content FROM row_image WHERE checkpoint = ? AND key = ?',
     );
+    this.deleteCheckpoint = db.prepare<[number]>('DELETE FROM checkpoint WHERE sequence = ?');
+    this.handImagesDown = db.prepare<[number, number]>(
+      'UPDATE OR IGNORE row_image SET checkpoint = ? WHERE checkpoint = ?',
+    );
+    this.deleteImagesAt = db.prepare<[number]>('DELETE FROM row_image WHERE checkpoint = ?');
     this.deleteImages = db.prepare<[number]>('DELETE FROM row_image WHERE checkpoint < ?');
     this.setTreeVersion = db.prepare<[number]>('UPDATE state SET tree_version = ?');
 
@@ -118,18 +133,50 @@ export class Checkpoints implements ChangeLog {
     this.insertCheckpoint.run(sequence);
     this.taken.push(sequence);
     this.imaged.clear();
-    if (this.taken.length > MOST_CHECKPOINTS) this.release(this.taken[1]);
+    this.takenInAll++;
+    this.release(this.taken.at(-MOST_CHECKPOINTS) ?? 0);
     return root;
   }
 
-  /** Drops checkpoints below `oldest`, but not the latest. */
+  /** Somebody reads that checkpoint, and is to find it again. */
+  hold(sequence: SequenceNumber, reader: ReplicaId): void {
+    this.held.set(reader, { sequence, at: this.takenInAll });
+  }
+
+  private isHeld(checkpoint: SequenceNumber): boolean {
+    for (const [reader, { sequence, at }] of this.held) {
+      const forgotten = this.takenInAll - at > HELD_CHECKPOINTS || sequence < this.latest! - HELD_BATCHES;
+      if (forgotten) this.held.delete(reader);
+      else if (sequence === checkpoint) return true;
+    }
+    return false;
+  }
+
+  /** Drops checkpoints below `oldest`, but not the latest, nor what others are reading. */
   release(oldest: SequenceNumber): void {
-    const left = this.taken.filter((sequence, i) => sequence >= oldest || i === this.taken.length - 1);
-    if (left.length === this.taken.length) return;
-    this.taken = left;
-    this.deleteCheckpoints.run(left[0]);
-    this.deleteImages.run(left[0]);
-    this.tree.release(left[0]);
+    const { latest } = this;
+    for (const sequence of this.taken.filter((each) => each < oldest && each !== latest && !this.isHeld(each))) {
+      const at = this.taken.indexOf(sequence);
+      if (at === 0) this.dropFirst();
+      else this.drop(at);
+    }
+  }
+
+  private dropFirst(): void {
+    this.taken.shift();
+    const [first] = this.taken;
+    this.deleteCheckpoints.run(first);
+    this.deleteImages.run(first);
+    this.tree.release(first);
+  }
+
+  /** One between others: what the one before it needs of it becomes that one's own. */
+  private drop(at: number): void {
+    const [before, sequence, after] = this.taken.splice(at - 1, 3, this.taken[at - 1], this.taken[at + 1]);
+    this.deleteCheckpoint.run(sequence);
+    this.handImagesDown.run(before, sequence);
+    this.deleteImagesAt.run(sequence);
+    this.tree.forget(before, sequence, after);
   }
 
   /** The row that was there at a readable checkpoint. */
@@ -156,6 +203,7 @@ export class Checkpoints implements ChangeLog {
   startOver(sequence: SequenceNumber): void {
     assert(this.changes.size === 0, 'the tree is up to date');
     this.taken = [];
+    this.held.clear();
     this.imaged.clear();
     this.deleteCheckpoints.run(Number.MAX_SAFE_INTEGER);
     this.deleteImages.run(Number.MAX_SAFE_INTEGER);

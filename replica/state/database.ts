@@ -36,7 +36,7 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
     db.exec(SCHEMA);
-    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
+    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
     fill(db);
   } finally {
     db.close();

@@ -2,8 +2,9 @@
 import { statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
-import type { Digest, SequenceNumber, Timestamp } from '../../src/pbft/messages.js';
+import type { Digest, ReplicaId, SequenceNumber, Timestamp } from '../../src/pbft/messages.js';
 import type { ReplicatedState, Service, SessionStore } from '../../src/pbft/ports.js';
+import type { StateTransfer, TransferSource, TransferTarget } from '../../src/pbft/transfer-ports.js';
 import { createDatabase, explained, type FileStateOptions, openDatabase } from './database.js';
 import { StateError } from './errors.js';
 import { initialHeader, initialRoot } from './initial.js';
@@ -11,7 +12,6 @@ import { FileService } from './service.js';
 import { StoredSessions } from './sessions.js';
 import { Staging } from './staging.js';
 import { Store } from './store.js';
-import type { StateTransfer, TransferSource, TransferTarget } from './transfer.js';
 import { answer } from './transfer-source.js';
 import { Transfer } from './transfer-target.js';
 
@@ -69,6 +69,10 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     return this.store.header.row.clock;
   }
 
+  get installed(): SequenceNumber {
+    return this.store.installed;
+  }
+
   get statistics(): FileStateStatistics {
     const { committed, checkpointed, store } = this;
     const { usedBytes, usedInodes } = store.header.row;
@@ -120,8 +124,8 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.store.checkpoints.release(below);
   }
 
-  serve(query: Uint8Array): Uint8Array | undefined {
-    return answer(this.store.checkpoints, query);
+  serve(query: Uint8Array, reader: ReplicaId): Uint8Array | undefined {
+    return answer(this.store.checkpoints, query, reader);
   }
 
   beginTransfer(sequence: SequenceNumber, stateDigest: Digest): StateTransfer {

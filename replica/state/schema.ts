@@ -7,7 +7,7 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
@@ -23,7 +23,9 @@ export const SCHEMA = `
     used_bytes INTEGER NOT NULL,
     used_inodes INTEGER NOT NULL,
     -- The rows' sequence number when the partition tree was brought up to date.
-    tree_version INTEGER NOT NULL
+    tree_version INTEGER NOT NULL,
+    -- The checkpoint that the last state transfer brought; 0 if none.
+    installed INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE inode (

@@ -47,6 +47,8 @@ export class Store {
   readonly sessions: SessionTable;
   readonly slots: SlotTable;
   readonly endedInstances: EndedInstanceTable;
+  /** The checkpoint that was installed last; 0 if none. */
+  installed: SequenceNumber;
   private readonly tables;
   readonly checkpoints: Checkpoints;
   private readonly begin;
@@ -79,6 +81,7 @@ export class Store {
       contentAt: (key: Octets) => this.table(key)?.contentAt(key),
       leafAt: (key: Octets) => this.table(key)?.leafAt(key),
     };
+    this.installed = this.header.installed;
     this.checkpoints = new Checkpoints(db, rows, this.header.get(0)?.lastExecuted ?? 0);
     this.begin = db.prepare('BEGIN');
     this.end = db.prepare('COMMIT');
@@ -154,7 +157,8 @@ export class Store {
       yield;
       changes = staging.changesAfter(changes[changes.length - 1].key, INSTALLED_AT_ONCE);
     }
-    this.header.installLastExecuted(sequence);
+    this.header.markInstalled(sequence);
+    this.installed = sequence;
     for (const table of this.tables) table.forget();
     return checkpoints.take(sequence);
   }

@@ -1,17 +1,18 @@
 /** Queries and answers of state transfer in canonical bytes. Neither is trusted: what is malformed parses to undefined. */
 import { ByteReader, ByteWriter, MalformedBytes } from '../../src/bytes.js';
-import { assert } from '../../src/limits.js';
+import { assert, Limits } from '../../src/limits.js';
 import { KEY_BYTES, LARGEST_NODE_BYTES, type Octets, octets } from '../../src/merkle/index.js';
 import type { SequenceNumber } from '../../src/pbft/messages.js';
 import { LARGEST_ROW_BYTES } from './row-bytes.js';
 
 /** Most bytes of an answer; it has at least one piece. */
-export const ANSWER_BYTES = 256 * 1024;
+export const ANSWER_BYTES = Limits.stateAnswerBytes;
 /** Most pieces of a query: some 10 ms of work for the source. */
 export const QUERY_PIECES = 256;
 const LARGEST_PIECE_BYTES = Math.max(LARGEST_ROW_BYTES, LARGEST_NODE_BYTES);
 
 assert(LARGEST_PIECE_BYTES + 4 <= ANSWER_BYTES, 'every piece fits in an answer');
+assert(8 + QUERY_PIECES * (KEY_BYTES + 1) <= Limits.stateQueryBytes, 'every query fits in a message');
 
 /** A node by its prefix, or, where that is as long as a key, a row. */
 export type PieceName = Octets;

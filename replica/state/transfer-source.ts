@@ -1,11 +1,13 @@
 /** Answers from a checkpoint, which stays what it is while execution goes on. */
+import type { ReplicaId } from '../../src/pbft/messages.js';
 import type { Checkpoints } from './checkpoints.js';
 import { decodeQuery, encodeAnswer, isRow, type PieceName } from './transfer-bytes.js';
 
 /** @returns undefined if these bytes are no query, or its checkpoint is not readable */
-export function answer(checkpoints: Checkpoints, bytes: Uint8Array): Buffer | undefined {
+export function answer(checkpoints: Checkpoints, bytes: Uint8Array, reader: ReplicaId): Buffer | undefined {
   const query = decodeQuery(bytes);
   if (query === undefined || !checkpoints.readable.includes(query.checkpoint)) return undefined;
+  checkpoints.hold(query.checkpoint, reader);
   return encodeAnswer(pieces(checkpoints, query.checkpoint, query.names));
 }
 

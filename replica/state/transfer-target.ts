@@ -10,11 +10,11 @@ import {
   TreeDifference,
 } from '../../src/merkle/index.js';
 import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { StateTransfer, TransferProgress } from '../../src/pbft/transfer-ports.js';
 import { LARGEST_ROW_BYTES, rowDigest } from './row-bytes.js';
 import { tableOf } from './row-keys.js';
 import { Table } from './rows.js';
 import type { Staging } from './staging.js';
-import type { StateTransfer, TransferProgress } from './transfer.js';
 import { ANSWER_BYTES, decodeAnswer, encodeQuery, QUERY_PIECES } from './transfer-bytes.js';
 
 /** Bytes that a piece is reckoned at when a query is made. */

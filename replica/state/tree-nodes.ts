@@ -23,6 +23,8 @@ export class TreeNodes implements NodeStorage {
   private readonly remove;
   private readonly supersede;
   private readonly superseded;
+  private readonly supersededBetween;
+  private readonly removeBetween;
   private readonly removeOlder;
   private readonly forgetSuperseded;
   private readonly lowerVersions;
@@ -43,6 +45,13 @@ export class TreeNodes implements NodeStorage {
     this.superseded = readStatement<[number], [prefix: Buffer]>(
       db,
       'SELECT DISTINCT prefix FROM tree_node_superseded WHERE version <= ? ORDER BY prefix',
+    );
+    this.supersededBetween = readStatement<[number, number], [prefix: Buffer]>(
+      db,
+      'SELECT prefix FROM tree_node_superseded WHERE version > ? AND version <= ? ORDER BY version, prefix',
+    );
+    this.removeBetween = db.prepare<[Buffer, number, number]>(
+      'DELETE FROM tree_node WHERE prefix = ? AND version > ? AND version <= ?',
     );
     this.removeOlder = db.prepare<[Buffer, number]>('DELETE FROM tree_node WHERE prefix = ? AND version < ?');
     this.forgetSuperseded = db.prepare<[number]>('DELETE FROM tree_node_superseded WHERE version <= ?');
@@ -100,6 +109,12 @@ export class TreeNodes implements NodeStorage {
       if (content === null) this.remove.run(id);
     }
     this.forgetSuperseded.run(oldest);
+  }
+
+  /** Drops what only the checkpoint `sequence` needs: neither the one before it, nor the one after. */
+  forget(before: SequenceNumber, sequence: SequenceNumber, after: SequenceNumber): void {
+    for (const [prefix] of this.supersededBetween.all(sequence, after))
+      this.removeBetween.run(prefix, before, sequence);
   }
 
   /** No node is of a later version: for a tree whose checkpoints are dropped because it goes back before them. */

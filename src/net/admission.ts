@@ -19,6 +19,8 @@ const REPLICA_TO_REPLICA: ReadonlySet<Message['kind']> = new Set([
   'batch-data',
   'view-change',
   'new-view',
+  'fetch-state',
+  'state-data',
 ]);
 const CLIENT_TO_REPLICA: ReadonlySet<Message['kind']> = new Set(['request', 'attach', 'inspect']);
 const REPLICA_TO_CLIENT: ReadonlySet<Message['kind']> = new Set(['reply', 'inspection']);

@@ -111,7 +111,7 @@ export class CatchUp {
     this.checkpointing.resend(from, status.lastStable);
     const upTo = Math.min(execution.lastCommitted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
     for (let sequence = status.lastExecuted + 1; sequence <= upTo; sequence++) {
-      const digest = core.log.get(sequence)?.committed ?? this.history.digest(sequence);
+      const digest = core.log.get(sequence)?.committed ?? this.digestInHistory(sequence);
       if (digest !== undefined && this.mayAttest(from)) core.outbox.send(from, { kind: 'committed', sequence, digest });
     }
     this.viewChanges.onComplaint(from, status);
@@ -189,8 +189,13 @@ export class CatchUp {
   private heldBatch(sequence: SequenceNumber, digest: Digest): Batch | undefined {
     const held = this.core.log.get(sequence)?.held(digest);
     if (held !== undefined) return held;
-    const committed = this.history.digest(sequence);
+    const committed = this.digestInHistory(sequence);
     return committed && sameDigest(committed, digest) ? this.history.batch(sequence) : undefined;
+  }
+
+  /** Of what a state transfer brought, the history may have what was prepared there, and not what committed. */
+  private digestInHistory(sequence: SequenceNumber): Digest | undefined {
+    return this.execution.executedHere(sequence) ? this.history.digest(sequence) : undefined;
   }
 
   onBatchData({ sequence, batch }: BatchData, from: ReplicaId): void {

@@ -125,8 +125,18 @@ export class Checkpointing {
       sameDigest(mine, certificate.stateDigest),
       `this replica's state differs from the certified one at sequence number ${certificate.sequence}`,
     );
+    // Those that are behind take the checkpoint before this one, or this one.
+    this.state.releaseCheckpoints(this.stable.sequence);
     this.stable = certificate;
     for (const votes of this.votes) while (votes?.[0] && votes[0].sequence <= certificate.sequence) votes.shift();
+  }
+
+  /** The state was taken from others: it is that of a certified checkpoint. */
+  onInstalled(sequence: SequenceNumber, stateDigest: Digest): void {
+    this.own.set(sequence, stateDigest);
+    this.stable = { sequence, stateDigest };
+    this.compare();
+    this.moveWaterMarks();
   }
 
   private moveWaterMarks(): void {

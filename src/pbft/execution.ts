@@ -24,6 +24,8 @@ export class Execution {
   private heldReplies: { request: Request; reply: Reply; durable: boolean }[] = [];
   private heldReads: Request[] = [];
   private eager = 0;
+  /** Another state is taken from others: nothing is executed, and once it takes this one's place, nothing is asked of it. */
+  private suspended = false;
   /** No read-only reply below this: a restarted replica has yet to execute again what it had answered for. */
   private readsFrom: SequenceNumber = 0;
 
@@ -51,6 +53,11 @@ export class Execution {
     return this.heldReplies.length > 0 || this.heldReads.length > 0 || this.eager > 0;
   }
 
+  /** Whether the batch of that number was executed by this replica, rather than brought by a state transfer. */
+  executedHere(sequence: SequenceNumber): boolean {
+    return sequence > this.state.installed;
+  }
+
   holdReadsUntil(sequence: SequenceNumber): void {
     this.readsFrom = Math.max(this.readsFrom, sequence);
   }
@@ -60,12 +67,27 @@ export class Execution {
    * (DESIGN 3.8).
    */
   get readable(): boolean {
-    return this.core.active && this.lastCommitted >= this.readsFrom;
+    return this.core.active && !this.suspended && this.lastCommitted >= this.readsFrom;
+  }
+
+  /** Whether execution waits for a state transfer. */
+  get isSuspended(): boolean {
+    return this.suspended;
+  }
+
+  /** Until `resume` nothing is executed, nor remembered: the state is about to become another. */
+  suspend(): void {
+    this.abandon('read-only request while catching up');
+    this.suspended = true;
+  }
+
+  resume(): void {
+    this.suspended = false;
   }
 
   /** Executes all that is committed and next in order, and one prepared batch ahead of it. */
   advance(): void {
-    for (;;) {
+    while (!this.suspended) {
       const entry = this.core.log.get(this.lastCommitted + 1);
       if (entry === undefined) return;
       if (entry.committed === undefined) return this.executeTentatively(entry);
@@ -143,8 +165,12 @@ export class Execution {
 
   /** The view has ended: what was tentative in it is nothing, and nothing is read until the next begins. */
   leaveView(): void {
+    this.abandon('read-only request during a view change');
+  }
+
+  private abandon(why: string): void {
     this.rollBack();
-    if (this.heldReads.length > 0) this.core.outbox.reject('read-only request during a view change');
+    if (this.heldReads.length > 0) this.core.outbox.reject(why);
     this.heldReads = [];
   }
 
@@ -153,6 +179,7 @@ export class Execution {
    * @returns whether nothing of it is left to wait for
    */
   answerRemembered(request: Request): boolean {
+    if (this.suspended) return false;
     let complete = true;
     for (const call of request.calls) {
       const outcome = this.sessions.remembered(request, call);
@@ -174,7 +201,7 @@ export class Execution {
 
   /** Whether every call of the request was executed for good, or its slot used for another: nothing is left to wait for. */
   settled(request: Request): boolean {
-    if (this.isTentative(request)) return false;
+    if (this.suspended || this.isTentative(request)) return false;
     return request.calls.every((call) => this.sessions.remembered(request, call) !== undefined);
   }
 

@@ -210,6 +210,21 @@ export interface BatchData {
   batch: Batch;
 }
 
+/** Asks for parts of the state at a checkpoint; what `query` says is between the two states (transfer-ports.ts). */
+export interface FetchState {
+  kind: 'fetch-state';
+  /** Chosen by who asks, to tell the answers apart. */
+  number: number;
+  query: Uint8Array;
+}
+
+export interface StateData {
+  kind: 'state-data';
+  number: number;
+  /** Absent: that checkpoint cannot be read here. */
+  answer?: Uint8Array;
+}
+
 /** A client process tells a replica which instance lives at its end of the link, so that replies find it. */
 export interface Attach {
   kind: 'attach';
@@ -239,7 +254,9 @@ export type ReplicaMessage =
   | FetchBatch
   | BatchData
   | ViewChange
-  | NewView;
+  | NewView
+  | FetchState
+  | StateData;
 
 /** From client to replica. */
 export type ClientMessage = Request | Attach | Inspect;

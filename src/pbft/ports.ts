@@ -13,6 +13,7 @@ import type {
   View,
   ViewChange,
 } from './messages.js';
+import type { TransferSource, TransferTarget } from './transfer-ports.js';
 
 /** Under what a call is executed: the same on every replica. */
 export interface ExecutionContext {
@@ -72,7 +73,7 @@ export interface SessionStore {
 }
 
 /** The state that the service and the sessions live in. */
-export interface ReplicatedState {
+export interface ReplicatedState extends TransferSource, TransferTarget {
   readonly service: Service;
   readonly sessions: SessionStore;
   /** Last sequence number whose effects this state has. After a restart it may be behind what the journal holds. */

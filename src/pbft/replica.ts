@@ -12,6 +12,8 @@ import { Outbox, type Ready } from './ready.js';
 import { RequestQueue } from './request-queue.js';
 import { RequestTimer } from './request-timer.js';
 import { Requests } from './requests.js';
+import { StateTransfers } from './state-transfer.js';
+import type { TransferProgress } from './transfer-ports.js';
 import { ViewChanges } from './view-change.js';
 
 export interface ReplicaOptions {
@@ -32,7 +34,9 @@ export interface ReplicaDescription {
   stableCheckpoint: SequenceNumber;
   /** Hex; null before the first checkpoint. */
   stateRoot: string | null;
-  state: 'normal' | 'view-change' | 'recovering';
+  state: 'normal' | 'view-change' | 'recovering' | 'transferring';
+  /** Of the state transfer under way. */
+  transfer: (TransferProgress & { sequence: SequenceNumber }) | null;
   logEntries: number;
   rejected: Record<string, number>;
   suspicions: { replica: ReplicaId; why: string }[];
@@ -51,6 +55,7 @@ export class Replica {
   private readonly viewChanges: ViewChanges;
   private readonly catchUp: CatchUp;
   private readonly timer: RequestTimer;
+  private readonly transfers: StateTransfers;
 
   constructor(options: ReplicaOptions) {
     const { configuration, authentication, state, history } = options;
@@ -84,6 +89,7 @@ export class Replica {
       fetch: () => this.catchUp.fetch(),
       sendStatus: () => this.catchUp.sendStatus(),
     });
+    this.transfers = new StateTransfers(this.core, state, execution, checkpointing, () => this.onInstalled());
     this.catchUp = new CatchUp(this.core, execution, checkpointing, this.viewChanges, normalCase, history);
     this.restore(options);
   }
@@ -117,6 +123,10 @@ export class Replica {
         return this.viewChanges.onViewChange(message, from);
       case 'new-view':
         return this.viewChanges.onNewView(message, from);
+      case 'fetch-state':
+        return this.transfers.onFetchState(message, from);
+      case 'state-data':
+        return this.transfers.onStateData(message, from);
     }
   }
 
@@ -148,15 +158,17 @@ export class Replica {
     this.timer.watch(this.execution.lastCommitted + 1);
     this.viewChanges.tick();
     this.catchUp.tick();
+    this.transfers.tick();
   }
 
   /** Whether `takeReady` would yield something to be done now: most votes change nothing. */
   get hasReady(): boolean {
-    return !this.core.outbox.empty || this.normalCase.mayPropose;
+    return !this.core.outbox.empty || this.normalCase.mayPropose || this.transfers.hasWork;
   }
 
   /** Ends a turn: proposes what came in, and hands over what is to be done. */
   takeReady(): Ready {
+    this.transfers.work();
     this.normalCase.propose();
     return this.core.outbox.take();
   }
@@ -164,12 +176,14 @@ export class Replica {
   describe(): ReplicaDescription {
     const { core, execution } = this;
     const stable = this.checkpointing.describe();
+    const transfer = this.transfers.progress ?? null;
     return {
       view: core.view,
       lastExecuted: execution.lastCommitted,
       stableCheckpoint: stable.sequence,
       stateRoot: stable.root,
-      state: !core.active ? 'view-change' : !execution.readable || this.catchUp.behind ? 'recovering' : 'normal',
+      state: this.condition(),
+      transfer,
       logEntries: core.log.size,
       rejected: Object.fromEntries(core.outbox.rejected),
       suspicions: [
@@ -177,6 +191,21 @@ export class Replica {
         ...this.viewChanges.blames().filter(({ replica }) => !core.outbox.suspicions.has(replica)),
       ],
     };
+  }
+
+  private condition(): ReplicaDescription['state'] {
+    if (this.execution.isSuspended) return 'transferring';
+    if (!this.core.active) return 'view-change';
+    return !this.execution.readable || this.catchUp.behind ? 'recovering' : 'normal';
+  }
+
+  /** The state has become that of a later checkpoint: goes on from there. */
+  private onInstalled(): void {
+    this.requests.dropSettled();
+    this.timer.enteredView();
+    this.execution.advance();
+    this.catchUp.fetch();
+    this.catchUp.sendStatus();
   }
 
   /** Takes up where the journal ends: keeps every promise in it, and executes again what the state lacks. */
@@ -214,13 +243,14 @@ export class Replica {
 
   /**
    * All that its state or a checkpoint of its own covers had committed here, if without a record then what prepared last:
-   * it may be this replica's word that lets others execute it.
+   * it may be this replica's word that lets others execute it. Of what a state transfer brought that cannot be known.
    */
   private executeCovered(): void {
     const { core, checkpointing, execution } = this;
     const covered = Math.max(checkpointing.lastVoted, execution.lastCommitted);
     for (const entry of core.log.inOrder()) {
-      if (entry.sequence <= covered) entry.committed ??= entry.lastPrepared?.digest;
+      if (entry.sequence <= covered && execution.executedHere(entry.sequence))
+        entry.committed ??= entry.lastPrepared?.digest;
     }
     execution.advance();
   }

@@ -53,7 +53,8 @@ export class ViewChanges {
       return;
     }
     const before = this.complaint;
-    this.complaint = this.grievance();
+    // Who waits for the state cannot judge how fast requests are executed.
+    this.complaint = this.rooms.execution.isSuspended ? undefined : this.grievance();
     if (this.complaint !== undefined && before === undefined) this.rooms.sendStatus();
     this.leaveIfShared();
   }

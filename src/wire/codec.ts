@@ -9,7 +9,7 @@ import type { Signables } from '../crypto/signables.js';
 import { BrokenInvariant, Limits } from '../limits.js';
 import { type Batch, type Message, type Reply, ReplyStatus, type Request } from '../pbft/messages.js';
 import { WireError } from './errors.js';
-import { detached, digest, field, integer, refuseMoreFields } from './fields.js';
+import { bounded, detached, digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
 import { decodeRequestBody } from './request-body.js';
 import { schema, type WireBatchData, type WireRequest } from './schema.js';
@@ -46,6 +46,8 @@ const TYPE = {
   inspection: 13,
   'view-change': 14,
   'new-view': 15,
+  'fetch-state': 17,
+  'state-data': 18,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -105,6 +107,10 @@ function sizeHint(message: Message): number {
       return viewChangeBytes(message);
     case 'new-view':
       return newViewBytes(message);
+    case 'fetch-state':
+      return message.query.length + 32;
+    case 'state-data':
+      return (message.answer?.length ?? 0) + 32;
     default:
       return 256;
   }
@@ -162,6 +168,12 @@ function write(message: Message, w: Writer): void {
       break;
     case 'new-view':
       writeNewView(message, w);
+      break;
+    case 'fetch-state':
+      schema.FetchState.encode(message, w);
+      break;
+    case 'state-data':
+      schema.StateData.encode(message, w);
       break;
   }
 }
@@ -254,6 +266,15 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       return readViewChange(r, decoding.n);
     case 'new-view':
       return readNewView(r, decoding.n);
+    case 'fetch-state': {
+      const m = schema.FetchState.decode(r);
+      return { kind, number: integer(m.number), query: bounded(m.query, Limits.stateQueryBytes) };
+    }
+    case 'state-data': {
+      const m = schema.StateData.decode(r);
+      const number = integer(m.number);
+      return m.answer == null ? { kind, number } : { kind, number, answer: bounded(m.answer, Limits.stateAnswerBytes) };
+    }
   }
 }
 
@@ -306,9 +327,7 @@ function readReply(r: Reader): Reply {
   if (reply.slot > 0xffff) throw new WireError('out-of-range', `slot ${reply.slot}`);
   if (reply.status > ReplyStatus.StaleInstance) throw new WireError('out-of-range', `reply status ${reply.status}`);
   if (m.result != null) {
-    if (m.result.length > Limits.operationBytes)
-      throw new WireError('oversized', `a result of ${m.result.length} bytes`);
-    reply.result = detached(m.result);
+    reply.result = bounded(m.result, Limits.operationBytes);
   } else if (m.resultDigest != null) reply.resultDigest = digest(m.resultDigest);
   return reply;
 }

@@ -26,6 +26,11 @@ export function field(bytes: Uint8Array, length: number): Uint8Array {
   return detached(bytes);
 }
 
+export function bounded(bytes: Uint8Array, most: number): Uint8Array {
+  if (bytes.length > most) throw new WireError('oversized', `${bytes.length} bytes where at most ${most} may be`);
+  return detached(bytes);
+}
+
 /** The bytes, in a buffer of their own unless they are most of the one they lie in (trap 19). */
 export function detached(bytes: Uint8Array): Uint8Array {
   return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Buffer.from(bytes);

@@ -100,6 +100,8 @@ export interface Schema {
   CheckpointCertificate: MessageCodec<WireCertificate>;
   ViewChange: MessageCodec<WireViewChange>;
   NewView: MessageCodec<WireNewView>;
+  FetchState: MessageCodec<{ number: number; query: Uint8Array }>;
+  StateData: MessageCodec<{ number: number; answer?: Uint8Array | null }>;
   Attach: MessageCodec<{ instance: number }>;
   Inspect: MessageCodec<object>;
   Inspection: MessageCodec<{ json: string }>;

@@ -59,6 +59,9 @@ const viewChange: fc.Arbitrary<ViewChange> = fc
 
 const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   request,
+  fc.record({ kind: fc.constant('fetch-state' as const), number: fc.nat(9), query: fc.uint8Array({ maxLength: 20 }) }),
+  fc.record({ kind: fc.constant('state-data' as const), number: fc.nat(9), answer: fc.uint8Array({ maxLength: 20 }) }),
+  fc.record({ kind: fc.constant('state-data' as const), number: fc.nat(9) }),
   fc.record({ kind: fc.constant('pre-prepare' as const), view, sequence, batch }),
   fc.record({ kind: fc.constant('prepare' as const), view, sequence, digest }),
   fc.record({ kind: fc.constant('commit' as const), view, sequence, digest }),

@@ -47,6 +47,8 @@ const SEEDS: Message[] = [
     lastExecuted: 257,
     missing: [],
   },
+  { kind: 'fetch-state', number: 3, query: Buffer.alloc(40, 2) },
+  { kind: 'state-data', number: 3, answer: Buffer.alloc(90, 2) },
   { kind: 'reply', view: 5, tentative: true, instance: 1, slot: 2, sequence: 3, status: 0, result: Buffer.alloc(9) },
 ];
 

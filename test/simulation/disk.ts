@@ -1,3 +1,4 @@
+import { Limits } from '../../src/limits.js';
 import { digestKey } from '../../src/pbft/digests.js';
 import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
@@ -26,6 +27,7 @@ export class Disk implements History {
   /** Notes in the process's memory: written with the next records, or by the shell's timer. */
   private notes: JournalRecord[] = [];
   private readonly index = new Map<SequenceNumber, Indexed>();
+  private lastStable: SequenceNumber = 0;
   private rotten = false;
   full = false;
 
@@ -65,6 +67,7 @@ export class Disk implements History {
     if (unflushed === 0) return;
     this.records.length = this.flushed + random.below(unflushed + 1);
     this.index.clear();
+    this.lastStable = 0;
     for (const record of this.records) this.remember(record);
   }
 
@@ -86,14 +89,11 @@ export class Disk implements History {
 
   /** The last stable checkpoint on record. */
   get stable(): SequenceNumber {
-    let stable = 0;
-    for (const record of this.records) {
-      if (record.kind === 'stable') stable = Math.max(stable, record.certificate.sequence);
-    }
-    return stable;
+    return this.lastStable;
   }
 
   private remember(record: JournalRecord): void {
+    if (record.kind === 'stable') this.lastStable = Math.max(this.lastStable, record.certificate.sequence);
     if (record.kind !== 'pre-prepared' && record.kind !== 'prepared' && record.kind !== 'committed') return;
     let indexed = this.index.get(record.sequence);
     if (indexed === undefined) {
@@ -105,7 +105,13 @@ export class Disk implements History {
     if (record.kind === 'committed') indexed.committed = record.digest;
   }
 
+  /** What is long past, nobody lagging can have from here. */
+  private isForgotten(sequence: SequenceNumber): boolean {
+    return sequence <= this.lastStable - Limits.historyBatches;
+  }
+
   digest(sequence: SequenceNumber): Digest | undefined {
+    if (this.isForgotten(sequence)) return undefined;
     const indexed = this.index.get(sequence);
     return indexed?.committed ?? indexed?.prepared;
   }

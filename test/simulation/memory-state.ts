@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { assert, Limits } from '../../src/limits.js';
 import { sessionKey } from '../../src/pbft/digests.js';
 import type { Digest, SessionId, Timestamp } from '../../src/pbft/messages.js';
@@ -11,6 +10,11 @@ import type {
   SessionStore,
   SlotRow,
 } from '../../src/pbft/ports.js';
+import type { StateTransfer } from '../../src/pbft/transfer-ports.js';
+import { fromText, MemoryTransfer, rootOf, serveFrom, toText } from './memory-transfer.js';
+
+/** Checkpoints kept though nobody releases them. */
+const MOST_CHECKPOINTS = 5;
 
 /** What undoes one change of a row: what it held before, or that there was none. */
 interface Undo {
@@ -47,6 +51,12 @@ export class MemoryState implements ReplicatedState, Service {
   private permanent: Mark = this.mark();
   /** Before the tentative batch, while there is one. */
   private tentative: Mark | undefined;
+  /** Texts of the checkpoints that others can take, by sequence number. */
+  private readonly checkpoints = new Map<number, string>();
+  /** Parts of states that earlier transfers gathered. */
+  private readonly gathered = new Map<string, string>();
+  private transferring = false;
+  installed = 0;
   /** Digest over what the current batch executed: what is compared between replicas when it commits. */
   private batchContent = '';
   readonly service: Service = this;
@@ -54,6 +64,7 @@ export class MemoryState implements ReplicatedState, Service {
   /** Called at each commit with the sequence number, a text that says what was executed, and the tokens appended. */
   onCommit: ((sequence: number, content: string, appended: readonly string[]) => void) | undefined;
   onRollback: ((sequence: number) => void) | undefined;
+  onInstalled: ((sequence: number) => void) | undefined;
 
   get lastExecuted(): number {
     return this.executed;
@@ -77,6 +88,7 @@ export class MemoryState implements ReplicatedState, Service {
   }
 
   row(key: string): unknown {
+    this.checkIdle();
     return this.rows.get(key);
   }
 
@@ -115,11 +127,61 @@ export class MemoryState implements ReplicatedState, Service {
 
   crash(): void {
     this.tentative = undefined;
+    this.transferring = false;
     this.backTo(this.permanent);
+    for (const sequence of this.checkpoints.keys()) if (sequence > this.executed) this.checkpoints.delete(sequence);
+  }
+
+  private checkIdle(): void {
+    assert(!this.transferring, 'nothing is executed while another state is gathered');
+  }
+
+  releaseCheckpoints(below: number): void {
+    const latest = Math.max(0, ...this.checkpoints.keys());
+    for (const each of this.checkpoints.keys()) if (each < below && each !== latest) this.checkpoints.delete(each);
+  }
+
+  get readableCheckpoints(): readonly number[] {
+    return [...this.checkpoints.keys()];
+  }
+
+  serve(query: Uint8Array): Uint8Array | undefined {
+    return serveFrom(this.checkpoints, query);
+  }
+
+  beginTransfer(sequence: number, stateDigest: Digest): StateTransfer {
+    this.checkIdle();
+    assert(this.tentative === undefined, 'a transfer begins between batches');
+    this.transferring = true;
+    const end = {
+      install: (text: string) => this.install(text),
+      cancel: () => {
+        this.transferring = false;
+      },
+    };
+    return new MemoryTransfer(sequence, stateDigest, this.gathered, end);
+  }
+
+  private install(text: string): void {
+    const { executed, clock, tokens, rows } = fromText(text);
+    this.transferring = false;
+    this.tokens.splice(0, this.tokens.length, ...tokens);
+    this.rows.clear();
+    for (const [key, value] of rows) this.rows.set(key, value);
+    this.executed = executed;
+    this.time = clock;
+    this.undo = [];
+    this.permanent = this.mark();
+    this.installed = executed;
+    this.checkpoints.clear();
+    this.checkpoints.set(executed, text);
+    this.gathered.clear();
+    this.onInstalled?.(executed);
   }
 
   beginBatch(sequence: number): void {
     assert(this.tentative === undefined, `batch ${sequence} begins on a tentative one`);
+    this.checkIdle();
     this.tentative = this.mark();
     this.executing = sequence;
     this.batchContent = '';
@@ -147,10 +209,13 @@ export class MemoryState implements ReplicatedState, Service {
   }
 
   checkpoint(): Digest {
-    const { seconds, nanoseconds } = this.time;
+    const { executed, time: clock, tokens } = this;
     const rows = [...this.rows].sort(([a], [b]) => (a < b ? -1 : 1));
-    const content = [this.executed, `${seconds}.${nanoseconds}`, ...this.tokens].join(' ');
-    return hash('sha256', content + JSON.stringify(rows, canonical), 'buffer');
+    const text = toText({ executed, clock, tokens, rows });
+    this.checkpoints.set(executed, text);
+    for (const each of this.checkpoints.keys())
+      if (this.checkpoints.size > MOST_CHECKPOINTS) this.checkpoints.delete(each);
+    return rootOf(text);
   }
 
   execute(operation: Uint8Array, context: ExecutionContext): Execution {
@@ -188,11 +253,6 @@ export class MemoryState implements ReplicatedState, Service {
   }
 
   sessionEnded(): void {}
-}
-
-/** Rows hold digests, which JSON would write at length. */
-function canonical(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value;
 }
 
 class MemorySessions implements SessionStore {

@@ -7,6 +7,8 @@ export interface SmallLimits {
   wholeReplyBytes?: number;
   cachedReplyBytes?: number;
   batchRequests?: number;
+  transferLag?: number;
+  historyBatches?: number;
 }
 
 const REAL = { ...Limits };

@@ -34,6 +34,7 @@ export interface Surroundings {
   onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void;
   onCommit(host: ReplicaHost, sequence: number, content: string, appended: readonly string[]): void;
   onRollback(host: ReplicaHost, sequence: number): void;
+  onInstalled(host: ReplicaHost, sequence: number): void;
   onStopped(host: ReplicaHost, error: Error): void;
 }
 
@@ -77,6 +78,7 @@ export class ReplicaHost {
     this.authentication = new FakeAuthentication(id);
     this.state.onCommit = (sequence, content, appended) => world.onCommit(this, sequence, content, appended);
     this.state.onRollback = (sequence) => world.onRollback(this, sequence);
+    this.state.onInstalled = (sequence) => world.onInstalled(this, sequence);
     this.puppeteer = {
       configuration: this.configuration,
       authentication: this.authentication,
@@ -222,6 +224,7 @@ export class ReplicaHost {
       const ready = this.replica?.takeReady();
       if (ready !== undefined) this.carryOut(ready);
     });
+    if (!this.scheduled && this.replica?.hasReady) this.schedule();
   }
 
   private carryOut(ready: Ready): void {

@@ -114,6 +114,8 @@ function drawPlan({ seed, f, tolerateStops, verbose }: SimulationOptions): Plan 
         wholeReplyBytes: random.pick([16, 512]),
         cachedReplyBytes: random.pick([64, 4096]),
         batchRequests: random.pick([1, 2, 256]),
+        transferLag: checkpointInterval * random.pick([4, 4, 64]),
+        historyBatches: checkpointInterval * random.pick([1, 1, 1000]),
       },
       behaviours,
       twins,

@@ -91,6 +91,10 @@ function describe(message: ReplicaMessage | Reply): string {
       return `v${message.view} ${describeViewChange(message)}`;
     case 'new-view':
       return `v${message.view} of ${message.viewChanges.map(describeViewChange).join(' | ')}`;
+    case 'fetch-state':
+      return `#${message.number} ${printable(message.query)}`;
+    case 'state-data':
+      return `#${message.number} ${message.answer === undefined ? 'cannot' : `${message.answer.length} bytes`}`;
     case 'reply': {
       const { view, tentative, slot, sequence, status, result } = message;
       const said = result === undefined ? 'digest' : printable(result);

@@ -55,7 +55,7 @@ export class Workload {
 
   private write(client: number): string {
     const { random } = this.world;
-    const token = `c${client}.${this.issued}`;
+    const token = `c${client}.${this.world.invocations.all.length}`;
     // Some values are long: their results travel as digests, and are not always kept in the reply cache.
     const value = random.chance(0.2) ? token.padEnd(100, '.') : token;
     const draw = random.next();

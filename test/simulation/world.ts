@@ -259,6 +259,12 @@ export class World implements Surroundings {
     this.statistics.rollbacks++;
   }
 
+  onInstalled(host: ReplicaHost, sequence: number): void {
+    this.transcript.event(this.now, host.name, `has the state of n${sequence} from others`);
+    this.statistics.stateTransfers++;
+    if (!host.faulty) this.agreement.checkpoint(host.name, sequence, host.state.checkpoint());
+  }
+
   onStopped(host: ReplicaHost, error: Error): void {
     this.transcript.event(this.now, host.name, `stops: ${error.message}`);
     if (host.faulty || error.name === 'DiskFailure') return;

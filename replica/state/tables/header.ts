@@ -24,7 +24,8 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
   override readonly number = Table.Header;
   private readonly select;
   private readonly update;
-  private readonly updateLastExecuted;
+  private readonly updateInstalled;
+  private readonly selectInstalled;
 
   constructor(
     db: Database,
@@ -35,7 +36,8 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
       db,
       'SELECT last_executed, clock_seconds, clock_nanoseconds, next_ino, used_bytes, used_inodes FROM state WHERE id = 1',
     );
-    this.updateLastExecuted = db.prepare<[number]>('UPDATE state SET last_executed = ?');
+    this.selectInstalled = readStatement<[], [number]>(db, 'SELECT installed FROM state WHERE id = 1');
+    this.updateInstalled = db.prepare<[number, number]>('UPDATE state SET last_executed = ?, installed = ?');
     this.update = db.prepare<HeaderColumns>(
       'UPDATE state SET last_executed = ?, clock_seconds = ?, clock_nanoseconds = ?, next_ino = ?, used_bytes = ?, used_inodes = ?',
     );
@@ -52,8 +54,13 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
   }
 
   /** For rows that became those of a checkpoint, which are `forget`-ed afterwards. */
-  installLastExecuted(sequence: number): void {
-    this.updateLastExecuted.run(sequence);
+  markInstalled(sequence: number): void {
+    this.updateInstalled.run(sequence, sequence);
+  }
+
+  /** The checkpoint that was installed last; 0 if none. */
+  get installed(): number {
+    return this.selectInstalled.get()?.[0] ?? 0;
   }
 
   protected override keyOf(): number {

@@ -9,6 +9,7 @@ import {
   spammingViewChanges,
 } from './certificates.js';
 import { badTime, equivocatingPrimary, inventingPrimary, slowPrimary, starvingPrimary } from './primary.js';
+import { lyingSource } from './sources.js';
 import {
   flooding,
   replaying,
@@ -42,6 +43,7 @@ const CATALOGUE: readonly ((random: Random) => Behaviour)[] = [
   () => forgedCertificate,
   () => doctoredNewView(),
   () => spammingViewChanges(),
+  () => lyingSource,
 ];
 
 /** A few behaviours at once, at work now and then; the most dangerous together more often than by chance. */

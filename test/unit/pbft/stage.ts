@@ -175,6 +175,10 @@ export class Stage {
         return `CHECKPOINT n=${message.sequence} of ${message.replica}`;
       case 'status':
         return 'STATUS dissatisfied';
+      case 'fetch-state':
+        return `FETCH-STATE ${Buffer.from(message.query).toString()}`;
+      case 'state-data':
+        return `STATE-DATA ${message.answer === undefined ? 'cannot' : `${message.answer.length} bytes`}`;
     }
   }
 

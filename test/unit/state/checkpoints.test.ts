@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openFileState } from '../../../replica/state/index.js';
-import { create, initially } from './changes.js';
+import { encodeQuery } from '../../../replica/state/transfer-bytes.js';
+import { create, initially, write } from './changes.js';
 import { change } from './random-changes.js';
 import { Driver } from './support.js';
 import { begin, type Certified, certify, execute, gather, hex, install } from './transfers.js';
@@ -16,9 +17,27 @@ function expectReadable(source: Driver, certified: Certified): void {
   reader.state.close();
 }
 
+const readableFrom = ({ state }: Driver, sequence: number): number =>
+  state.readableCheckpoints.find((each) => each >= sequence) ?? 0;
+
+const rows = (fs: Driver, table: string): number => {
+  const { db } = fs.state as unknown as { db: { prepare(sql: string): { pluck(): { get(): number } } } };
+  return db.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
+};
+
 describe('checkpoints', () => {
   it('stay what they are while execution goes on, through commits, rollbacks, kills and restarts', () => {
-    const event = fc.constantFrom('none', 'none', 'commit', 'checkpoint', 'checkpoint', 'release', 'kill', 'reopen');
+    const event = fc.constantFrom(
+      'none',
+      'none',
+      'commit',
+      'checkpoint',
+      'checkpoint',
+      'release',
+      'read',
+      'kill',
+      'reopen',
+    );
     const step = fc.tuple(fc.array(change, { maxLength: 6 }), event);
     fc.assert(
       fc.property(fc.array(step, { minLength: 4, maxLength: 14 }), (history) => {
@@ -42,6 +61,7 @@ describe('checkpoints', () => {
           executeUpTo(i + 2);
           if (event === 'commit') fs.state.commit();
           if (event === 'release') fs.state.releaseCheckpoints(fs.state.readableCheckpoints.at(-1)!);
+          if (event === 'read') fs.state.serve(encodeQuery({ checkpoint: readableFrom(fs, 1), names: [] }), 1);
           if (event === 'kill') fs.restart();
           if (event === 'reopen') {
             fs.state.close();
@@ -75,34 +95,57 @@ describe('checkpoints', () => {
     expect(fs.state.readableCheckpoints).toEqual([6]);
     expectReadable(fs, certified[5]);
     const [query] = begin(Driver.fresh(), certified[4]).queries(1);
-    expect(fs.state.serve(query)).toBeUndefined();
+    expect(fs.state.serve(query, 1)).toBeUndefined();
+  });
+
+  it('stay while others read them, for a time, without those between', () => {
+    const fs = Driver.fresh();
+    const change = (i: number): Certified => {
+      const name = Buffer.from(`file ${i - 3}`);
+      execute(fs, [create(`file ${i}`), write({ ino: 2 + (i % 7), generation: 1 }, 0, Buffer.alloc(100, i))]);
+      if (i > 3) fs.run('unlink', { parent: { ino: 1, generation: 1 }, name, retain: 0 });
+      return certify(fs);
+    };
+    const [first, second, third] = [0, 1, 2].map(change);
+    const query = encodeQuery({ checkpoint: second.sequence, names: [] });
+    expect(fs.state.serve(query, 2)).toBeDefined();
+    for (let i = 3; i < 40; i++) {
+      const { sequence } = change(i);
+      fs.state.releaseCheckpoints(sequence);
+      expect(fs.state.serve(query, 2)).toBeDefined();
+      expect(fs.state.readableCheckpoints).toEqual([second.sequence, sequence]);
+    }
+    expect(fs.state.readableCheckpoints).not.toContain(first.sequence);
+    expect(fs.state.readableCheckpoints).not.toContain(third.sequence);
+    expectReadable(fs, second);
+    for (let i = 40; i < 110; i++) fs.state.releaseCheckpoints(change(i).sequence);
+    expect(fs.state.serve(query, 2)).toBeUndefined();
+    fs.state.releaseCheckpoints(Number.MAX_SAFE_INTEGER);
+    expect(['tree_node_superseded', 'row_image', 'checkpoint'].map((table) => rows(fs, table))).toEqual([0, 0, 1]);
+    expect(hex(fs.state.recomputeDigest())).toBe(hex(fs.state.checkpoint()));
   });
 
   it('leave nothing behind once they are released', () => {
     const fs = Driver.fresh();
-    const rows = (table: string): number => {
-      const { db } = fs.state as unknown as { db: { prepare(sql: string): { pluck(): { get(): number } } } };
-      return db.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
-    };
     const names = Array.from({ length: 300 }, (_, i) => `file ${i}`);
     execute(fs, names.map(create));
     fs.state.checkpoint();
-    const nodes = rows('tree_node');
+    const nodes = rows(fs, 'tree_node');
     for (const name of names)
       fs.run('unlink', { parent: { ino: 1, generation: 1 }, name: Buffer.from(name), retain: 0 });
     fs.state.checkpoint();
     execute(fs, [create('another')]);
     fs.state.checkpoint();
-    expect(rows('tree_node')).toBeGreaterThan(nodes);
+    expect(rows(fs, 'tree_node')).toBeGreaterThan(nodes);
     fs.state.releaseCheckpoints(Number.MAX_SAFE_INTEGER);
     // The root, and the node of the two inodes that there are.
-    expect(rows('tree_node')).toBe(2);
-    expect([rows('tree_node_superseded'), rows('row_image'), rows('checkpoint')]).toEqual([0, 0, 1]);
+    expect(rows(fs, 'tree_node')).toBe(2);
+    expect(['tree_node_superseded', 'row_image', 'checkpoint'].map((table) => rows(fs, table))).toEqual([0, 0, 1]);
   });
 
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('84da19dcb8d10e3c70e528b3a46bea7f90a9a5040217921a06af99cef8df6269');
+    expect(hex(fs.state.checkpoint())).toBe('6334eafd14cf355d88f31c917d5e55ecc3f913559c1a6d8deac448546350e3c7');
   });
 });

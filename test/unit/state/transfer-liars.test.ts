@@ -6,7 +6,7 @@ import { begin, type Certified, certify, execute, filled, hex, install } from '.
 describe('a source that lies', () => {
   const source = filled(120);
   const certified: Certified = certify(source);
-  const honest = (query: Uint8Array): Buffer => Buffer.from(source.state.serve(query)!);
+  const honest = (query: Uint8Array): Buffer => Buffer.from(source.state.serve(query, 1)!);
 
   /** Has each lie refused without effect, then goes on with the truth. */
   function refuse(lies: (query: Uint8Array, truth: Buffer) => Iterable<Uint8Array>): void {
@@ -66,7 +66,7 @@ describe('a source that lies', () => {
       let byte = 0;
       for (;;) {
         const [query] = transfer.queries(1);
-        const answer = Buffer.from(small.state.serve(query)!);
+        const answer = Buffer.from(small.state.serve(query, 1)!);
         if (byte === answer.length) {
           expect(transfer.accept(query, answer)).toBe('ok');
           break;
@@ -92,14 +92,14 @@ describe('a source that lies', () => {
     const [query] = begin(Driver.fresh(), certified).queries(1);
     const wrong = [Buffer.alloc(0), query.subarray(0, 7), Buffer.concat([query, Buffer.of(33)]), Buffer.alloc(8, 0xff)];
     wrong.push(Buffer.concat([query, ...Array.from({ length: 256 }, () => Buffer.of(0))]), Buffer.of(9, ...query));
-    for (const bytes of wrong) expect(source.state.serve(bytes)).toBeUndefined();
+    for (const bytes of wrong) expect(source.state.serve(bytes, 1)).toBeUndefined();
     // In the answer to a query for what the checkpoint does not have there is nothing.
     const named = (...name: number[]): Buffer => Buffer.concat([query.subarray(0, 8), Buffer.of(name.length, ...name)]);
     for (let table = 0; table < 12; table++) {
-      const rest = source.state.serve(named(table, ...Array(31).fill(0xff)))!;
+      const rest = source.state.serve(named(table, ...Array(31).fill(0xff)), 1)!;
       // The only row of its table stands under any of its keys.
       if (table > 0) expect(rest).toEqual(Buffer.alloc(0));
     }
-    expect(source.state.serve(named(1, 2, 3))).toEqual(Buffer.alloc(0));
+    expect(source.state.serve(named(1, 2, 3), 1)).toEqual(Buffer.alloc(0));
   });
 });

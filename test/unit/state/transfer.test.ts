@@ -110,9 +110,9 @@ describe('a newer checkpoint', () => {
     const first = certify(source);
     const transfer = begin(target, first);
     for (let i = 0; i < 4; i++)
-      for (const query of transfer.queries(1)) transfer.accept(query, source.state.serve(query)!);
+      for (const query of transfer.queries(1)) transfer.accept(query, source.state.serve(query, 1)!);
     const late = transfer.queries(2);
-    const lateAnswers = late.map((query) => source.state.serve(query)!);
+    const lateAnswers = late.map((query) => source.state.serve(query, 1)!);
     const before = transfer.progress;
     expect(before.rows).toBeGreaterThan(100);
 
@@ -151,7 +151,7 @@ describe('a kill', () => {
       expect(round).toBeLessThan(200);
       let queries = transfer.queries(1);
       while (queries.length === 0 && !transfer.done) queries = transfer.queries(1);
-      for (const query of queries) transfer.accept(query, source.state.serve(query)!);
+      for (const query of queries) transfer.accept(query, source.state.serve(query, 1)!);
       if (transfer.done) break;
       if (round % 2 === 0) {
         committed += transfer.progress.bytes;
@@ -182,7 +182,7 @@ describe('a kill', () => {
       target.state.commit();
       expect(() => target.state.checkpoint()).toThrow('half a state');
       expect(() => transfer.cancel()).toThrow('goes on');
-      expect(target.state.serve(transfer.queries(1)[0] ?? Buffer.alloc(8))).toBeUndefined();
+      expect(target.state.serve(transfer.queries(1)[0] ?? Buffer.alloc(8), 1)).toBeUndefined();
     }
     copies.push(copyOfFiles(target));
     expect(copies.length).toBeGreaterThan(10);

@@ -2,8 +2,9 @@
 import { copyFileSync, existsSync, mkdtempSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
-import type { FileState, StateTransfer } from '../../../replica/state/index.js';
+import type { FileState } from '../../../replica/state/index.js';
 import type { Digest } from '../../../src/pbft/messages.js';
+import type { StateTransfer } from '../../../src/pbft/transfer-ports.js';
 import { type Change, create, openSession, reply, tentatively, write } from './changes.js';
 import { Driver, FILES } from './support.js';
 
@@ -34,7 +35,7 @@ export function gather(
   let answers = 0;
   while (!transfer.done) {
     for (const query of transfer.queries(3)) {
-      expect(transfer.accept(query, source.serve(query)!)).toBe('ok');
+      expect(transfer.accept(query, source.serve(query, 1)!)).toBe('ok');
       between(++answers);
     }
   }

@@ -73,6 +73,10 @@ const SAMPLES: Message[] = [
   },
   { kind: 'reply', view: 4, tentative: false, instance: 77, slot: 1, sequence: 5, status: 0, resultDigest: digest(9) },
   { kind: 'reply', view: 0, tentative: true, instance: 0, slot: 0, sequence: 0, status: 5 },
+  { kind: 'fetch-state', number: 2 ** 53 - 1, query: Buffer.alloc(Limits.stateQueryBytes, 1) },
+  { kind: 'state-data', number: 0 },
+  { kind: 'state-data', number: 7, answer: Buffer.alloc(0) },
+  { kind: 'state-data', number: 8, answer: Buffer.alloc(Limits.stateAnswerBytes, 9) },
   { kind: 'checkpoint', sequence: 128, stateDigest: digest(4), replica: 3, signature: Buffer.alloc(64, 1) },
   {
     kind: 'status',

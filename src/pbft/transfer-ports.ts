@@ -2,23 +2,27 @@
  * State transfer as the core sees it (TOCS '02 §4.6, with a radix trie for its partition tree): queries and answers are
  * bytes that it carries between replicas and need not understand.
  */
-import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { Digest, ReplicaId, SequenceNumber } from './messages.js';
 
 /** A state that others can bring themselves up to date from, while it goes on executing. */
 export interface TransferSource {
   /** Checkpoints that queries can be answered from, in order: the latest, and those before it that were not released. */
   readonly readableCheckpoints: readonly SequenceNumber[];
-  /** Drops the checkpoints below this one, but never the latest. */
+  /** Drops the checkpoints below this one, but never the latest, nor for some time the one that others ask for. */
   releaseCheckpoints(below: SequenceNumber): void;
   /**
-   * Answers a transferring replica, with at most `ANSWER_BYTES`, from the checkpoint that its query names.
+   * Answers a transferring replica, with at most `Limits.stateAnswerBytes`, from the checkpoint that its query names,
+   * which is then not released for a while.
+   * @param reader who asks, a replica's id
    * @returns undefined if that checkpoint is not readable here, or these bytes are no query
    */
-  serve(query: Uint8Array): Uint8Array | undefined;
+  serve(query: Uint8Array, reader: ReplicaId): Uint8Array | undefined;
 }
 
 /** A state that can become the one of a certified checkpoint. */
 export interface TransferTarget {
+  /** The checkpoint that the last installed transfer brought; 0 if none. What came before it was not executed here. */
+  readonly installed: SequenceNumber;
   /**
    * Begins to gather what this state lacks to be that of a checkpoint, or goes on where an earlier transfer ended, in
    * this life of the process or the last. Nothing may be executed until `install` or `cancel`; queries may.
