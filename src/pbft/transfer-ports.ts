@@ -38,7 +38,7 @@ export interface TransferProgress {
   rowsMissing: number;
   nodes: number;
   nodesMissing: number;
-  /** Of rows and nodes that were gathered in this life of the process. */
+  /** Of rows and nodes that were gathered since the process began. */
   bytes: number;
 }
 
