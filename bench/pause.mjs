@@ -1,5 +1,5 @@
-// node bench/pause.mjs: the longest any single file operation takes while a backup is killed with SIGKILL during a
-// copy, and started again from its own disk. Starts a cluster of its own in a temporary directory; needs root.
+// node bench/pause.mjs [ID]: the longest any single file operation takes while a replica (2, a backup; 0 is the primary) is
+// killed with SIGKILL during a copy, and started again from its own disk. Starts a cluster of its own in a temporary directory; needs root.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -48,7 +48,7 @@ async function copying(target) {
   return JSON.parse(text);
 }
 
-async function main() {
+async function main(victim) {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'byzfs-pause-'));
   const directory = path.join(scratch, 'cluster');
   const mountpoint = path.join(scratch, 'mnt');
@@ -57,7 +57,7 @@ async function main() {
     const quiet = await copying(path.join(mountpoint, 'quiet'));
     const during = copying(path.join(mountpoint, 'killed'));
     await delay(400);
-    process.kill(Number(fs.readFileSync(path.join(directory, 'run/replica-2.pid'), 'utf8')), 'SIGKILL');
+    process.kill(Number(fs.readFileSync(path.join(directory, `run/replica-${victim}.pid`), 'utf8')), 'SIGKILL');
     const killed = await during;
     const back = copying(path.join(mountpoint, 'back'));
     await delay(200);
@@ -78,4 +78,4 @@ async function main() {
 }
 
 if (process.argv[2] === 'copy') copy(process.argv[3]);
-else await main();
+else await main(Number(process.argv[2] ?? 2));

@@ -4,12 +4,23 @@ import type { Cluster } from '../cluster/types.js';
 
 const count = z.int().nonnegative();
 
+const transfer = z.object({
+  sequence: count,
+  rows: count,
+  rowsMissing: count,
+  nodes: count,
+  nodesMissing: count,
+  bytes: count,
+});
+
 const inspection = z.object({
   view: count,
   lastExecuted: count,
   stableCheckpoint: count,
   stateRoot: z.string().regex(/^([0-9a-f]{64})?$/),
   state: z.enum(['normal', 'view-change', 'recovering', 'transferring']),
+  transfer: transfer.nullable().default(null),
+  transferred: z.object({ transfers: count, rows: count, nodes: count, bytes: count }).nullable().default(null),
   /** Whom this replica thinks to be faulty. */
   suspicions: z
     .array(z.object({ replica: count, why: z.string().max(500) }))
@@ -29,6 +40,10 @@ export interface ReplicaStatus {
   /** Hex, at `stableCheckpoint`. */
   stateRoot: string | null;
   state: ReplicaState | null;
+  /** The state transfer under way: what is here, and what is known to be missing yet. */
+  transfer: z.output<typeof transfer> | null;
+  /** What transfers brought since the replica was started. */
+  transferred: z.output<typeof inspection>['transferred'];
   /** Why this replica is thought to be faulty. */
   suspected: string | null;
 }
@@ -48,7 +63,10 @@ export interface ClusterStatus {
 /** Asks one replica; null if it gave no answer in time. */
 export type Inspect = (replica: number, timeoutMs: number) => Promise<unknown>;
 
-const UNKNOWN = { view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null };
+const UNKNOWN = {
+  ...{ view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null },
+  ...{ transfer: null, transferred: null },
+};
 
 interface Report {
   status: ReplicaStatus;
@@ -67,12 +85,9 @@ function readReport(id: number, report: unknown): Report {
     const suspected = `its report makes no sense${field === '' ? '' : `: ${field}`}`;
     return { status: { id, up: true, ...UNKNOWN, suspected }, suspicions };
   }
-  const { view, lastExecuted, stableCheckpoint, stateRoot, state } = parsed.data;
-  for (const { replica, why } of parsed.data.suspicions) if (replica !== id) suspicions.set(replica, why);
-  return {
-    status: { id, up: true, view, lastExecuted, stableCheckpoint, stateRoot, state, suspected: null },
-    suspicions,
-  };
+  const { suspicions: suspected, ...said } = parsed.data;
+  for (const { replica, why } of suspected) if (replica !== id) suspicions.set(replica, why);
+  return { status: { id, up: true, ...said, suspected: null }, suspicions };
 }
 
 /** The highest value that at least `votes` of the given are; null if there is none. */

@@ -7,7 +7,7 @@ import type { Cluster } from '../cluster/types.js';
 import { encodeOperation } from '../fileservice/operations.js';
 import { barrier } from './barrier.js';
 import { canonicalDirectory } from './directory.js';
-import { type ClusterStatus, type Inspect, inspectAll } from './inspection.js';
+import { type ClusterStatus, type Inspect, inspectAll, type ReplicaStatus } from './inspection.js';
 import { connect, openQuietLog } from './rooms.js';
 import { table } from './table.js';
 
@@ -50,12 +50,19 @@ export async function clusterStatusOf(directory: string, cluster: Cluster, toBar
   }
 }
 
+function stateOf({ state, transfer }: ReplicaStatus): string {
+  if (state === null) return '?';
+  if (transfer === null) return state;
+  const { rows, rowsMissing, bytes } = transfer;
+  return `${state}: ${rows} rows, ${(bytes / 1e6).toFixed(1)} MB; ${rowsMissing} rows or more to do`;
+}
+
 function describe(cluster: Cluster, status: ClusterStatus): string {
   const shown = (value: number | string | null) => (value === null ? '-' : String(value));
   const rows = status.replicas.map((replica) => [
     `${replica.id}${replica.id === status.primary ? ' primary' : ''}`,
     `${cluster.replicas[replica.id].host}:${cluster.replicas[replica.id].port}`,
-    replica.up ? (replica.state ?? '?') : 'down',
+    replica.up ? stateOf(replica) : 'down',
     shown(replica.view),
     shown(replica.lastExecuted),
     shown(replica.stableCheckpoint),

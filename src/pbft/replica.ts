@@ -37,6 +37,8 @@ export interface ReplicaDescription {
   state: 'normal' | 'view-change' | 'recovering' | 'transferring';
   /** Of the state transfer under way. */
   transfer: (TransferProgress & { sequence: SequenceNumber }) | null;
+  /** Of all those that were installed since the start. */
+  transferred: { transfers: number; rows: number; nodes: number; bytes: number };
   logEntries: number;
   rejected: Record<string, number>;
   suspicions: { replica: ReplicaId; why: string }[];
@@ -184,6 +186,7 @@ export class Replica {
       stateRoot: stable.root,
       state: this.condition(),
       transfer,
+      transferred: { ...this.transfers.total },
       logEntries: core.log.size,
       rejected: Object.fromEntries(core.outbox.rejected),
       suspicions: [

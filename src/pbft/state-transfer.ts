@@ -56,6 +56,8 @@ export class StateTransfers {
   private lastCommitted = -1;
   private progressAt = 0;
   private served: number[] = [];
+  /** Of the transfers that were installed since the start. */
+  readonly total = { transfers: 0, rows: 0, nodes: 0, bytes: 0 };
 
   constructor(
     private readonly core: Core,
@@ -213,6 +215,11 @@ export class StateTransfers {
   /** A step of the installation: between two of them messages are handled. */
   work(): void {
     if (!this.installing || !this.transfer!.install()) return;
+    const { rows, nodes, bytes } = this.transfer!.progress;
+    this.total.transfers++;
+    this.total.rows += rows;
+    this.total.nodes += nodes;
+    this.total.bytes += bytes;
     this.installing = false;
     this.transfer = undefined;
     for (const source of this.sources) Object.assign(source, { restsUntil: 0, restMs: TransferLimits.restMs });

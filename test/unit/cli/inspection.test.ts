@@ -20,6 +20,8 @@ const report = (more = {}) => ({
   stableCheckpoint: 128,
   stateRoot: ROOT,
   state: 'normal',
+  transfer: null,
+  transferred: { transfers: 1, rows: 2, nodes: 3, bytes: 4 },
   suspicions: [],
   ...more,
 });
@@ -42,6 +44,8 @@ describe('cluster status', () => {
           stableCheckpoint: 128,
           stateRoot: ROOT,
           state: 'normal',
+          transfer: null,
+          transferred: { transfers: 1, rows: 2, nodes: 3, bytes: 4 },
           suspected: null,
         })),
         {
@@ -52,10 +56,20 @@ describe('cluster status', () => {
           stableCheckpoint: null,
           stateRoot: null,
           state: null,
+          transfer: null,
+          transferred: null,
           suspected: null,
         },
       ],
     });
+  });
+
+  it('passes on how far a state transfer is', () => {
+    const transfer = { sequence: 256, rows: 10, rowsMissing: 5, nodes: 3, nodesMissing: 1, bytes: 4096 };
+    const { replicas } = four(report({ state: 'transferring', transfer }), report(), report(), report());
+    expect(replicas[0]).toMatchObject({ state: 'transferring', transfer });
+    const nonsense = four(report({ transfer: { ...transfer, rows: -1 } }), report(), report(), report());
+    expect(nonsense.replicas[0].suspected).toBe('its report makes no sense: transfer.rows');
   });
 
   it('takes the view that f+1 report, whatever one of them claims', () => {
