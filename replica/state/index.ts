@@ -1,4 +1,4 @@
-export type { FileStateOptions } from './database.js';
+export type { FileStateOptions, MakeService } from './database.js';
 export { StateError, type StateErrorCode } from './errors.js';
 export { createFileState, type FileState, type FileStateStatistics, openFileState } from './file-state.js';
 export type { StateTransfer, TransferProgress, TransferSource, TransferTarget } from './transfer.js';

@@ -7,7 +7,7 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
@@ -102,6 +102,13 @@ export const SCHEMA = `
     client INTEGER PRIMARY KEY,
     instance INTEGER NOT NULL
   ) STRICT;
+
+  -- What services keep that are not the file service, by the digest that stands for the key in the partition tree.
+  CREATE TABLE record (
+    key_digest BLOB PRIMARY KEY,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
 
   -- content is null where a node was removed that a checkpoint still has.
   CREATE TABLE tree_node (
