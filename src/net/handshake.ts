@@ -21,7 +21,7 @@ import type { Peer } from './admission.js';
 import type { NetContext } from './context.js';
 
 /** Of the wire: messages, frames and handshake. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Largest record. */
 const RECORD_BYTES = 512;

@@ -1,4 +1,5 @@
 import { assert, Limits } from '../limits.js';
+import { isLarge } from './bodies.js';
 import type { Configuration } from './configuration.js';
 import {
   type Call,
@@ -372,7 +373,8 @@ export class Client {
       call.retransmitAt = this.now + call.retransmitAfter;
       this.pending.set(pendingKey(call.slot, call.sequence), call);
     }
-    this.ready.send.push({ to, request });
+    const { separateRequests } = this.options.configuration.optimizations;
+    this.ready.send.push({ to: separateRequests && isLarge(request) ? 'replicas' : to, request });
   }
 
   /** Each replica in turn, but for those that cannot be reached or were late or wrong a moment ago. */

@@ -120,7 +120,10 @@ export class Execution {
     this.state.commitBatch();
     this.tentative = undefined;
     if (this.eager > 0) this.eager--;
-    for (const request of batch.requests) this.core.queue.remove(request);
+    for (const request of batch.requests) {
+      this.core.queue.remove(request);
+      this.core.bodies.remove(request);
+    }
     if (this.heldReplies.length > 0) this.sendHeld();
     this.onCommitted(sequence, !prepared);
     if (this.heldReads.length > 0) for (const request of this.heldReads.splice(0)) this.read(request);

@@ -1,6 +1,6 @@
 import { Limits } from '../limits.js';
 import { digestKey } from './digests.js';
-import type { Request } from './messages.js';
+import type { Digest, Request } from './messages.js';
 
 /** A request received and not yet executed. */
 export interface Waiting {
@@ -50,6 +50,16 @@ export class RequestQueue {
 
   has(request: Request): boolean {
     return this.clients.get(request.session.client)?.waiting.has(digestKey(request.digest)) ?? false;
+  }
+
+  /** What waits under that digest, whoever's it is. */
+  find(digest: Digest): Request | undefined {
+    const key = digestKey(digest);
+    for (const { waiting } of this.clients.values()) {
+      const found = waiting.get(key);
+      if (found !== undefined) return found.request;
+    }
+    return undefined;
   }
 
   /** Whether nothing is left to be proposed. */

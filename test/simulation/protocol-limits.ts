@@ -7,6 +7,7 @@ export interface SmallLimits {
   wholeReplyBytes?: number;
   cachedReplyBytes?: number;
   batchRequests?: number;
+  inlineRequestBytes?: number;
 }
 
 const REAL = { ...Limits };

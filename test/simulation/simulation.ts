@@ -114,6 +114,7 @@ function drawPlan({ seed, f, tolerateStops, verbose }: SimulationOptions): Plan 
         wholeReplyBytes: random.pick([16, 512]),
         cachedReplyBytes: random.pick([64, 4096]),
         batchRequests: random.pick([1, 2, 256]),
+        inlineRequestBytes: random.pick([8192, 80, 0]),
       },
       behaviours,
       twins,

@@ -8,12 +8,20 @@ import {
   lyingStatus,
   spammingViewChanges,
 } from './certificates.js';
-import { badTime, equivocatingPrimary, inventingPrimary, slowPrimary, starvingPrimary } from './primary.js';
+import {
+  badTime,
+  equivocatingPrimary,
+  inventingPrimary,
+  namingPrimary,
+  slowPrimary,
+  starvingPrimary,
+} from './primary.js';
 import {
   flooding,
   replaying,
   selective,
   silent,
+  spoiledBodies,
   staleView,
   wrongBatches,
   wrongDigest,
@@ -42,6 +50,8 @@ const CATALOGUE: readonly ((random: Random) => Behaviour)[] = [
   () => forgedCertificate,
   () => doctoredNewView(),
   () => spammingViewChanges(),
+  () => namingPrimary,
+  () => spoiledBodies,
 ];
 
 /** A few behaviours at once, at work now and then; the most dangerous together more often than by chance. */
