@@ -78,7 +78,7 @@ export class ReplicaServer implements LinkHandler {
     }
     const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
     this.replica = new Replica({
-      configuration: new Configuration(cluster.f, identity.id),
+      configuration: new Configuration(cluster.f, identity.id, cluster.optimizations),
       authentication,
       state: this.state,
       history: this.journal,

@@ -80,6 +80,7 @@ export class Execution {
 
   private executeTentatively(entry: LogEntry): void {
     const { core } = this;
+    if (!core.configuration.optimizations.tentativeExecution) return;
     if (this.tentative !== undefined || !core.active || entry.view !== core.view || !entry.prepared) return;
     this.tentative = entry.batch!;
     this.execute(entry.sequence, entry.batch!);
@@ -222,6 +223,7 @@ export class Execution {
       // A retransmission means that the designated replier may be the one that failed.
       const whole =
         again ||
+        !core.configuration.optimizations.digestReplies ||
         result.length <= Limits.wholeReplyBytes ||
         request.replier === EVERYONE ||
         request.replier === core.configuration.id;

@@ -60,7 +60,9 @@ export class NormalCase {
     if (core.queue.empty || !isPrimary(core)) return false;
     this.taken(execution.lastCommitted);
     const next = this.lastProposed + 1;
-    if (next - execution.lastExecuted > this.batchWindow || !core.log.inWindow(next)) return false;
+    const { batching } = core.configuration.optimizations;
+    if (batching && next - execution.lastExecuted > this.batchWindow) return false;
+    if (!core.log.inWindow(next)) return false;
     // Committed already: this replica's view is over, though it has not heard so yet.
     return core.log.get(next)?.committed === undefined;
   }
@@ -69,7 +71,8 @@ export class NormalCase {
   propose(): void {
     const { core } = this;
     while (this.mayPropose) {
-      const requests = core.queue.takeBatch();
+      const { batching } = core.configuration.optimizations;
+      const requests = core.queue.takeBatch(batching ? Limits.batchRequests : 1);
       const time = laterTime(core.wallClock, this.lastProposedTime);
       this.lastProposedTime = time;
       const digest = core.authentication.batchDigest(time, requests);
@@ -228,9 +231,11 @@ export class NormalCase {
       entry.prepared = true;
       entry.notePrepared(view, digest);
       entry.commits.add(configuration.id, view, digest);
+      const { deferredCommits, tentativeExecution } = configuration.optimizations;
       // Replies need no commits, if nothing comes after the batch; then COMMIT rides with the next batch's messages.
       const last = core.log.get(sequence + 1)?.digest === undefined;
-      if (last && !this.execution.commitIsAwaited) outbox.defer({ kind: 'commit', view, sequence, digest });
+      const mayWait = last && deferredCommits && tentativeExecution;
+      if (mayWait && !this.execution.commitIsAwaited) outbox.defer({ kind: 'commit', view, sequence, digest });
       else outbox.send('replicas', { kind: 'commit', view, sequence, digest });
     }
     const nowCommitted =

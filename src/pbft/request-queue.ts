@@ -89,8 +89,8 @@ export class RequestQueue {
     return next ?? first;
   }
 
-  /** Takes the next batch's requests, one from each client in turn, up to the limits of a batch. */
-  takeBatch(): Request[] {
+  /** Takes the next batch's requests, one from each client in turn, up to so many, and to the bytes of a batch. */
+  takeBatch(most: number = Limits.batchRequests): Request[] {
     const batch: Request[] = [];
     let bytes = 0;
     while (this.unproposed > 0) {
@@ -98,7 +98,7 @@ export class RequestQueue {
         const waiting = this.nextOf(queue);
         if (waiting === undefined) continue;
         const { request } = waiting;
-        const full = batch.length >= Limits.batchRequests || bytes + request.body.length > Limits.batchBytes;
+        const full = batch.length >= most || bytes + request.body.length > Limits.batchBytes;
         if (full && batch.length > 0) return batch;
         queue.unproposed.shift();
         this.propose(waiting);

@@ -1,3 +1,4 @@
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../../src/pbft/configuration.js';
 import type { Behaviour } from './byzantine/behaviour.js';
 import { drawBehaviours } from './byzantine/catalogue.js';
 import { checkRegisters } from './checkers/registers.js';
@@ -31,6 +32,8 @@ export interface SimulationOptions {
   operations?: number;
   tolerateStops?: boolean;
   verbose?: boolean;
+  /** An optimization to be left out, where otherwise most worlds have them all. */
+  without?: keyof Optimizations;
 }
 
 export interface Outcome {
@@ -83,7 +86,7 @@ function drawTroubles(random: Random): Troubles {
   return troubles;
 }
 
-function drawPlan({ seed, f, tolerateStops, verbose }: SimulationOptions): Plan {
+function drawPlan({ seed, f, tolerateStops, verbose, without }: SimulationOptions): Plan {
   const random = new Random(seed * 2_654_435_761);
   const n = 3 * f + 1;
   const behaviours = new Map<number, Behaviour[]>();
@@ -116,6 +119,7 @@ function drawPlan({ seed, f, tolerateStops, verbose }: SimulationOptions): Plan 
         batchRequests: random.pick([1, 2, 256]),
         inlineRequestBytes: random.pick([8192, 80, 0]),
       },
+      optimizations: drawOptimizations(random, without),
       behaviours,
       twins,
       byzantineClients: random.chance(0.3) ? 1 : 0,
@@ -130,6 +134,16 @@ function drawPlan({ seed, f, tolerateStops, verbose }: SimulationOptions): Plan 
     readers: random.below(4),
     calmWeather: far ? FAR : FAIR,
   };
+}
+
+/** All of them in most worlds, in the others all but one or two. */
+function drawOptimizations(random: Random, without: keyof Optimizations | undefined): Optimizations {
+  const optimizations = { ...ALL_OPTIMIZATIONS };
+  const drop = random.chance(0.8) ? 0 : 1 + random.below(2);
+  for (let i = 0; i < drop; i++)
+    optimizations[random.pick(Object.keys(optimizations) as (keyof Optimizations)[])] = false;
+  if (without !== undefined) optimizations[without] = false;
+  return optimizations;
 }
 
 /** Runs one seed to its end, or to the first violation. The same seed always does the same. */
