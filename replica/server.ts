@@ -14,7 +14,7 @@ import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
 import { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
-import { type FileState, openFileState } from './state/index.js';
+import { type FileState, type MakeService, openFileState } from './state/index.js';
 
 export interface ReplicaServerOptions {
   cluster: Cluster;
@@ -22,6 +22,8 @@ export interface ReplicaServerOptions {
   /** The replica's own directory, made by `createReplica`. */
   directory: string;
   log: Logger;
+  /** Makes another service than the file service: the same at every replica of the cluster. */
+  service?: MakeService;
 }
 
 const TICK_MS = 20;
@@ -57,7 +59,7 @@ export class ReplicaServer implements LinkHandler {
   });
 
   constructor(private readonly options: ReplicaServerOptions) {
-    const { cluster, identity, directory, log } = options;
+    const { cluster, identity, directory, log, service } = options;
     const files = replicaFiles(directory);
     const authentication = new ReplicaAuthentication({
       cluster,
@@ -65,7 +67,7 @@ export class ReplicaServer implements LinkHandler {
       authenticatorKeys: (session) => this.authenticatorKeys(session),
     });
     const decoding = { n: cluster.replicas.length, signables: authentication.signables };
-    this.state = openFileState({ path: files.state, cluster, durability: cluster.durability });
+    this.state = openFileState({ path: files.state, cluster, durability: cluster.durability, service });
     this.journal = new Journal({
       directory: files.journal,
       owner: { clusterId: cluster.id, replica: identity.id },
@@ -77,7 +79,7 @@ export class ReplicaServer implements LinkHandler {
     }
     const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
     this.replica = new Replica({
-      configuration: new Configuration(cluster.f, identity.id),
+      configuration: new Configuration(cluster.f, identity.id, cluster.optimizations),
       authentication,
       state: this.state,
       history: this.journal,

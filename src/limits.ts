@@ -13,6 +13,11 @@ export const Limits = {
   /** One operation inside a request: FileLimits.ioBytes and its header. */
   operationBytes: 1024 * 1024 + 4096,
   callsPerRequest: 256,
+  /**
+   * A request of more bytes than this is sent by its client to all replicas, and ordered by its digest (OSDI '99 §4.4,
+   * where it is 255).
+   */
+  inlineRequestBytes: 8 * 1024,
   /** Requests of one batch, and their bytes: a batch is closed at whichever comes first. */
   batchRequests: 256,
   batchBytes: 2 * 1024 * 1024,

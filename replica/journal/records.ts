@@ -8,6 +8,7 @@
  */
 import { ByteReader, ByteWriter } from '../../src/bytes.js';
 import { assert } from '../../src/limits.js';
+import { isWhole } from '../../src/pbft/bodies.js';
 import { sameDigest } from '../../src/pbft/digests.js';
 import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
@@ -125,6 +126,7 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
       assert(message.kind === 'pre-prepare', 'a pre-prepared record holds a pre-prepare');
       const { view, batch } = message;
       assert(sameDigest(batch.digest, digest), 'a batch reads back as it was written');
+      assert(isWhole(batch), 'a pre-prepared record holds all of its requests');
       return { kind: 'pre-prepared', view, sequence, digest: batch.digest, batch };
     }
     case RecordKind.PrePreparedAgain:

@@ -3,9 +3,14 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Cluster } from '../../src/cluster/types.js';
+import type { Service } from '../../src/pbft/ports.js';
 import { StateError } from './errors.js';
 import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.js';
+import type { Store } from './store.js';
 import { readStatement } from './tables/statements.js';
+
+/** A service that keeps all it knows in rows is hashed, rolled back and transferred with them. */
+export type MakeService = (store: Store) => Service;
 
 export interface FileStateOptions {
   /** The .db file; SQLite keeps its write-ahead log beside it. */
@@ -13,6 +18,8 @@ export interface FileStateOptions {
   cluster: Cluster;
   /** Whether a commit that was copied to the database file survives a power failure. */
   durability: 'buffered' | 'synced';
+  /** Makes the service that is replicated, on the rows it lives in. Default: the file service. */
+  service?: MakeService;
 }
 
 const PAGE_CACHE_KIB = 64 * 1024;

@@ -54,7 +54,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     private readonly store: Store,
     private readonly options: FileStateOptions,
   ) {
-    this.service = new FileService(store);
+    this.service = options.service?.(store) ?? new FileService(store);
     this.sessions = new StoredSessions(store);
     this.committed = this.lastExecuted;
     this.checkpointed = this.lastExecuted;

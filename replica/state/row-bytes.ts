@@ -18,6 +18,7 @@ import {
   type HeaderRow,
   type InodeRow,
   type OrphanRow,
+  type RecordRow,
   type SlotEntry,
   Table,
   type TargetRow,
@@ -27,6 +28,9 @@ import {
 export const BLOCK_BYTES = 32 * 1024;
 /** Table, inode and position, before the data. */
 const BLOCK_HEADER_BYTES = 17;
+/** Of a record: no more is kept of a service that is not the file service in one row. */
+export const RECORD_KEY_BYTES = 256;
+export const RECORD_VALUE_BYTES = 4096;
 export const LARGEST_ROW_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
 const DIGEST_BYTES = 32;
 
@@ -184,4 +188,13 @@ export const encodeEndedInstance = (row: EndedInstanceRow): Buffer =>
 export function decodeEndedInstance(content: Uint8Array): EndedInstanceRow {
   const r = reader(content, Table.EndedInstance);
   return ended(r, { client: r.u32(), instance: r.u64() });
+}
+
+export const encodeRecord = (row: RecordRow): Buffer =>
+  new ByteWriter(128).u8(Table.Record).bytes(row.key).bytes(row.value).finish();
+
+export function decodeRecord(content: Uint8Array): RecordRow {
+  const r = reader(content, Table.Record);
+  const key = Buffer.from(r.bytes(RECORD_KEY_BYTES));
+  return ended(r, { key, value: Buffer.from(r.bytes(RECORD_VALUE_BYTES)) });
 }

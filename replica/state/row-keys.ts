@@ -49,6 +49,17 @@ export function dentryKey(parent: number, digest: Octets): Octets {
   return finish();
 }
 
+/** What stands for a record's key. */
+export const recordDigest = (key: Uint8Array): Octets => sha256Text(key).slice(0, KEY_BYTES - 1);
+
+export function recordKey(digest: Octets): Octets {
+  begin(Table.Record);
+  scratch.write(digest, 1, 'latin1');
+  return finish();
+}
+
+export const recordDigestIn = (key: Octets): Octets => key.slice(1);
+
 /** Key of a client's row, of its session's, or of something with a number in the session. */
 export function clientKey(table: number, client: number, instance = 0, number = 0): Octets {
   begin(table);

@@ -14,6 +14,7 @@ export const Table = {
   Session: 6,
   Slot: 7,
   EndedInstance: 8,
+  Record: 9,
 } as const;
 
 /**
@@ -89,4 +90,10 @@ export interface SlotEntry {
 export interface EndedInstanceRow {
   client: number;
   instance: number;
+}
+
+/** What a service keeps that is not the file service: bytes under a key of its own choice. */
+export interface RecordRow {
+  key: Buffer;
+  value: Buffer;
 }

@@ -105,6 +105,13 @@ export const SCHEMA = `
     instance INTEGER NOT NULL
   ) STRICT;
 
+  -- What services keep that are not the file service, by the digest that stands for the key in the partition tree.
+  CREATE TABLE record (
+    key_digest BLOB PRIMARY KEY,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   -- content is null where a node was removed that a checkpoint still has.
   CREATE TABLE tree_node (
     id INTEGER PRIMARY KEY,

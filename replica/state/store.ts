@@ -15,6 +15,7 @@ import { DentryTable } from './tables/dentries.js';
 import { HeaderTable } from './tables/header.js';
 import { InodeTable } from './tables/inodes.js';
 import { OrphanTable } from './tables/orphans.js';
+import { RecordTable } from './tables/records.js';
 import { EndedInstanceTable, SessionTable } from './tables/sessions.js';
 import { SlotTable } from './tables/slots.js';
 import { readStatement } from './tables/statements.js';
@@ -49,6 +50,8 @@ export class Store {
   readonly endedInstances: EndedInstanceTable;
   /** The checkpoint that was installed last; 0 if none. */
   installed: SequenceNumber;
+  /** Of a service that is not the file service. */
+  readonly records: RecordTable;
   private readonly tables;
   readonly checkpoints: Checkpoints;
   private readonly begin;
@@ -71,9 +74,10 @@ export class Store {
     this.sessions = new SessionTable(db);
     this.slots = new SlotTable(db);
     this.endedInstances = new EndedInstanceTable(db);
+    this.records = new RecordTable(db);
     this.tables = [
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
-      ...[this.orphans, this.sessions, this.slots, this.endedInstances],
+      ...[this.orphans, this.sessions, this.slots, this.endedInstances, this.records],
     ];
     for (const [at, { number }] of this.tables.entries())
       assert(number === at, 'tables are in the order of their numbers');

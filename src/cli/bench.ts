@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { BenchReport } from '../../bench/report.js';
 import { CommandError, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
-import { collect, integerIn } from './options.js';
+import { collect, integerIn, names } from './options.js';
 import { BYZFS } from './processes.js';
 import { connect, openQuietLog } from './rooms.js';
 import { stopRequested } from './signals.js';
@@ -23,15 +23,6 @@ function namedPath(text: string): { name: string; path: string } {
 function numbers(text: string): number[] {
   return text.split(',').map(integerIn(1, 64));
 }
-
-const names =
-  (known: readonly string[]) =>
-  (text: string): string[] => {
-    const given = text.split(',');
-    const wrong = given.find((name) => !known.includes(name));
-    if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is none of ${known.join(', ')}.`);
-    return known.filter((name) => given.includes(name));
-  };
 
 const ANDREW_TARGETS = ['byzfs', 'byzfs-f0', 'local'];
 const MICRO_CLUSTERS = ['byzfs', 'byzfs-f0'];

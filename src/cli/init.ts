@@ -1,7 +1,7 @@
 /** `byzfs init`: a new cluster's directory. */
 import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { CLUSTER_SIZES, Defaults, newCluster } from '../cluster/create.js';
 import { systemCode } from '../cluster/errors.js';
 import { formatCluster } from '../cluster/file.js';
@@ -9,15 +9,21 @@ import { writeKeyFile } from '../cluster/keys.js';
 import { CLUSTER_FILE, layoutOf } from '../cluster/layout.js';
 import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster } from '../cluster/types.js';
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import { CommandError, UsageError } from './errors.js';
-import { asText, clientName, collect, integerIn, replicaCount } from './options.js';
+import { asText, clientName, collect, integerIn, names, replicaCount } from './options.js';
 import { createReplica } from './rooms.js';
+
+const OPTIMIZATIONS = Object.keys(ALL_OPTIMIZATIONS) as (keyof Optimizations)[];
 
 export interface InitOptions {
   replicas?: number;
   host?: string[];
   basePort?: number;
   client?: string[];
+  durability?: Cluster['durability'];
+  requestAuthentication?: Cluster['requestAuthentication'];
+  without?: (keyof Optimizations)[];
 }
 
 /** Makes the initial state of one replica in a directory that does not exist yet. */
@@ -36,6 +42,11 @@ export function register(program: Command): void {
       `a client to register, repeatable (default ${DEFAULT_MOUNT_CLIENT}); ${ADMIN} is always there`,
       collect(clientName),
     )
+    .addOption(new Option('--durability <mode>', 'of votes').choices(['buffered', 'synced']).default('buffered'))
+    .addOption(
+      new Option('--request-authentication <how>', 'of requests').choices(['signature', 'mac']).default('signature'),
+    )
+    .option('--without <names>', `for measurements: do without ${OPTIMIZATIONS.join(', ')}`, names(OPTIMIZATIONS))
     .action(async (dir: string, options: InitOptions) => {
       const cluster = await initialise(resolve(dir), options);
       process.stdout.write(
@@ -99,6 +110,9 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
     rootUid: process.getuid?.() ?? 0,
     rootGid: process.getgid?.() ?? 0,
     createdSeconds: Math.floor(Date.now() / 1000),
+    durability: options.durability,
+    requestAuthentication: options.requestAuthentication,
+    without: options.without,
   };
 }
 

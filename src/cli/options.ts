@@ -32,3 +32,13 @@ export const collect =
   (text: string, earlier: T[] | undefined): T[] => [...(earlier ?? []), parse(text)];
 
 export const asText = (text: string): string => text;
+
+/** Some of the names that there are, separated by commas, in their own order. */
+export const names =
+  <Name extends string>(known: readonly Name[]) =>
+  (text: string): Name[] => {
+    const given = text.split(',');
+    const wrong = given.find((name) => !known.includes(name as Name));
+    if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is none of ${known.join(', ')}.`);
+    return known.filter((name) => given.includes(name));
+  };

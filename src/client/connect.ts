@@ -66,7 +66,7 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     const { cluster, identity } = options;
     this.authentication = new ClientAuthentication(cluster, identity);
     this.core = new Client({
-      configuration: new Configuration(cluster.f, -1),
+      configuration: new Configuration(cluster.f, -1, cluster.optimizations),
       client: identity.id,
       slots: options.slots ?? DEFAULT_SLOTS,
       ports: {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 import { Limits } from '../limits.js';
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import { clusterId } from './digest.js';
 import type { Cluster } from './types.js';
 
@@ -27,6 +28,12 @@ export interface NewClusterOptions {
   rootUid: number;
   rootGid: number;
   createdSeconds: number;
+  /** Default: buffered. */
+  durability?: Cluster['durability'];
+  /** Default: signature. */
+  requestAuthentication?: Cluster['requestAuthentication'];
+  /** Optimizations that the cluster does without. */
+  without?: readonly (keyof Optimizations)[];
 }
 
 export interface NewCluster {
@@ -42,8 +49,11 @@ const publicKeyOf = (seed: Buffer): Buffer => new SigningKey(seed).publicKey;
 /** The caller sees to it that sizes, hosts, ports and names are valid: `parseCluster` would refuse the result. */
 export function newCluster(options: NewClusterOptions): NewCluster {
   const { hosts, basePort, rootUid, rootGid, createdSeconds } = options;
+  const { durability = 'buffered', requestAuthentication = 'signature', without = [] } = options;
   const replicaSeeds = Array.from({ length: options.replicas }, generateSeed);
   const clientSeeds = options.clientNames.map(generateSeed);
+  const optimizations = { ...ALL_OPTIMIZATIONS };
+  for (const name of without) optimizations[name] = false;
   const content: Omit<Cluster, 'id'> = {
     f: (options.replicas - 1) / 3,
     replicas: replicaSeeds.map((seed, id) => ({
@@ -58,8 +68,9 @@ export function newCluster(options: NewClusterOptions): NewCluster {
     rootUid,
     rootGid,
     createdSeconds,
-    durability: 'buffered',
-    requestAuthentication: 'signature',
+    durability,
+    requestAuthentication,
+    optimizations,
   };
   return { cluster: { id: clusterId(content), ...content }, replicaSeeds, clientSeeds };
 }

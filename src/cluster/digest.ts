@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { ByteWriter } from '../bytes.js';
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import type { Cluster } from './types.js';
 
 const TAG = Buffer.from('byzfs cluster v1');
@@ -25,5 +26,10 @@ export function clusterId(cluster: Omit<Cluster, 'id'>): Buffer {
   w.u64(cluster.capacityBytes).u64(cluster.capacityInodes);
   w.u32(cluster.rootUid).u32(cluster.rootGid).u64(cluster.createdSeconds);
   w.u8(DURABILITY[cluster.durability]).u8(REQUEST_AUTHENTICATION[cluster.requestAuthentication]);
+  // Where all are on, as in every cluster before there was a choice, nothing is said of them.
+  const names = Object.keys(ALL_OPTIMIZATIONS) as (keyof Optimizations)[];
+  if (!names.every((name) => cluster.optimizations[name])) {
+    for (const name of names.sort()) w.bytes(Buffer.from(name)).bool(cluster.optimizations[name]);
+  }
   return hash('sha256', w.finish(), 'buffer');
 }

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { checkPublicKey } from '../crypto/ed25519.js';
 import { Limits } from '../limits.js';
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import { clusterId } from './digest.js';
 import { ClusterError, systemCode } from './errors.js';
 import { layoutOf } from './layout.js';
@@ -46,6 +47,17 @@ const clientEntry = z.strictObject({
   publicKey,
 });
 
+const onOrOff = z.boolean({ error: 'true or false expected' }).default(true);
+
+const optimizations = z.strictObject({
+  batching: onOrOff,
+  tentativeExecution: onOrOff,
+  digestReplies: onOrOff,
+  deferredCommits: onOrOff,
+  directReads: onOrOff,
+  separateRequests: onOrOff,
+} satisfies Record<keyof Optimizations, typeof onOrOff>);
+
 const clusterFile = z.strictObject({
   format: z.literal(FORMAT, { error: `"${FORMAT}" expected: this release reads no other format` }),
   f: integer(0, Limits.maxFaults),
@@ -58,6 +70,7 @@ const clusterFile = z.strictObject({
   createdSeconds: integer(0, 2 ** 40),
   durability: z.enum(['buffered', 'synced'], { error: '"buffered" or "synced" expected' }),
   requestAuthentication: z.enum(['signature', 'mac'], { error: '"signature" or "mac" expected' }),
+  optimizations: optimizations.default({ ...ALL_OPTIMIZATIONS }),
 });
 
 type ClusterFile = z.output<typeof clusterFile>;

@@ -1,4 +1,5 @@
 /** What every part of a cluster agrees on before it starts, and who is who. */
+import type { Optimizations } from '../pbft/configuration.js';
 
 export interface ReplicaEntry {
   /** 0 … n−1. */
@@ -34,6 +35,8 @@ export interface Cluster {
   durability: 'buffered' | 'synced';
   /** `signature` (default) or `mac`, for comparison with the paper: DESIGN 3.5. */
   requestAuthentication: 'signature' | 'mac';
+  /** All on, but for measurements. */
+  optimizations: Optimizations;
 }
 
 export type Role = 'replica' | 'client';

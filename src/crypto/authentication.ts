@@ -54,7 +54,7 @@ export class ReplicaAuthentication implements Authentication {
     this.authenticatorKeys = authenticatorKeys;
   }
 
-  batchDigest(time: Timestamp, requests: readonly Request[]): Digest {
+  batchDigest(time: Timestamp, requests: readonly { digest: Digest }[]): Digest {
     return this.signables.batch(
       time,
       requests.map((request) => request.digest),

@@ -26,6 +26,8 @@ const CatchUpLimits = {
 interface Fetch {
   askedAt: number;
   attempt: number;
+  /** Those asked who have not answered: each is heard once, since it costs something to see that an answer is no good. */
+  asked: Set<ReplicaId>;
 }
 
 /**
@@ -68,6 +70,7 @@ export class CatchUp {
       if (entry?.wanted === undefined) this.fetches.delete(sequence);
       else if (core.now - fetch.askedAt >= CatchUpLimits.refetchMs) this.ask(entry, entry.wanted);
     }
+    if (this.normalCase.wantLate()) this.fetch();
     const interval = this.overdue() ? CatchUpLimits.busyMs : CatchUpLimits.idleMs;
     if (core.now - this.lastStatusAt >= interval) this.sendStatus();
   }
@@ -164,10 +167,11 @@ export class CatchUp {
     }
   }
 
-  private ask({ sequence, attested }: LogEntry, digest: Digest): void {
+  private ask({ sequence, attested, view }: LogEntry, digest: Digest): void {
     const { core } = this;
-    const attempt = (this.fetches.get(sequence)?.attempt ?? -1) + 1;
-    this.fetches.set(sequence, { askedAt: core.now, attempt });
+    const { attempt: last, asked } = this.fetches.get(sequence) ?? { attempt: -1, asked: new Set<ReplicaId>() };
+    const attempt = last + 1;
+    this.fetches.set(sequence, { askedAt: core.now, attempt, asked });
     // Those who said so first, in turn; different sequence numbers start at different ones.
     const others = Array.from({ length: core.configuration.n }, (_, id) => id).filter(
       (id) => id !== core.configuration.id,
@@ -175,7 +179,11 @@ export class CatchUp {
     const witnesses = others.filter((id) => attested.has(id, 0));
     const sources = witnesses.length > core.configuration.f ? witnesses : others;
     if (sources.length === 0) return;
-    const to = sources[(sequence + attempt) % sources.length];
+    const proposer = core.configuration.primary(Math.max(view, 0));
+    // Whoever proposed it has it, if it is correct.
+    const first = attempt === 0 && view >= 0 && sources === others && proposer !== core.configuration.id;
+    const to = first ? proposer : sources[(sequence + attempt) % sources.length];
+    asked.add(to);
     core.outbox.send(to, { kind: 'fetch-batch', sequence, digest });
   }
 
@@ -183,6 +191,7 @@ export class CatchUp {
     const batch = this.heldBatch(sequence, digest);
     if (batch === undefined || !this.mayServe(from, batch)) return this.core.outbox.reject('fetch of a batch not held');
     this.core.outbox.send(from, { kind: 'batch-data', sequence, batch });
+    if (this.core.log.get(sequence)?.batch === batch && isDesignated(this.core)) this.normalCase.onBodiesMissed(batch);
   }
 
   /** From the log, or else read back from the history. */
@@ -200,9 +209,12 @@ export class CatchUp {
 
   onBatchData({ sequence, batch }: BatchData, from: ReplicaId): void {
     const entry = this.core.log.get(sequence);
-    if (entry?.wanted === undefined) return;
+    if (entry?.wanted === undefined || !this.fetches.get(sequence)?.asked.delete(from)) return;
     if (!sameDigest(batch.digest, entry.wanted)) {
       return this.core.outbox.suspect(from, 'batch that is not the one asked for');
+    }
+    if (!this.normalCase.mayTake(entry, batch)) {
+      return this.core.outbox.reject('batch whose requests do not prove whose they are');
     }
     this.fetches.delete(sequence);
     entry.hold(batch);

@@ -1,4 +1,5 @@
 import { assert, Limits } from '../limits.js';
+import { isLarge } from './bodies.js';
 import type { Configuration } from './configuration.js';
 import {
   type Call,
@@ -124,7 +125,8 @@ export class Client {
 
   /** @returns the number under which the call is reported as completed */
   submit(operation: Uint8Array, readOnly: boolean, deadlineMs: number): number {
-    return this.enqueue(operation, CallKind.Service, readOnly, this.now + deadlineMs);
+    const { directReads } = this.options.configuration.optimizations;
+    return this.enqueue(operation, CallKind.Service, readOnly && directReads, this.now + deadlineMs);
   }
 
   /** Ends the session at the service. */
@@ -340,9 +342,11 @@ export class Client {
     }
     this.waiting = rest;
     for (const call of reads) this.assign(call, READ_ONLY_SLOT, this.nextSequence++);
-    for (const calls of intoRequests(reads)) this.send(calls, true, 'replicas');
-    const primary = this.options.configuration.primary(this.view);
-    for (const calls of intoRequests(ordered)) this.send(calls, false, primary);
+    for (const calls of intoRequests(reads, Limits.callsPerRequest)) this.send(calls, true, 'replicas');
+    const { configuration } = this.options;
+    const primary = configuration.primary(this.view);
+    const most = configuration.optimizations.batching ? Limits.callsPerRequest : 1;
+    for (const calls of intoRequests(ordered, most)) this.send(calls, false, primary);
   }
 
   private assign(call: PendingCall, slot: number, sequence: number): PendingCall {
@@ -372,7 +376,8 @@ export class Client {
       call.retransmitAt = this.now + call.retransmitAfter;
       this.pending.set(pendingKey(call.slot, call.sequence), call);
     }
-    this.ready.send.push({ to, request });
+    const { separateRequests } = this.options.configuration.optimizations;
+    this.ready.send.push({ to: separateRequests && isLarge(request) ? 'replicas' : to, request });
   }
 
   /** Each replica in turn, but for those that cannot be reached or were late or wrong a moment ago. */
@@ -389,12 +394,12 @@ export class Client {
 
 const pendingKey = (slot: number, sequence: number): string => `${slot}/${sequence}`;
 
-/** Splits a turn's calls so that no request is over its limits, and large ones can be pipelined. */
-function* intoRequests(calls: PendingCall[]): Generator<PendingCall[]> {
+/** Splits a turn's calls so that no request is over its limits, nor over so many, and large ones can be pipelined. */
+function* intoRequests(calls: PendingCall[], most: number): Generator<PendingCall[]> {
   let request: PendingCall[] = [];
   let bytes = 0;
   for (const call of calls) {
-    const full = request.length >= Limits.callsPerRequest || bytes + call.operation.length > REQUEST_BYTES_GOAL;
+    const full = request.length >= most || bytes + call.operation.length > REQUEST_BYTES_GOAL;
     if (full && request.length > 0) {
       yield request;
       request = [];

@@ -1,3 +1,4 @@
+import type { Bodies } from './bodies.js';
 import type { Configuration } from './configuration.js';
 import type { MessageLog } from './log.js';
 import type { Timestamp, View } from './messages.js';
@@ -12,6 +13,7 @@ export interface Core {
   readonly outbox: Outbox;
   readonly log: MessageLog;
   readonly queue: RequestQueue;
+  readonly bodies: Bodies;
   view: View;
   /** Whether the view has begun here: false from the view-change this replica sent until the new-view that answers it. */
   active: boolean;

@@ -102,6 +102,7 @@ export class Execution {
 
   private executeTentatively(entry: LogEntry): void {
     const { core } = this;
+    if (!core.configuration.optimizations.tentativeExecution) return;
     if (this.tentative !== undefined || !core.active || entry.view !== core.view || !entry.prepared) return;
     this.tentative = entry.batch!;
     this.execute(entry.sequence, entry.batch!);
@@ -142,7 +143,10 @@ export class Execution {
     this.state.commitBatch();
     this.tentative = undefined;
     if (this.eager > 0) this.eager--;
-    for (const request of batch.requests) this.core.queue.remove(request);
+    for (const request of batch.requests) {
+      this.core.queue.remove(request);
+      this.core.bodies.remove(request);
+    }
     if (this.heldReplies.length > 0) this.sendHeld();
     this.onCommitted(sequence, !prepared);
     if (this.heldReads.length > 0) for (const request of this.heldReads.splice(0)) this.read(request);
@@ -246,6 +250,7 @@ export class Execution {
       // A retransmission means that the designated replier may be the one that failed.
       const whole =
         again ||
+        !core.configuration.optimizations.digestReplies ||
         result.length <= Limits.wholeReplyBytes ||
         request.replier === EVERYONE ||
         request.replier === core.configuration.id;

@@ -75,11 +75,24 @@ export interface Batch {
   digest: Digest;
 }
 
+/** Stands for a large request that its client has sent to all replicas itself (TOCS '02 §5.1.5). */
+export interface RequestName {
+  kind: 'name';
+  digest: Digest;
+}
+
+/** A batch as its primary proposes it. Its digest is the same, however much of it is only named. */
+export interface ProposedBatch {
+  time: Timestamp;
+  requests: (Request | RequestName)[];
+  digest: Digest;
+}
+
 export interface PrePrepare {
   kind: 'pre-prepare';
   view: View;
   sequence: SequenceNumber;
-  batch: Batch;
+  batch: ProposedBatch;
 }
 
 export interface Prepare {

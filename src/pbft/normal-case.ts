@@ -1,11 +1,28 @@
 import { assert, Limits } from '../limits.js';
+import { completed, isLarge, withNames } from './bodies.js';
 import { type Core, isDesignated, isPrimary } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
-import type { Batch, Commit, Digest, PrePrepare, Prepare, ReplicaId, SequenceNumber, Timestamp } from './messages.js';
+import type {
+  Batch,
+  Commit,
+  Digest,
+  PrePrepare,
+  Prepare,
+  ProposedBatch,
+  ReplicaId,
+  Request,
+  SequenceNumber,
+  Timestamp,
+} from './messages.js';
 import type { Selection } from './selection.js';
 import { laterTime, millisecondsAfter } from './time.js';
+
+/** What a pre-prepare names and its client has not sent here by then is asked for; it may be a moment behind. */
+const BODY_MS = 40;
+/** A client whose bodies a backup had to ask for is not relied on for so long: its requests go with the pre-prepare. */
+const INLINE_MS = 10_000;
 
 /** The three phases: pre-prepare, prepare, commit (TOCS '02 §4.2). */
 export class NormalCase {
@@ -17,6 +34,10 @@ export class NormalCase {
   /** The first sequence number that the primary of the current view assigns by itself. */
   private firstFree: SequenceNumber = 1;
   private readonly nullBatch: Batch;
+  /** Proposals for the current view that name requests which are not all here, and since when. */
+  private readonly incomplete = new Map<SequenceNumber, { batch: ProposedBatch; since: number }>();
+  /** Clients whose requests this primary names to nobody, and until when. */
+  private readonly inline = new Map<number, number>();
 
   constructor(
     private readonly core: Core,
@@ -39,7 +60,9 @@ export class NormalCase {
     if (core.queue.empty || !isPrimary(core)) return false;
     this.taken(execution.lastCommitted);
     const next = this.lastProposed + 1;
-    if (next - execution.lastExecuted > this.batchWindow || !core.log.inWindow(next)) return false;
+    const { batching } = core.configuration.optimizations;
+    if (batching && next - execution.lastExecuted > this.batchWindow) return false;
+    if (!core.log.inWindow(next)) return false;
     // Committed already: this replica's view is over, though it has not heard so yet.
     return core.log.get(next)?.committed === undefined;
   }
@@ -48,7 +71,8 @@ export class NormalCase {
   propose(): void {
     const { core } = this;
     while (this.mayPropose) {
-      const requests = core.queue.takeBatch();
+      const { batching } = core.configuration.optimizations;
+      const requests = core.queue.takeBatch(batching ? Limits.batchRequests : 1);
       const time = laterTime(core.wallClock, this.lastProposedTime);
       this.lastProposedTime = time;
       const digest = core.authentication.batchDigest(time, requests);
@@ -58,8 +82,23 @@ export class NormalCase {
       const batch = { time, requests, digest };
       entry.propose(core.view, digest, batch, true);
       this.recordPrePrepared(entry, batch);
-      core.outbox.send('replicas', { kind: 'pre-prepare', view: core.view, sequence, batch });
+      const proposed = withNames(batch, (request) => this.isSeparate(request));
+      core.outbox.send('replicas', { kind: 'pre-prepare', view: core.view, sequence, batch: proposed });
       this.advance(entry);
+    }
+  }
+
+  private isSeparate(request: Request): boolean {
+    const { configuration, now } = this.core;
+    if (!configuration.optimizations.separateRequests || !isLarge(request)) return false;
+    return now >= (this.inline.get(request.session.client) ?? 0);
+  }
+
+  /** A backup asked for what this primary proposed: some client has not sent it what the pre-prepare named. */
+  onBodiesMissed(batch: Batch): void {
+    const { core } = this;
+    for (const request of batch.requests) {
+      if (isLarge(request)) this.inline.set(request.session.client, core.now + INLINE_MS);
     }
   }
 
@@ -85,11 +124,51 @@ export class NormalCase {
     if (entry.committed === undefined && skew > Limits.clockSkewMs) {
       return core.outbox.suspect(from, 'pre-prepare with a time far from mine');
     }
-    const authentic = batch.requests.every(
+    const whole = this.complete(batch);
+    entry.propose(view, batch.digest, whole, whole !== undefined && this.isAuthentic(whole));
+    if (whole !== undefined) return this.acceptPrePrepare(entry);
+    this.incomplete.set(sequence, { batch, since: core.now });
+    // Their clients are waited for first, unless it is known to be late.
+    if (entry.committed === undefined) entry.wanted = undefined;
+  }
+
+  private isAuthentic({ requests }: Batch): boolean {
+    const { core } = this;
+    return requests.every(
       (request) => core.authentication.verifyRequestMac(request) || core.authentication.verifyRequestSignature(request),
     );
-    entry.propose(view, batch.digest, batch, authentic);
-    this.acceptPrePrepare(entry);
+  }
+
+  /** With what clients have sent here themselves. */
+  private complete(batch: ProposedBatch): Batch | undefined {
+    const { bodies, queue } = this.core;
+    return completed(batch, (digest) => bodies.find(digest) ?? queue.find(digest));
+  }
+
+  /** A client's request is here: perhaps the one that a proposal waits for. */
+  onBody({ digest }: Request): void {
+    for (const [sequence, { batch }] of this.incomplete) {
+      const entry = this.core.log.get(sequence);
+      if (entry === undefined || !batch.requests.some((each) => sameDigest(each.digest, digest))) continue;
+      this.supply(entry, batch);
+      this.execution.advance();
+    }
+  }
+
+  /** Whether contents are to be asked for that did not come from their clients in time. */
+  wantLate(): boolean {
+    let late = false;
+    for (const [sequence, { since }] of this.incomplete) {
+      const entry = this.core.log.get(sequence);
+      // What has committed is asked for anyway.
+      const done = entry?.digest === undefined || entry.batch !== undefined || entry.committed !== undefined;
+      if (done) this.incomplete.delete(sequence);
+      else if (entry.wanted === undefined && this.core.now - since >= BODY_MS) {
+        entry.wanted = entry.digest;
+        late = true;
+      }
+    }
+    return late;
   }
 
   /** Prepares once the batch is authentic, by our own check or by f+1 who prepared it, and within the water marks. */
@@ -152,9 +231,11 @@ export class NormalCase {
       entry.prepared = true;
       entry.notePrepared(view, digest);
       entry.commits.add(configuration.id, view, digest);
+      const { deferredCommits, tentativeExecution } = configuration.optimizations;
       // Replies need no commits, if nothing comes after the batch; then COMMIT rides with the next batch's messages.
       const last = core.log.get(sequence + 1)?.digest === undefined;
-      if (last && !this.execution.commitIsAwaited) outbox.defer({ kind: 'commit', view, sequence, digest });
+      const mayWait = last && deferredCommits && tentativeExecution;
+      if (mayWait && !this.execution.commitIsAwaited) outbox.defer({ kind: 'commit', view, sequence, digest });
       else outbox.send('replicas', { kind: 'commit', view, sequence, digest });
     }
     const nowCommitted =
@@ -174,6 +255,7 @@ export class NormalCase {
     this.core.outbox.sendDeferred();
     for (const entry of this.core.log.inOrder()) entry.leaveView();
     this.chosen.clear();
+    this.incomplete.clear();
   }
 
   /** The view begins with what its view-changes chose: as if its primary had pre-prepared it (TOCS '02 §4.4). */
@@ -216,9 +298,25 @@ export class NormalCase {
     }
   }
 
-  /** The content of a batch that is proposed for the current view by its digest. */
-  supply(entry: LogEntry, batch: Batch): void {
-    if (entry.digest === undefined || entry.batch !== undefined || !sameDigest(entry.digest, batch.digest)) return;
+  /**
+   * Whether a batch that is wanted there may be taken from another replica. Where it is only proposed, a copy whose
+   * requests do not prove whose they are would be in the way of a good one.
+   */
+  mayTake(entry: LogEntry, batch: Batch): boolean {
+    const { view, digest } = entry;
+    if (digest === undefined || !sameDigest(digest, batch.digest)) return true;
+    if (entry.committed !== undefined && sameDigest(entry.committed, digest)) return true;
+    const vouched = entry.prepares.count(view, digest) >= this.core.configuration.weakQuorum;
+    entry.authentic ||= vouched || this.isAuthentic(batch);
+    return entry.authentic;
+  }
+
+  /** The content of a batch that is proposed for the current view by its digest, with what it names found here. */
+  supply(entry: LogEntry, proposed: ProposedBatch): void {
+    if (entry.digest === undefined || entry.batch !== undefined || !sameDigest(entry.digest, proposed.digest)) return;
+    const batch = this.complete(proposed);
+    if (batch === undefined || !this.mayTake(entry, batch)) return;
+    this.incomplete.delete(entry.sequence);
     entry.hold(batch);
     entry.batch = batch;
     for (const request of batch.requests) this.core.queue.reproposed(request);

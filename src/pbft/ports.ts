@@ -94,7 +94,8 @@ export interface ReplicatedState extends TransferSource, TransferTarget {
 
 /** Digests, MACs and signatures under this replica's keys; the bytes they cover are built in `src/crypto`. */
 export interface Authentication {
-  batchDigest(time: Timestamp, requests: readonly Request[]): Digest;
+  /** Of requests, or of the names of some. */
+  batchDigest(time: Timestamp, requests: readonly { digest: Digest }[]): Digest;
   resultDigest(result: Uint8Array): Digest;
   /** Whether this replica's entry of the request's authenticator is right. False too while no key is shared. */
   verifyRequestMac(request: Request): boolean;

@@ -1,4 +1,5 @@
 import { assert } from '../limits.js';
+import { Bodies } from './bodies.js';
 import { CatchUp } from './catch-up.js';
 import { Checkpointing } from './checkpointing.js';
 import type { Configuration } from './configuration.js';
@@ -67,6 +68,7 @@ export class Replica {
       outbox: new Outbox(),
       log: logAtStart(options),
       queue: new RequestQueue(),
+      bodies: new Bodies(),
       view: 0,
       active: true,
       now: 0,
@@ -83,7 +85,7 @@ export class Replica {
       () => this.execution,
       () => this.normalCase.onWaterMarksMoved(),
     );
-    this.requests = new Requests(this.core, this.execution, this.timer);
+    this.requests = new Requests(this.core, this.execution, this.timer, (request) => this.normalCase.onBody(request));
     this.normalCase = new NormalCase(this.core, this.execution, options.batchWindow);
     const { execution, checkpointing, normalCase, requests, timer } = this;
     this.viewChanges = new ViewChanges(this.core, {

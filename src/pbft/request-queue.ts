@@ -1,6 +1,6 @@
 import { Limits } from '../limits.js';
 import { digestKey } from './digests.js';
-import type { Request } from './messages.js';
+import type { Digest, Request } from './messages.js';
 
 /** A request received and not yet executed. */
 export interface Waiting {
@@ -52,6 +52,16 @@ export class RequestQueue {
     return this.clients.get(request.session.client)?.waiting.has(digestKey(request.digest)) ?? false;
   }
 
+  /** What waits under that digest, whoever's it is. */
+  find(digest: Digest): Request | undefined {
+    const key = digestKey(digest);
+    for (const { waiting } of this.clients.values()) {
+      const found = waiting.get(key);
+      if (found !== undefined) return found.request;
+    }
+    return undefined;
+  }
+
   /** Whether nothing is left to be proposed. */
   get empty(): boolean {
     return this.unproposed === 0;
@@ -79,8 +89,8 @@ export class RequestQueue {
     return next ?? first;
   }
 
-  /** Takes the next batch's requests, one from each client in turn, up to the limits of a batch. */
-  takeBatch(): Request[] {
+  /** Takes the next batch's requests, one from each client in turn, up to so many, and to the bytes of a batch. */
+  takeBatch(most: number = Limits.batchRequests): Request[] {
     const batch: Request[] = [];
     let bytes = 0;
     while (this.unproposed > 0) {
@@ -88,7 +98,7 @@ export class RequestQueue {
         const waiting = this.nextOf(queue);
         if (waiting === undefined) continue;
         const { request } = waiting;
-        const full = batch.length >= Limits.batchRequests || bytes + request.body.length > Limits.batchBytes;
+        const full = batch.length >= most || bytes + request.body.length > Limits.batchBytes;
         if (full && batch.length > 0) return batch;
         queue.unproposed.shift();
         this.propose(waiting);

@@ -1,3 +1,4 @@
+import { isLarge } from './bodies.js';
 import { type Core, isDesignated } from './core.js';
 import type { Execution } from './execution.js';
 import type { ReplicaId, Request } from './messages.js';
@@ -14,10 +15,13 @@ export class Requests {
     private readonly core: Core,
     private readonly execution: Execution,
     private readonly timer: RequestTimer,
+    /** Told of each authentic request that came to a backup. */
+    private readonly onBody: (request: Request) => void,
   ) {}
 
   tick(): void {
     this.wrongSignatures.clear();
+    this.core.bodies.dropOld(this.core.now);
   }
 
   /** `client` is whom the link authenticates. */
@@ -47,9 +51,24 @@ export class Requests {
     if (!core.queue.has(request)) {
       const verified = !core.authentication.verifyRequestMac(request);
       if (verified && !this.verifySignature(request)) return;
+      if (this.keepForLater(request)) return;
       this.enqueue(request, verified);
+      this.onBody(request);
     }
     if (core.active) core.outbox.send(core.configuration.primary(core.view), request);
+  }
+
+  /**
+   * What a client sends to all is its first word to a backup, not yet a complaint of the primary: it is only kept. Only
+   * what is authentic is, so that no bad copy stands in the way of the good one that the primary has.
+   */
+  private keepForLater(request: Request): boolean {
+    const { bodies, configuration, now } = this.core;
+    if (!configuration.optimizations.separateRequests || !isLarge(request)) return false;
+    const isNew = bodies.hold(request, now);
+    if (isNew) this.onBody(request);
+    else bodies.remove(request);
+    return isNew;
   }
 
   private enqueue(request: Request, verified: boolean): void {

@@ -7,12 +7,20 @@ import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
 import { MAC_BYTES } from '../crypto/macs.js';
 import type { Signables } from '../crypto/signables.js';
 import { BrokenInvariant, Limits } from '../limits.js';
-import { type Batch, type Message, type Reply, ReplyStatus, type Request } from '../pbft/messages.js';
+import {
+  type Batch,
+  type Message,
+  type ProposedBatch,
+  type Reply,
+  ReplyStatus,
+  type Request,
+  type RequestName,
+} from '../pbft/messages.js';
 import { WireError } from './errors.js';
 import { bounded, detached, digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
 import { decodeRequestBody } from './request-body.js';
-import { schema, type WireBatchData, type WireRequest } from './schema.js';
+import { schema, type WireBatchData, type WireProposedRequest, type WireRequest } from './schema.js';
 import {
   newViewBytes,
   readNewView,
@@ -59,10 +67,10 @@ const scratch = Writer.create();
 scratch.buf = Buffer.allocUnsafe(4 * SMALL_BYTES);
 
 /**
- * A pre-prepare is journaled as well as sent, or as received: its bytes are remembered with its batch. They decode to
- * the same message however its primary encoded it.
+ * A pre-prepare is journaled as well as sent, or as received, unless requests are only named in it: its bytes are
+ * remembered with its batch. They decode to the same message however its primary encoded it.
  */
-const encodedPrePrepares = new WeakMap<Batch, { view: number; sequence: number; bytes: Buffer }>();
+const encodedPrePrepares = new WeakMap<ProposedBatch, { view: number; sequence: number; bytes: Buffer }>();
 
 /** The bytes of a message, not to be changed: they may be those it came in. */
 export function encodeMessage(message: Message): Buffer {
@@ -116,8 +124,10 @@ function sizeHint(message: Message): number {
   }
 }
 
-const requestBytes = (request: Request): number =>
-  request.body.length + request.authenticator.length + request.signature.length + 32;
+const requestBytes = (request: Request | RequestName): number =>
+  request.kind === 'name'
+    ? request.digest.length + 8
+    : request.body.length + request.authenticator.length + request.signature.length + 32;
 
 function write(message: Message, w: Writer): void {
   w.uint32(TYPE[message.kind]);
@@ -128,7 +138,9 @@ function write(message: Message, w: Writer): void {
     case 'pre-prepare': {
       const { time, requests } = message.batch;
       const { view, sequence } = message;
-      schema.PrePrepare.encode({ view, sequence, seconds: time.seconds, nanoseconds: time.nanoseconds, requests }, w);
+      const proposed = requests.map((each) => (each.kind === 'name' ? { name: each.digest } : each));
+      const { seconds, nanoseconds } = time;
+      schema.PrePrepare.encode({ view, sequence, seconds, nanoseconds, requests: proposed }, w);
       break;
     }
     case 'prepare':
@@ -210,7 +222,8 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
     case 'pre-prepare': {
       refuseMoreFields(r, 4 + Limits.batchRequests);
       const m = schema.PrePrepare.decode(r);
-      return { kind, view: integer(m.view), sequence: integer(m.sequence), batch: readBatch(m, decoding) };
+      const batch = readBatch(m, (request) => readProposed(request, decoding), decoding);
+      return { kind, view: integer(m.view), sequence: integer(m.sequence), batch };
     }
     case 'prepare':
     case 'commit': {
@@ -253,7 +266,8 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
     case 'batch-data': {
       refuseMoreFields(r, 3 + Limits.batchRequests);
       const m = schema.BatchData.decode(r);
-      return { kind, sequence: integer(m.sequence), batch: readBatch(m, decoding) };
+      const batch = readBatch(m, (request) => readOrdered(request, decoding), decoding);
+      return { kind, sequence: integer(m.sequence), batch };
     }
     case 'attach':
       return { kind, instance: integer(schema.Attach.decode(r).instance) };
@@ -299,16 +313,30 @@ function readRequest(m: WireRequest, decoding: Decoding): Request {
   };
 }
 
-function readBatch(m: WireBatchData, decoding: Decoding): Batch {
+/** A request in a batch, where read-only ones have no place. */
+function readOrdered(m: WireRequest, decoding: Decoding): Request {
+  const request = readRequest(m, decoding);
+  if (request.readOnly) throw new WireError('out-of-range', 'a read-only request in a batch');
+  return request;
+}
+
+function readProposed(m: Required<WireProposedRequest>, decoding: Decoding): Request | RequestName {
+  if (m.name.length === 0) return readOrdered(m, decoding);
+  if (m.body.length + m.authenticator.length + m.signature.length > 0) {
+    throw new WireError('malformed', 'a request that is there and named');
+  }
+  return { kind: 'name', digest: digest(m.name) };
+}
+
+function readBatch<Wire, Each extends Request | RequestName>(
+  m: Omit<WireBatchData, 'requests'> & { requests: Wire[] },
+  readEach: (request: Wire) => Each,
+  decoding: Decoding,
+): Omit<Batch, 'requests'> & { requests: Each[] } {
   const time = { seconds: integer(m.seconds), nanoseconds: m.nanoseconds };
   if (time.nanoseconds >= 1_000_000_000) throw new WireError('out-of-range', `${time.nanoseconds} nanoseconds`);
   if (m.requests.length > Limits.batchRequests) throw new WireError('too-many', `${m.requests.length} requests`);
-  const requests: Request[] = [];
-  for (const request of m.requests) {
-    const decoded = readRequest(request, decoding);
-    if (decoded.readOnly) throw new WireError('out-of-range', 'a read-only request in a batch');
-    requests.push(decoded);
-  }
+  const requests = m.requests.map(readEach);
   const requestDigests = requests.map((request) => request.digest);
   return { time, requests, digest: decoding.signables.batch(time, requestDigests) };
 }

@@ -25,8 +25,17 @@ export interface WireBatchData {
   requests: WireRequest[];
 }
 
-export interface WirePrePrepare extends WireBatchData {
+/** All of a request, or its name alone. */
+export interface WireProposedRequest extends Partial<WireRequest> {
+  name?: Uint8Array;
+}
+
+export interface WirePrePrepare {
   view: number;
+  sequence: number;
+  seconds: number;
+  nanoseconds: number;
+  requests: WireProposedRequest[];
 }
 
 export interface WireBatchName {
@@ -90,7 +99,7 @@ export interface WireNewView {
 
 export interface Schema {
   Request: MessageCodec<WireRequest>;
-  PrePrepare: MessageCodec<WirePrePrepare>;
+  PrePrepare: MessageCodec<WirePrePrepare, WirePrePrepare & { requests: Required<WireProposedRequest>[] }>;
   Vote: MessageCodec<WireVote>;
   Reply: MessageCodec<WireReply>;
   Checkpoint: MessageCodec<WireCheckpoint>;

@@ -100,9 +100,9 @@ export class TestCluster {
     return stdout;
   }
 
-  init(): Promise<string> {
+  init(...more: string[]): Promise<string> {
     const base = String(this.basePort);
-    return this.mustByzfs('init', this.directory, '--replicas', String(this.replicas), '--base-port', base);
+    return this.mustByzfs('init', this.directory, '--replicas', String(this.replicas), '--base-port', base, ...more);
   }
 
   up(...more: string[]): Promise<string> {
@@ -139,9 +139,11 @@ export class TestCluster {
   }
 
   /** Starts a replica by the command, or another program that takes its place. */
-  startReplica(id: number, program = [CLI, 'replica', '--cluster', this.directory, '--id', String(id)]): void {
+  startReplica(id: number, program = [CLI, 'replica', '--cluster', this.directory, '--id', String(id)]): ChildProcess {
     const log = fs.openSync(path.join(this.scratch, `replica-${id}.log`), 'a');
-    this.children.push(spawn(process.execPath, program, { stdio: ['ignore', log, log] }));
+    const child = spawn(process.execPath, program, { stdio: ['ignore', log, log] });
+    this.children.push(child);
+    return child;
   }
 
   async status(...more: string[]): Promise<{ quorum: boolean; view: number; replicas: ReplicaStatus[] }> {

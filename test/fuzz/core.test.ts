@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../src/limits.js';
 import { Configuration } from '../../src/pbft/configuration.js';
-import type { Batch, ReplicaMessage, Request, ViewChange } from '../../src/pbft/messages.js';
+import type { Batch, ProposedBatch, ReplicaMessage, Request, ViewChange } from '../../src/pbft/messages.js';
 import { Replica } from '../../src/pbft/replica.js';
 import { FakeAuthentication, seal } from '../simulation/fake-authentication.js';
 import { MemoryState } from '../simulation/memory-state.js';
@@ -41,6 +41,17 @@ const batch: fc.Arbitrary<Batch> = fc
   })
   .map(({ time, requests }) => ({ time, requests, digest: authentication.batchDigest(time, requests) }));
 
+/** The same with some of its requests only named, and some that nobody has. */
+const proposed: fc.Arbitrary<ProposedBatch> = fc
+  .tuple(batch, fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.option(digest))
+  .map(([{ time, requests }, whole, unknown]) => {
+    const some: ProposedBatch['requests'] = requests.map((each, i) =>
+      whole[i] ? each : { kind: 'name', digest: each.digest },
+    );
+    if (unknown !== null) some.push({ kind: 'name', digest: unknown });
+    return { time, requests: some, digest: authentication.batchDigest(time, some) };
+  });
+
 const ordered = fc.record({ sequence: fc.oneof(fc.nat(6), sequence), digest, view: fc.oneof(fc.nat(2), view) });
 const viewChange: fc.Arbitrary<ViewChange> = fc
   .record({
@@ -62,7 +73,7 @@ const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
   fc.record({ kind: fc.constant('fetch-state' as const), number: fc.nat(9), query: fc.uint8Array({ maxLength: 20 }) }),
   fc.record({ kind: fc.constant('state-data' as const), number: fc.nat(9), answer: fc.uint8Array({ maxLength: 20 }) }),
   fc.record({ kind: fc.constant('state-data' as const), number: fc.nat(9) }),
-  fc.record({ kind: fc.constant('pre-prepare' as const), view, sequence, batch }),
+  fc.record({ kind: fc.constant('pre-prepare' as const), view, sequence, batch: proposed }),
   fc.record({ kind: fc.constant('prepare' as const), view, sequence, digest }),
   fc.record({ kind: fc.constant('commit' as const), view, sequence, digest }),
   fc.record({

@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { Signables } from '../../src/crypto/signables.js';
 import { Limits } from '../../src/limits.js';
 import { digestKey } from '../../src/pbft/digests.js';
-import type { Message, NewView, OrderedBatch, ViewChange } from '../../src/pbft/messages.js';
+import type { Message, NewView, OrderedBatch, Request, RequestName, ViewChange } from '../../src/pbft/messages.js';
 import { decodeMessage, encodeMessage } from '../../src/wire/codec.js';
 import { WireError } from '../../src/wire/errors.js';
+import { decodeRequestBody, encodeRequestBody } from '../../src/wire/request-body.js';
 
 const N = 4;
 const decoding = { n: N, signables: new Signables(Buffer.alloc(32, 7)) };
@@ -33,7 +34,30 @@ function viewChange(replica: number): ViewChange {
   };
 }
 
+const requestBody = encodeRequestBody({
+  session: { client: 1, instance: 2 },
+  readOnly: false,
+  replier: 3,
+  calls: [{ kind: 0, slot: 1, sequence: 2, operation: Buffer.from('operation') }],
+});
+const request: Request = {
+  kind: 'request',
+  ...decodeRequestBody(requestBody, N),
+  body: requestBody,
+  digest: decoding.signables.request(requestBody),
+  authenticator: Buffer.alloc(64, 3),
+  signature: Buffer.alloc(64, 4),
+};
+const name: RequestName = { kind: 'name', digest: Buffer.alloc(32, 5) };
+const time = { seconds: 1, nanoseconds: 2 };
+
 const SEEDS: Message[] = [
+  {
+    kind: 'pre-prepare',
+    view: 5,
+    sequence: 257,
+    batch: { time, requests: [request, name], digest: decoding.signables.batch(time, [request.digest, name.digest]) },
+  },
   viewChange(1),
   { ...viewChange(2), certificate: undefined, prepared: [], prePrepared: [ordered(1, 4, 1)] },
   { kind: 'new-view', view: 5, viewChanges: [0, 1, 3].map(viewChange), signature: Buffer.alloc(64, 7) },
@@ -104,6 +128,12 @@ function checkNewView({ view, viewChanges }: NewView): void {
 function check(message: Message): void {
   if (message.kind === 'view-change') checkViewChange(message);
   if (message.kind === 'new-view') checkNewView(message);
+  if (message.kind === 'pre-prepare') {
+    const { time, requests, digest } = message.batch;
+    const digests = requests.map((each) => each.digest);
+    assert(digests.every((each) => each.length === 32));
+    assert.deepEqual(Buffer.from(digest), Buffer.from(decoding.signables.batch(time, digests)));
+  }
   if (message.kind === 'status') assert(message.viewChanges < 2 ** N);
   const bytes = encodeMessage(message);
   assert(bytes.equals(encodeMessage(decodeMessage(Buffer.from(bytes), decoding))), 'one message, one encoding of ours');

@@ -1,5 +1,5 @@
 import { Client } from '../../src/pbft/client.js';
-import { Configuration } from '../../src/pbft/configuration.js';
+import { Configuration, type Optimizations } from '../../src/pbft/configuration.js';
 import type { ReplicaId, Reply, Request } from '../../src/pbft/messages.js';
 import { FakeAuthentication, seal } from './fake-authentication.js';
 import type { Address } from './network.js';
@@ -9,6 +9,7 @@ const SLOTS = 4;
 
 export interface ClientSurroundings {
   readonly f: number;
+  readonly optimizations: Readonly<Optimizations>;
   now(): number;
   newInstance(): number;
   routeRequest(from: Address, client: number, to: ReplicaId, request: Request): void;
@@ -25,7 +26,7 @@ export class ClientHost {
     readonly address: Address,
     private readonly world: ClientSurroundings,
   ) {
-    this.configuration = new Configuration(world.f, -1);
+    this.configuration = new Configuration(world.f, -1, world.optimizations);
     const { n } = this.configuration;
     const digests = new FakeAuthentication(-1);
     this.client = new Client({

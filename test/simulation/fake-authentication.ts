@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { UnsealedRequest } from '../../src/pbft/client.js';
-import type { Batch, Digest, NewView, OrderedBatch, Request, Timestamp, ViewChange } from '../../src/pbft/messages.js';
+import type { Digest, NewView, OrderedBatch, Request, Timestamp, ViewChange } from '../../src/pbft/messages.js';
 import type { Authentication } from '../../src/pbft/ports.js';
 
 const text = (bytes: Uint8Array): string =>
@@ -29,7 +29,7 @@ const newViewContent = (view: number, viewChanges: readonly ViewChange[]): strin
 export class FakeAuthentication implements Authentication {
   constructor(private readonly id: number) {}
 
-  batchDigest(time: Timestamp, requests: readonly Request[]): Digest {
+  batchDigest(time: Timestamp, requests: readonly { digest: Digest }[]): Digest {
     let content = `batch|${time.seconds}.${time.nanoseconds}`;
     for (const request of requests) content += text(request.digest);
     return sha(content);
@@ -98,6 +98,9 @@ export function seal(unsealed: UnsealedRequest, replicas: number): Request {
 }
 
 /** A batch as its receiver decodes it: the digest is always that of the contents. */
-export function batchOf(time: Timestamp, requests: Request[]): Batch {
+export function batchOf<Each extends { digest: Digest }>(
+  time: Timestamp,
+  requests: Each[],
+): { time: Timestamp; requests: Each[]; digest: Digest } {
   return { time, requests, digest: new FakeAuthentication(-1).batchDigest(time, requests) };
 }

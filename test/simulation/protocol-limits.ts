@@ -9,6 +9,7 @@ export interface SmallLimits {
   batchRequests?: number;
   transferLag?: number;
   historyBatches?: number;
+  inlineRequestBytes?: number;
 }
 
 const REAL = { ...Limits };

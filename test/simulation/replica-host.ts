@@ -1,4 +1,4 @@
-import { Configuration } from '../../src/pbft/configuration.js';
+import { Configuration, type Optimizations } from '../../src/pbft/configuration.js';
 import type { ReplicaId, ReplicaMessage, Request, Timestamp } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
 import type { Outgoing, OutgoingReply, Ready } from '../../src/pbft/ready.js';
@@ -24,6 +24,7 @@ const EPOCH_SECONDS = 1000;
 /** What a host needs of the world around it. */
 export interface Surroundings {
   readonly f: number;
+  readonly optimizations: Readonly<Optimizations>;
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly batchWindow: number;
@@ -74,7 +75,7 @@ export class ReplicaHost {
     public faulty: boolean,
     private readonly world: Surroundings,
   ) {
-    this.configuration = new Configuration(world.f, id);
+    this.configuration = new Configuration(world.f, id, world.optimizations);
     this.authentication = new FakeAuthentication(id);
     this.state.onCommit = (sequence, content, appended) => world.onCommit(this, sequence, content, appended);
     this.state.onRollback = (sequence) => world.onRollback(this, sequence);

@@ -141,3 +141,50 @@ describe('faulty replicas', () => {
     expect(w.viewChanges).toBe(0);
   });
 });
+
+/** Every request is large. */
+describe('large requests', () => {
+  const limits = { inlineRequestBytes: 0 };
+
+  it('are named by the primary, and none has to be fetched where nothing is wrong', () => {
+    const w = world({ seed: 41, limits });
+    finish(w, work(w, 600));
+    expect(w.statistics.namingPrePrepares).toBeGreaterThan(100);
+    expect(w.statistics.batchFetches).toBe(0);
+    expect(w.viewChanges).toBe(0);
+  });
+
+  it('of a client that sends them to the primary only cost one fetch a backup, not one each', () => {
+    const w = world({ seed: 42, limits, clients: 2 });
+    expect(answered(w, 'append first')).toBe('1');
+    const heal = w.network.cut([w.clientAddresses[0]], [1, 2, 3]);
+    for (let i = 2; i <= 40; i++) expect(answered(w, `append ${i}`)).toBe(String(i));
+    heal();
+    expect(w.statistics.batchFetches).toBeLessThanOrEqual(3);
+    expect(w.viewChanges).toBe(0);
+    converge(w);
+  });
+
+  it('a backup that their client never reaches keeps up', () => {
+    const w = world({ seed: 43, limits, clients: 1 });
+    const heal = w.network.cut(w.clientAddresses, [2]);
+    finish(w, work(w, 300));
+    heal();
+    expect(w.viewChanges).toBe(0);
+  });
+
+  it('that the primary names and nobody has: it is replaced', () => {
+    const inventing: Behaviour = {
+      name: 'naming what nobody has',
+      send: (message) => {
+        if (message.kind !== 'pre-prepare') return [message];
+        const { time, requests } = message.batch;
+        return [{ ...message, batch: batchOf(time, [...requests, { kind: 'name', digest: Buffer.alloc(32, 9) }]) }];
+      },
+    };
+    const w = world({ seed: 44, limits, behaviours: new Map([[0, [inventing]]]) });
+    expect(answered(w, 'append first')).toBe('1');
+    expect(w.primary).toBe(1);
+    finish(w, work(w, 200));
+  });
+});

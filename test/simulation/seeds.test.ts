@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../../src/pbft/configuration.js';
 import { simulate } from './simulation.js';
 
 /** The end of the transcript, enough to see what went wrong; `npm run simulate -- --seed N` shows more. */
@@ -20,6 +21,12 @@ describe('random faults', () => {
   for (let seed = 1; seed <= 8; seed++) {
     it(`violate nothing with f = 2, seed ${seed}`, () => {
       expect(said(simulate({ seed, f: 2 }))).toBe('nothing');
+    });
+  }
+
+  for (const without of Object.keys(ALL_OPTIMIZATIONS) as (keyof Optimizations)[]) {
+    it(`violate nothing without ${without}`, () => {
+      for (let seed = 101; seed <= 105; seed++) expect(said(simulate({ seed, f: 1, without }))).toBe('nothing');
     });
   }
 

@@ -15,6 +15,9 @@ export class Statistics {
   readOnlyFallbacks = 0;
   stableCheckpoints = 0;
   powerLosses = 0;
+  /** Pre-prepares that only name some of their requests, and contents asked for. */
+  namingPrePrepares = 0;
+  batchFetches = 0;
 
   add(other: Statistics): void {
     for (const key of Object.keys(this) as Counter[]) this[key] += other[key];

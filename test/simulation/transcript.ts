@@ -1,5 +1,5 @@
 import { digestKey } from '../../src/pbft/digests.js';
-import type { OrderedBatch, ReplicaMessage, Reply, Request, ViewChange } from '../../src/pbft/messages.js';
+import type { OrderedBatch, ReplicaMessage, Reply, Request, RequestName, ViewChange } from '../../src/pbft/messages.js';
 
 interface Line {
   at: number;
@@ -51,6 +51,9 @@ const describeRequest = ({ session, readOnly, calls }: Request): string => {
   return `c${session.client}/${session.instance}${readOnly ? ' read-only' : ''} [${what.join('; ')}]`;
 };
 
+const describeProposed = (request: Request | RequestName): string =>
+  request.kind === 'name' ? `named ${short(request.digest)}` : describeRequest(request);
+
 const printable = (bytes: Uint8Array): string =>
   Buffer.from(bytes)
     .toString('latin1')
@@ -68,7 +71,7 @@ function describe(message: ReplicaMessage | Reply): string {
       return describeRequest(message);
     case 'pre-prepare': {
       const { view, sequence, batch } = message;
-      return `v${view} n${sequence} ${short(batch.digest)} {${batch.requests.map(describeRequest).join(', ')}}`;
+      return `v${view} n${sequence} ${short(batch.digest)} {${batch.requests.map(describeProposed).join(', ')}}`;
     }
     case 'prepare':
     case 'commit':

@@ -1,5 +1,6 @@
 import { Limits } from '../../src/limits.js';
-import { Configuration } from '../../src/pbft/configuration.js';
+import { isWhole } from '../../src/pbft/bodies.js';
+import { ALL_OPTIMIZATIONS, Configuration, type Optimizations } from '../../src/pbft/configuration.js';
 import { digestKey } from '../../src/pbft/digests.js';
 import type { NewView, ReplicaId, ReplicaMessage, Request } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
@@ -36,6 +37,8 @@ export interface WorldOptions {
   batchWindow?: number;
   synced?: boolean;
   limits?: SmallLimits;
+  /** Default: all on. */
+  optimizations?: Optimizations;
   /** Byzantine replicas, by id, and what they do. */
   behaviours?: ReadonlyMap<ReplicaId, readonly Behaviour[]>;
   /** Byzantine replicas that run twice, with one key. */
@@ -53,6 +56,7 @@ export class World implements Surroundings {
   readonly n: number;
   readonly synced: boolean;
   readonly batchWindow: number;
+  readonly optimizations: Readonly<Optimizations>;
   readonly random: Random;
   readonly scheduler = new Scheduler();
   readonly network: Network;
@@ -77,6 +81,7 @@ export class World implements Surroundings {
     this.n = new Configuration(options.f, -1).n;
     this.synced = options.synced ?? false;
     this.batchWindow = options.batchWindow ?? 4;
+    this.optimizations = options.optimizations ?? ALL_OPTIMIZATIONS;
     this.random = new Random(options.seed);
     this.network = new Network(this.scheduler, this.random);
     this.network.weather = options.weather ?? FAIR;
@@ -103,6 +108,7 @@ export class World implements Surroundings {
     this.clients.push(
       new ClientHost(id, FIRST_CLIENT + id, {
         f: this.f,
+        optimizations: this.optimizations,
         now: () => this.now,
         newInstance: () => ++this.lastInstance,
         routeRequest: (from, client, to, request) => this.routeRequest(from, client, to, request),
@@ -187,6 +193,8 @@ export class World implements Surroundings {
     this.transcript.message(this.now, from.name, `r${to}`, message);
     this.checkTraffic();
     if (message.kind === 'new-view') this.countNewView(message);
+    if (message.kind === 'pre-prepare' && !isWhole(message.batch)) this.statistics.namingPrePrepares++;
+    if (message.kind === 'fetch-batch') this.statistics.batchFetches++;
     for (const host of this.hearers(from.address, to)) {
       if (host.id !== from.id) this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
     }

@@ -8,13 +8,21 @@ import {
   lyingStatus,
   spammingViewChanges,
 } from './certificates.js';
-import { badTime, equivocatingPrimary, inventingPrimary, slowPrimary, starvingPrimary } from './primary.js';
+import {
+  badTime,
+  equivocatingPrimary,
+  inventingPrimary,
+  namingPrimary,
+  slowPrimary,
+  starvingPrimary,
+} from './primary.js';
 import { lyingSource } from './sources.js';
 import {
   flooding,
   replaying,
   selective,
   silent,
+  spoiledBodies,
   staleView,
   wrongBatches,
   wrongDigest,
@@ -44,6 +52,8 @@ const CATALOGUE: readonly ((random: Random) => Behaviour)[] = [
   () => doctoredNewView(),
   () => spammingViewChanges(),
   () => lyingSource,
+  () => namingPrimary,
+  () => spoiledBodies,
 ];
 
 /** A few behaviours at once, at work now and then; the most dangerous together more often than by chance. */

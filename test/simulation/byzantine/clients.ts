@@ -17,7 +17,7 @@ export interface ByzantineClientSurroundings {
 
 /**
  * A client that does with its own key all it can: authenticators that are right for some replicas only, no signature,
- * one slot number for different requests, different requests to different replicas, writes flagged read-only.
+ * one slot number for different requests, different requests to different replicas or to one only, writes flagged read-only.
  */
 export class ByzantineClient {
   private readonly n: number;
@@ -43,8 +43,9 @@ export class ByzantineClient {
     const sequence = random.chance(0.7) ? ++this.slots[slot] : last + random.below(3);
     const one = this.request(slot, sequence);
     const other = random.chance(0.3) ? this.request(slot, sequence) : one;
+    const share = random.pick([0.8, 0.3]);
     for (let to = 0; to < this.n; to++) {
-      if (random.chance(0.8)) this.world.send(this.id, to, this.mistreat(random.chance(0.5) ? one : other));
+      if (random.chance(share)) this.world.send(this.id, to, this.mistreat(random.chance(0.5) ? one : other));
     }
   }
 

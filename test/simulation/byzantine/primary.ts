@@ -1,12 +1,12 @@
-import type { Batch, Digest, PrePrepare, ReplicaId, ReplicaMessage } from '../../../src/pbft/messages.js';
+import type { Digest, PrePrepare, ProposedBatch, ReplicaId, ReplicaMessage } from '../../../src/pbft/messages.js';
 import { batchOf, seal } from '../fake-authentication.js';
 import type { Behaviour } from './behaviour.js';
 
 /** Tells different backups different batches for one number, and votes, to each, for what it told that one. */
 export function equivocatingPrimary(): Behaviour {
   const told = new Map<string, Digest>();
-  const camps = new Map<string, Batch[]>();
-  const variants = (message: PrePrepare, chance: () => number): Batch[] => {
+  const camps = new Map<string, ProposedBatch[]>();
+  const variants = (message: PrePrepare, chance: () => number): ProposedBatch[] => {
     const key = `${message.view}/${message.sequence}`;
     let batches = camps.get(key);
     if (batches === undefined) {
@@ -50,7 +50,7 @@ export function starvingPrimary(victim: number): Behaviour {
     name: `starving client ${victim}`,
     send(message) {
       if (message.kind !== 'pre-prepare') return [message];
-      const requests = message.batch.requests.filter(({ session }) => session.client !== victim);
+      const requests = message.batch.requests.filter((each) => each.kind === 'name' || each.session.client !== victim);
       return [{ ...message, batch: batchOf(message.batch.time, requests) }];
     },
   };
@@ -62,7 +62,9 @@ export const inventingPrimary: Behaviour = {
   send(message, _to, { random, configuration }) {
     if (message.kind !== 'pre-prepare' || message.batch.requests.length === 0) return [message];
     const { time, requests } = message.batch;
-    const { session, replier, calls } = requests[0];
+    const [first] = requests;
+    if (first.kind === 'name') return [message];
+    const { session, replier, calls } = first;
     const operation = Buffer.from(`append invented-${random.below(1000)}`);
     const unsealed = { session, readOnly: false, replier, calls: calls.map((call) => ({ ...call, operation })) };
     const { n } = configuration;
@@ -89,3 +91,15 @@ export function slowPrimary(delayMs: number): Behaviour {
     },
   };
 }
+
+/** Names requests that nobody has, or that their clients sent to this primary only. */
+export const namingPrimary: Behaviour = {
+  name: 'naming what nobody has',
+  send(message, _to, { random }) {
+    if (message.kind !== 'pre-prepare') return [message];
+    const { time, requests } = message.batch;
+    const named = requests.map((each) => (random.chance(0.5) ? each : { kind: 'name' as const, digest: each.digest }));
+    if (random.chance(0.3)) named.push({ kind: 'name', digest: Buffer.alloc(32, random.below(4)) });
+    return [{ ...message, batch: batchOf(time, named) }];
+  },
+};

@@ -1,5 +1,6 @@
+import { isWhole } from '../../../src/pbft/bodies.js';
 import { digestKey } from '../../../src/pbft/digests.js';
-import type { ReplicaId, ReplicaMessage } from '../../../src/pbft/messages.js';
+import type { ReplicaId, ReplicaMessage, Request } from '../../../src/pbft/messages.js';
 import { type Behaviour, others } from './behaviour.js';
 
 /** Says nothing, to replicas or to clients. */
@@ -103,8 +104,31 @@ export const wrongBatches: Behaviour = {
   send(message, _to, { random }) {
     if (message.kind === 'batch-data') return [{ ...message, sequence: message.sequence + random.below(3) }];
     if (message.kind === 'pre-prepare' && random.chance(0.2)) {
-      return [message, { kind: 'batch-data', sequence: message.sequence + random.below(2), batch: message.batch }];
+      const { sequence, batch } = message;
+      if (isWhole(batch)) return [message, { kind: 'batch-data', sequence: sequence + random.below(2), batch }];
     }
     return [message];
   },
 };
+
+/** Answers for bodies with copies that their clients never authenticated, whether it was asked or not. */
+export const spoiledBodies: Behaviour = {
+  name: 'spoiled bodies',
+  send(message) {
+    if (message.kind !== 'batch-data') return [message];
+    const requests = message.batch.requests.map(spoiled);
+    return [{ ...message, batch: { ...message.batch, requests } }];
+  },
+  hear(message, _from, self) {
+    if (message.kind !== 'pre-prepare' || !self.random.chance(0.3) || !isWhole(message.batch)) return;
+    const { sequence, batch } = message;
+    const data = { kind: 'batch-data', sequence, batch: { ...batch, requests: batch.requests.map(spoiled) } } as const;
+    for (const other of others(self)) self.send(other, data);
+  },
+};
+
+const spoiled = (request: Request): Request => ({
+  ...request,
+  authenticator: new Uint8Array(request.authenticator.length),
+  signature: new Uint8Array(64),
+});

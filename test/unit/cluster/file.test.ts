@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newCluster } from '../../../src/cluster/create.js';
 import { formatCluster, loadCluster, parseCluster } from '../../../src/cluster/file.js';
+import { ALL_OPTIMIZATIONS } from '../../../src/pbft/configuration.js';
 
 const options = {
   replicas: 4,
@@ -61,10 +62,23 @@ describe('the cluster file', () => {
       capacityInodes: 4_194_304,
       durability: 'buffered',
       requestAuthentication: 'signature',
+      optimizations: { ...ALL_OPTIMIZATIONS },
     });
   });
 
+  it('takes optimizations that it does not name as on, and refuses those it does not know', () => {
+    const bare = JSON.parse(text);
+    delete bare.optimizations;
+    expect(parseCluster(JSON.stringify(bare), 'x')).toEqual(cluster);
+    bare.optimizations = { batching: false };
+    const { optimizations } = parseCluster(JSON.stringify(bare), 'x');
+    expect(optimizations).toEqual({ ...ALL_OPTIMIZATIONS, batching: false });
+    expect(newCluster({ ...options, without: ['batching'] }).cluster.optimizations).toEqual(optimizations);
+  });
+
   it.each<[string, string, Spoil]>([
+    ['optimizations: unknown field "prefetch"', 'an unknown one', (f) => (f.optimizations.prefetch = true)],
+    ['optimizations.batching: true or false expected', 'no boolean', (f) => (f.optimizations.batching = 1)],
     ['replicas[2].publicKey: 43 base64url characters expected', 'short key', (f) => (f.replicas[2].publicKey = 'abc')],
     ['replicas[2].publicKey: 43 base64url characters expected', 'no key', (f) => delete f.replicas[2].publicKey],
     ['replicas[1].id: 1 expected, replicas are listed in order', 'order', (f) => (f.replicas[1].id = 3)],
@@ -137,6 +151,8 @@ describe('the cluster id', () => {
     ['the time of creation', (f) => f.createdSeconds++],
     ['durability', (f) => (f.durability = 'synced')],
     ['request authentication', (f) => (f.requestAuthentication = 'mac')],
+    ['an optimization', (f) => (f.optimizations.batching = false)],
+    ['another optimization', (f) => (f.optimizations.directReads = false)],
   ])('changes with %s', (_, spoil) => {
     expect(parseCluster(spoilt(spoil), 'x').id).not.toEqual(cluster.id);
   });

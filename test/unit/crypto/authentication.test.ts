@@ -3,6 +3,7 @@ import type { Cluster } from '../../../src/cluster/types.js';
 import { ClientAuthentication, ReplicaAuthentication } from '../../../src/crypto/authentication.js';
 import { SigningKey } from '../../../src/crypto/ed25519.js';
 import { MacKey } from '../../../src/crypto/macs.js';
+import { ALL_OPTIMIZATIONS } from '../../../src/pbft/configuration.js';
 import {
   CallKind,
   type NewView,
@@ -29,6 +30,7 @@ function cluster(requestAuthentication: 'signature' | 'mac'): Cluster {
     createdSeconds: 0,
     durability: 'buffered',
     requestAuthentication,
+    optimizations: { ...ALL_OPTIMIZATIONS },
   };
 }
 

@@ -4,6 +4,7 @@ import { SigningKey } from '../../../src/crypto/ed25519.js';
 import type { NetTimings } from '../../../src/net/context.js';
 import { ClientEndpoint, ReplicaEndpoint } from '../../../src/net/endpoint.js';
 import type { Link, LinkEndReason, LinkHandler } from '../../../src/net/link.js';
+import { ALL_OPTIMIZATIONS } from '../../../src/pbft/configuration.js';
 import type { Message } from '../../../src/pbft/messages.js';
 import { freePorts } from '../../ports.js';
 
@@ -36,6 +37,7 @@ export function testCluster(n: number, clients = 2): Cluster {
     createdSeconds: 1_700_000_000,
     durability: 'buffered',
     requestAuthentication: 'signature',
+    optimizations: { ...ALL_OPTIMIZATIONS },
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Limits } from '../../../src/limits.js';
 import { Client, type ClientReady } from '../../../src/pbft/client.js';
-import { Configuration } from '../../../src/pbft/configuration.js';
+import { ALL_OPTIMIZATIONS, Configuration } from '../../../src/pbft/configuration.js';
 import {
   CallKind,
   EVERYONE,
@@ -17,9 +18,9 @@ class Bench {
   readonly client: Client;
   now = 0;
 
-  constructor(slots = 2) {
+  constructor(slots = 2, optimizations = ALL_OPTIMIZATIONS) {
     this.client = new Client({
-      configuration: new Configuration(1, -1),
+      configuration: new Configuration(1, -1, optimizations),
       client: 7,
       slots,
       ports: {
@@ -66,6 +67,28 @@ class Bench {
 const result = (text: string) => ({ result: Buffer.from(text) });
 
 describe('client', () => {
+  it('sends a large request to all replicas, one that is not to the primary, unless large ones go with the batch', () => {
+    const all = new Bench().open();
+    all.client.submit(Buffer.alloc(Limits.inlineRequestBytes), false, 1e9);
+    expect(all.turn().send.map(({ to }) => to)).toEqual(['replicas']);
+    all.client.submit(Buffer.alloc(Limits.inlineRequestBytes / 2), false, 1e9);
+    expect(all.turn().send.map(({ to }) => to)).toEqual([0]);
+    const one = new Bench(2, { ...ALL_OPTIMIZATIONS, separateRequests: false }).open();
+    one.client.submit(Buffer.alloc(Limits.inlineRequestBytes), false, 1e9);
+    expect(one.turn().send.map(({ to }) => to)).toEqual([0]);
+  });
+
+  it('sends one call a request where nothing is batched, and orders reads where they are not answered at once', () => {
+    const bench = new Bench(2, { ...ALL_OPTIMIZATIONS, batching: false, directReads: false }).open();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    bench.client.submit(Buffer.from('b'), true, 1e9);
+    const sent = bench.turn().send.map(({ request }) => [request.calls.length, request.readOnly]);
+    expect(sent).toEqual([
+      [1, false],
+      [1, false],
+    ]);
+  });
+
   it('opens its session before its first call, and sends a turn of calls as one request to the primary', () => {
     const bench = new Bench();
     bench.client.submit(Buffer.from('a'), false, 1e9);

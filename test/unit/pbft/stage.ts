@@ -1,8 +1,9 @@
 import { Configuration } from '../../../src/pbft/configuration.js';
 import {
-  type Batch,
   CallKind,
+  type Digest,
   type OrderedBatch,
+  type ProposedBatch,
   type ReplicaMessage,
   type Reply,
   type Request,
@@ -182,11 +183,11 @@ export class Stage {
     }
   }
 
-  private nameOf(request: Request): string {
+  private nameOf(request: { digest: Digest }): string {
     return this.names.get(Buffer.from(request.digest).toString('hex')) ?? '?';
   }
 
-  private batchName(batch: Batch): string {
+  private batchName(batch: ProposedBatch): string {
     const name = `[${batch.requests.map((request) => this.nameOf(request)).join(' ')}]`;
     this.names.set(Buffer.from(batch.digest).toString('hex'), name);
     return name;

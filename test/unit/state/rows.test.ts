@@ -54,6 +54,7 @@ const codecs: Record<keyof typeof Table, Codec> = {
     rowBytes.encodeEndedInstance,
     rowBytes.decodeEndedInstance,
   ],
+  Record: [fc.record({ key: bytes(256), value: bytes(4096) }), rowBytes.encodeRecord, rowBytes.decodeRecord],
 };
 
 describe('the bytes of a row', () => {

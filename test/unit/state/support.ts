@@ -8,6 +8,7 @@ import { errnoName } from '../../../src/fileservice/errno.js';
 import { encodeOperation, type Operation } from '../../../src/fileservice/operations.js';
 import { decodeResult, type Results } from '../../../src/fileservice/results.js';
 import { type Attributes, type Credentials, type Handle, ROOT_HANDLE } from '../../../src/fileservice/types.js';
+import { ALL_OPTIMIZATIONS } from '../../../src/pbft/configuration.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
 
 export const ROOT: Credentials = { uid: 0, gid: 0, groups: [] };
@@ -29,6 +30,7 @@ export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
   createdSeconds: 1_700_000_000,
   durability: 'buffered',
   requestAuthentication: 'signature',
+  optimizations: { ...ALL_OPTIMIZATIONS },
   ...changed,
 });
 

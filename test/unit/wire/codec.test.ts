@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Signables } from '../../../src/crypto/signables.js';
 import { Limits } from '../../../src/limits.js';
+import { isLarge, withNames } from '../../../src/pbft/bodies.js';
 import type { Batch, Message, Request } from '../../../src/pbft/messages.js';
 import { CallKind, READ_ONLY_SLOT } from '../../../src/pbft/messages.js';
 import { type Decoding, decodeMessage, encodeMessage } from '../../../src/wire/codec.js';
@@ -48,6 +49,12 @@ const SAMPLES: Message[] = [
     view: 2 ** 53 - 1,
     sequence: 2 ** 53 - 1,
     batch: batch([request(), request(Buffer.alloc(70_000))]),
+  },
+  {
+    kind: 'pre-prepare',
+    view: 7,
+    sequence: 8,
+    batch: withNames(batch([request(), request(Buffer.alloc(9_000))]), isLarge),
   },
   { kind: 'prepare', view: 1, sequence: 2 ** 32, digest: digest(1) },
   { kind: 'commit', view: 0, sequence: 0, digest: digest(0) },
@@ -218,6 +225,19 @@ describe('decodeMessage refuses', () => {
     expect(refused(bytes)).toBe('out-of-range');
   });
 
+  it('requests that are named badly, or named and there', () => {
+    const named = (each: object): Buffer =>
+      raw(2, (w) =>
+        schema.PrePrepare.encode({ view: 0, sequence: 1, seconds: 1, nanoseconds: 0, requests: [each] }, w),
+      );
+    const { body, authenticator, signature } = request();
+    expect(refused(named({ name: digest(1) }))).toBe('accepted');
+    expect(refused(named({ name: Buffer.alloc(31) }))).toBe('wrong-length');
+    for (const more of [{ body }, { authenticator }, { signature }]) {
+      expect(refused(named({ ...more, name: digest(1) }))).toBe('malformed');
+    }
+  });
+
   it('too many requests, counted before they are decoded', () => {
     const empty = { body: new Uint8Array(), authenticator: new Uint8Array(), signature: new Uint8Array() };
     for (const count of [Limits.batchRequests + 1, Limits.batchRequests + 4, 200_000]) {
@@ -239,6 +259,19 @@ describe('decoded messages', () => {
     const message = decodeMessage(encodeMessage({ kind: 'batch-data', sequence: 1, batch: other }), decoding);
     if (message.kind !== 'batch-data') throw new Error(message.kind);
     expect(Buffer.from(message.batch.digest)).toEqual(Buffer.from(batch([request()]).digest));
+  });
+
+  it('of a batch is the same, whether its requests are there or only named', () => {
+    const whole = batch([request(), request(Buffer.alloc(9_000))]);
+    const sizes = [() => false, isLarge, () => true].map((which) => {
+      const bytes = encodeMessage({ kind: 'pre-prepare', view: 1, sequence: 1, batch: withNames(whole, which) });
+      const message = decodeMessage(bytes, decoding);
+      if (message.kind !== 'pre-prepare') throw new Error(message.kind);
+      expect(Buffer.from(message.batch.digest)).toEqual(Buffer.from(whole.digest));
+      return bytes.length;
+    });
+    expect(sizes[1]).toBeLessThan(400);
+    expect(sizes[0]).toBeGreaterThan(9_000);
   });
 
   it('hold at most twice the size of what they keep', () => {
