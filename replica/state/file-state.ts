@@ -22,7 +22,7 @@ const CHECKED_AT_OPEN_BYTES = 8 * 1024 * 1024;
 export interface FileStateStatistics {
   /** `lastExecuted` of the last commit: a killed process goes on from here. */
   committed: SequenceNumber;
-  /** `lastExecuted` that the database file is known to have; with `synced`, a power failure leaves at least this. */
+  /** `lastExecuted` that the database file is known to have: a power failure leaves at least this. */
   checkpointed: SequenceNumber;
   /** Rows changed and not yet handed to SQLite. */
   touchedRows: number;
@@ -47,7 +47,8 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   /** While it takes the place of what is here. */
   private installation: Generator<void, Digest | undefined> | undefined;
   private committed: SequenceNumber;
-  private checkpointed: SequenceNumber;
+  /** What a killed process committed need not be on the disk: it is, once the log is copied for the first time. */
+  private checkpointed: SequenceNumber = 0;
 
   constructor(
     private readonly db: Database,
@@ -57,7 +58,6 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.service = new FileService(store);
     this.sessions = new StoredSessions(store);
     this.committed = this.lastExecuted;
-    this.checkpointed = this.lastExecuted;
     store.beginTransaction();
   }
 

@@ -172,7 +172,7 @@ export class Store {
 
   /**
    * Ends the transaction; no other is open afterwards. Returns whether the database file itself now has everything,
-   * the write-ahead log having been copied to it (and, where `synchronous` is on, flushed).
+   * the write-ahead log having been copied to it and flushed.
    */
   commit(): boolean {
     assert(this.db.inTransaction, 'a transaction is open');

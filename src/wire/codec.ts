@@ -8,6 +8,7 @@ import { MAC_BYTES } from '../crypto/macs.js';
 import type { Signables } from '../crypto/signables.js';
 import { BrokenInvariant, Limits } from '../limits.js';
 import { type Batch, type Message, type Reply, ReplyStatus, type Request } from '../pbft/messages.js';
+import { readFlushCertificate } from './certificates.js';
 import { WireError } from './errors.js';
 import { detached, digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
@@ -46,6 +47,8 @@ const TYPE = {
   inspection: 13,
   'view-change': 14,
   'new-view': 15,
+  flushed: 16,
+  'flushed-certificate': 19,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -105,6 +108,8 @@ function sizeHint(message: Message): number {
       return viewChangeBytes(message);
     case 'new-view':
       return newViewBytes(message);
+    case 'flushed-certificate':
+      return 64 + 80 * message.certificate.signatures.length;
     default:
       return 256;
   }
@@ -163,6 +168,12 @@ function write(message: Message, w: Writer): void {
     case 'new-view':
       writeNewView(message, w);
       break;
+    case 'flushed':
+      schema.Flushed.encode(message, w);
+      break;
+    case 'flushed-certificate':
+      schema.FlushCertificate.encode(message.certificate, w);
+      break;
   }
 }
 
@@ -219,7 +230,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       };
     }
     case 'status': {
-      refuseMoreFields(r, 6 + Limits.logSize);
+      refuseMoreFields(r, 7 + Limits.logSize);
       const m = schema.Status.decode(r);
       if (m.viewChanges >= 2 ** decoding.n) throw new WireError('out-of-range', `view-changes ${m.viewChanges}`);
       return {
@@ -230,6 +241,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
         viewChanges: m.viewChanges,
         lastStable: integer(m.lastStable),
         lastExecuted: integer(m.lastExecuted),
+        lastFlushed: integer(m.lastFlushed),
         missing: m.missing.map(({ sequence, batch, prepared }) => ({ sequence: integer(sequence), batch, prepared })),
       };
     }
@@ -254,6 +266,13 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       return readViewChange(r, decoding.n);
     case 'new-view':
       return readNewView(r, decoding.n);
+    case 'flushed': {
+      const m = schema.Flushed.decode(r);
+      const signature = field(m.signature, SIGNATURE_BYTES);
+      return { kind, sequence: integer(m.sequence), digest: digest(m.digest), signature };
+    }
+    case 'flushed-certificate':
+      return { kind, certificate: readFlushCertificate(r, decoding.n) };
   }
 }
 

@@ -45,6 +45,7 @@ const SEEDS: Message[] = [
     viewChanges: 0b1010,
     lastStable: 256,
     lastExecuted: 257,
+    lastFlushed: 0,
     missing: [],
   },
   { kind: 'reply', view: 5, tentative: true, instance: 1, slot: 2, sequence: 3, status: 0, result: Buffer.alloc(9) },

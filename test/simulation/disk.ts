@@ -1,5 +1,5 @@
 import { digestKey } from '../../src/pbft/digests.js';
-import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { Batch, Digest, FlushCertificate, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Random } from './random.js';
 
@@ -66,6 +66,23 @@ export class Disk implements History {
     this.records.length = this.flushed + random.below(unflushed + 1);
     this.index.clear();
     for (const record of this.records) this.remember(record);
+  }
+
+  /** What would be left of it if the power were lost and nothing but what was flushed remained. */
+  get flushedPart(): Disk {
+    const part = new Disk();
+    part.append(this.records.slice(0, this.flushed));
+    return part;
+  }
+
+  /** The highest flush certificate on record. */
+  get flushCertificate(): FlushCertificate | undefined {
+    let highest: FlushCertificate | undefined;
+    for (const record of this.records) {
+      if (record.kind === 'flushed' && record.certificate.sequence > (highest?.sequence ?? 0))
+        highest = record.certificate;
+    }
+    return highest;
   }
 
   /** A record changes on the disk. */

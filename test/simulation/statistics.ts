@@ -15,6 +15,7 @@ export class Statistics {
   readOnlyFallbacks = 0;
   stableCheckpoints = 0;
   powerLosses = 0;
+  durableReplies = 0;
 
   add(other: Statistics): void {
     for (const key of Object.keys(this) as Counter[]) this[key] += other[key];

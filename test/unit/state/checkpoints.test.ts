@@ -103,6 +103,6 @@ describe('checkpoints', () => {
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('84da19dcb8d10e3c70e528b3a46bea7f90a9a5040217921a06af99cef8df6269');
+    expect(hex(fs.state.checkpoint())).toBe('6aa4ca0be94c8423d75f6565220d7d99efe8c068a0f9715e89e13fdabea0c5e7');
   });
 });
