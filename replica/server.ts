@@ -8,7 +8,7 @@ import { Configuration } from '../src/pbft/configuration.js';
 import { sessionKey } from '../src/pbft/digests.js';
 import type { ClientMessage, Message, ReplicaMessage, Reply, SessionId } from '../src/pbft/messages.js';
 import type { JournalRecord } from '../src/pbft/ports.js';
-import type { Outgoing, OutgoingReply } from '../src/pbft/ready.js';
+import type { Outgoing, Ready } from '../src/pbft/ready.js';
 import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
@@ -84,6 +84,7 @@ export class ReplicaServer implements LinkHandler {
       state: this.state,
       history: this.journal,
       recovered,
+      synced: cluster.durability === 'synced',
       batchWindow: BATCH_WINDOW,
     });
     this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this });
@@ -191,24 +192,24 @@ export class ReplicaServer implements LinkHandler {
     }
     // There may be work left that no message asks for.
     this.scheduleTurn();
-    if (this.flushed === undefined) return this.say(ready.send, ready.replies);
+    if (ready.flush !== undefined) this.flush(ready.flush);
+    if (this.flushed === undefined) return this.say(ready);
     // `synced`: turns speak in their order, each after the flush of all that was written before it.
-    this.flushed.then(() => this.guard(() => this.say(ready.send, ready.replies)), this.stopBecause);
+    this.flushed.then(() => this.guard(() => this.say(ready)), this.stopBecause);
+  }
+
+  private flush(number: number): void {
+    const report = (): void => {
+      this.replica.flushed(number);
+      this.scheduleTurn();
+    };
+    this.journal.sync().then(() => this.guard(report), this.stopBecause);
   }
 
   /** Replies leave first: what a client waits for is worth more than what the next batch does. */
-  private say(messages: readonly Outgoing[], replies: readonly OutgoingReply[]): void {
-    const durable: OutgoingReply[] = [];
-    for (const outgoing of replies) {
-      if (outgoing.durable) durable.push(outgoing);
-      else this.reply(outgoing.to, outgoing.reply);
-    }
-    for (const outgoing of messages) this.send(outgoing);
-    if (durable.length === 0) return;
-    const answer = (): void => {
-      for (const { to, reply } of durable) this.reply(to, reply);
-    };
-    this.journal.sync().then(() => this.guard(answer), this.stopBecause);
+  private say({ send, replies }: Pick<Ready, 'send' | 'replies'>): void {
+    for (const { to, reply } of replies) this.reply(to, reply);
+    for (const outgoing of send) this.send(outgoing);
   }
 
   /** This and `reply` are overridden by the faulty replicas that tests build. */
@@ -230,7 +231,7 @@ export class ReplicaServer implements LinkHandler {
     this.state.commit();
     const described = this.replica.describe();
     this.announce(described);
-    this.journal.prune(Math.min(described.stableCheckpoint, this.state.statistics.committed));
+    this.journal.prune(Math.min(described.stableCheckpoint, this.state.statistics.checkpointed));
   }
 
   /** A state transfer is worth a line at its begin and at its end. */

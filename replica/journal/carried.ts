@@ -1,6 +1,6 @@
 /**
  * The records that every segment starts with, being wanted however old they are: the last stable certificate, this
- * replica's checkpoints from there on, its last view-change, and the last new-view.
+ * replica's checkpoints from there on, the last flush certificate, its last view-change, and the last new-view.
  */
 import type { JournalRecord } from '../../src/pbft/ports.js';
 
@@ -29,6 +29,8 @@ export class CarriedRecords {
         }
         return;
       }
+      case 'flushed':
+        return this.put(record.kind, { record, rank: record.certificate.sequence, segment });
       case 'view-change':
       case 'new-view':
         return this.put(record.kind, { record, rank: record.message.view, segment });

@@ -25,6 +25,7 @@ export const RecordKind = {
   PrePreparedAgain: 7,
   ViewChange: 8,
   NewView: 9,
+  Flushed: 10,
 } as const;
 
 /** Whether records of that kind are wanted however old they are. */
@@ -32,7 +33,8 @@ export const isTimeless = (kind: number): boolean =>
   kind === RecordKind.Checkpoint ||
   kind === RecordKind.Stable ||
   kind === RecordKind.ViewChange ||
-  kind === RecordKind.NewView;
+  kind === RecordKind.NewView ||
+  kind === RecordKind.Flushed;
 
 export interface RecordHead {
   kind: number;
@@ -69,6 +71,8 @@ export function recordHead(record: JournalRecord): RecordHead {
         sequence: record.certificate.sequence,
         digest: record.certificate.stateDigest,
       };
+    case 'flushed':
+      return { kind: RecordKind.Flushed, sequence: record.certificate.sequence, digest: record.certificate.digest };
     case 'view-change':
       return { kind: RecordKind.ViewChange, sequence: 0, digest: NO_DIGEST };
     case 'new-view':
@@ -99,7 +103,8 @@ export function recordBody(record: JournalRecord): Uint8Array {
     }
     case 'checkpoint':
       return encodeMessage(record.checkpoint);
-    case 'stable': {
+    case 'stable':
+    case 'flushed': {
       const { signatures } = record.certificate;
       const w = new ByteWriter(1 + signatures.length * 65).u8(signatures.length);
       for (const { replica, signature } of signatures) w.u8(replica).raw(signature);
@@ -145,14 +150,10 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
       assert(message.kind === 'checkpoint', 'a checkpoint record holds a checkpoint');
       return { kind: 'checkpoint', checkpoint: message };
     }
-    case RecordKind.Stable: {
-      const r = new ByteReader(body);
-      const signatures = Array.from({ length: r.u8() }, () => ({
-        replica: r.u8(),
-        signature: Buffer.from(r.raw(64)),
-      }));
-      return { kind: 'stable', certificate: { sequence, stateDigest: digest, signatures } };
-    }
+    case RecordKind.Stable:
+      return { kind: 'stable', certificate: { sequence, stateDigest: digest, signatures: readSignatures(body) } };
+    case RecordKind.Flushed:
+      return { kind: 'flushed', certificate: { sequence, digest, signatures: readSignatures(body) } };
     case RecordKind.ViewChange: {
       const message = decodeMessage(body, decoding);
       assert(message.kind === 'view-change', 'a view-change record holds a view-change');
@@ -166,4 +167,9 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
     default:
       throw new Error(`journal record of kind ${kind}`);
   }
+}
+
+function readSignatures(body: Uint8Array): { replica: number; signature: Uint8Array }[] {
+  const r = new ByteReader(body);
+  return Array.from({ length: r.u8() }, () => ({ replica: r.u8(), signature: Buffer.from(r.raw(64)) }));
 }

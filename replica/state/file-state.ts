@@ -22,7 +22,7 @@ const CHECKED_AT_OPEN_BYTES = 8 * 1024 * 1024;
 export interface FileStateStatistics {
   /** `lastExecuted` of the last commit: a killed process goes on from here. */
   committed: SequenceNumber;
-  /** `lastExecuted` that the database file is known to have; with `synced`, a power failure leaves at least this. */
+  /** `lastExecuted` that the database file is known to have: a power failure leaves at least this. */
   checkpointed: SequenceNumber;
   /** Rows changed and not yet handed to SQLite. */
   touchedRows: number;
@@ -47,7 +47,8 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   /** While it takes the place of what is here. */
   private installation: Generator<void, Digest | undefined> | undefined;
   private committed: SequenceNumber;
-  private checkpointed: SequenceNumber;
+  /** What a killed process committed need not be on the disk: it is, once the log is copied for the first time. */
+  private checkpointed: SequenceNumber = 0;
 
   constructor(
     private readonly db: Database,
@@ -57,7 +58,6 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.service = options.service?.(store) ?? new FileService(store);
     this.sessions = new StoredSessions(store);
     this.committed = this.lastExecuted;
-    this.checkpointed = this.lastExecuted;
     store.beginTransaction();
   }
 
@@ -159,7 +159,8 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     const isRight = installed !== undefined && Buffer.compare(installed, root) === 0;
     this.installation = undefined;
     this.staging = undefined;
-    if (isRight) this.commit();
+    // The journal has nothing to execute again of what the transfer brought.
+    if (isRight) this.commit(true);
     staging.discard();
     assert(isRight, 'what was staged is what was certified');
     return true;
@@ -175,14 +176,15 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
    * Makes what has been executed survive the death of the process. For the shell, every so many batches or ms. While a
    * batch is tentative it waits: until that batch is final or undone, `statistics.committed` stays as it was. An
    * installation commits itself.
+   * @param onDisk what has been executed also survives a loss of power
    */
-  commit(): void {
+  commit(onDisk = false): void {
     assert(this.batch !== 'executing', 'a commit lies between batches');
     if (this.installation !== undefined) return;
     this.commitDue = this.batch === 'tentative';
     if (this.commitDue) return;
     this.staging?.commit();
-    const copied = this.store.commit();
+    const copied = this.store.commit(onDisk);
     this.committed = this.lastExecuted;
     if (copied) this.checkpointed = this.committed;
     this.store.beginTransaction();

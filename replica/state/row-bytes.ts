@@ -168,7 +168,8 @@ export function decodeSession(content: Uint8Array): SessionRow {
 }
 
 export const encodeSlot = ({ session, row }: SlotEntry): Buffer => {
-  const w = keyed(Table.Slot, session).u32(row.slot).u64(row.sequence).bytes(row.requestDigest).u32(row.status);
+  const w = keyed(Table.Slot, session).u32(row.slot).u64(row.sequence).bytes(row.requestDigest);
+  w.u32(row.status).u64(row.durableAt);
   w.bool(row.result !== undefined);
   if (row.result !== undefined) w.bytes(row.result);
   return w.finish();
@@ -177,7 +178,8 @@ export const encodeSlot = ({ session, row }: SlotEntry): Buffer => {
 export function decodeSlot(content: Uint8Array): SlotEntry {
   const r = reader(content, Table.Slot);
   const session = readSession(r);
-  const row = { slot: r.u32(), sequence: r.u64(), requestDigest: Buffer.from(r.bytes(DIGEST_BYTES)), status: r.u32() };
+  const call = { slot: r.u32(), sequence: r.u64(), requestDigest: Buffer.from(r.bytes(DIGEST_BYTES)) };
+  const row = { ...call, status: r.u32(), durableAt: r.u64() };
   if (!r.bool()) return ended(r, { session, row });
   return ended(r, { session, row: { ...row, result: Buffer.from(r.bytes(Limits.cachedReplyBytes)) } });
 }

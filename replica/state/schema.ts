@@ -96,6 +96,7 @@ export const SCHEMA = `
     sequence INTEGER NOT NULL,
     request_digest BLOB NOT NULL,
     status INTEGER NOT NULL,
+    durable_at INTEGER NOT NULL,
     result BLOB,
     PRIMARY KEY (client, instance, slot)
   ) STRICT, WITHOUT ROWID;

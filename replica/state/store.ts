@@ -180,16 +180,17 @@ export class Store {
 
   /**
    * Ends the transaction; no other is open afterwards. Returns whether the database file itself now has everything,
-   * the write-ahead log having been copied to it (and, where `synchronous` is on, flushed).
+   * the write-ahead log having been copied to it and flushed.
+   * @param copied it shall have
    */
-  commit(): boolean {
+  commit(copied = false): boolean {
     assert(this.db.inTransaction, 'a transaction is open');
     this.settle();
     this.end.run();
     const [, frames, copiedBefore] = this.walFrames.get()!;
-    if ((frames - copiedBefore) * PAGE_BYTES < WAL_SLICE_BYTES) return false;
-    const [busy, log, copied] = this.walCheckpoint.get()!;
-    return busy === 0 && log === copied;
+    if (!copied && (frames - copiedBefore) * PAGE_BYTES < WAL_SLICE_BYTES) return false;
+    const [busy, log, done] = this.walCheckpoint.get()!;
+    return busy === 0 && log === done;
   }
 
   /** Between batches only, as all that leads here: neither SQLite nor a checkpoint ever has anything tentative. */

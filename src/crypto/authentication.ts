@@ -84,6 +84,19 @@ export class ReplicaAuthentication implements Authentication {
     return key?.verify(this.signables.checkpoint(sequence, stateDigest, replica), signature) ?? false;
   }
 
+  chainDigest(previous: Digest, sequence: SequenceNumber, batchDigest: Digest): Digest {
+    return this.signables.chain(previous, sequence, batchDigest);
+  }
+
+  signFlushed(sequence: SequenceNumber, digest: Digest): Uint8Array {
+    return this.signingKey.sign(this.signables.flushed(sequence, digest, this.me));
+  }
+
+  verifyFlushed(sequence: SequenceNumber, digest: Digest, replica: ReplicaId, signature: Uint8Array): boolean {
+    const key = this.replicaKeys[replica];
+    return key?.verify(this.signables.flushed(sequence, digest, replica), signature) ?? false;
+  }
+
   signViewChange(message: Omit<ViewChange, 'signature'>): Uint8Array {
     assert(message.replica === this.me, 'a replica signs its own view-changes');
     return this.signingKey.sign(this.signables.viewChange(message));

@@ -29,6 +29,8 @@ export class Signables {
   private readonly requestBytes: Buffer;
   private readonly batchBytes: Buffer;
   private readonly checkpointBytes: Buffer;
+  private readonly chainBytes: Buffer;
+  private readonly flushedBytes: Buffer;
   private readonly viewChangeBytes: Buffer;
   private readonly orderedBatchesBytes: Buffer;
   private readonly newViewBytes: Buffer;
@@ -52,6 +54,8 @@ export class Signables {
     this.requestBytes = signable('request', DIGEST_BYTES);
     this.batchBytes = signable('batch', 16 + Limits.batchRequests * DIGEST_BYTES);
     this.checkpointBytes = signable('checkpoint', 8 + DIGEST_BYTES + 4);
+    this.chainBytes = signable('chain', DIGEST_BYTES + 8 + DIGEST_BYTES);
+    this.flushedBytes = signable('flushed', 8 + DIGEST_BYTES + 4);
     this.viewChangeBytes = signable('view-change', 8 + 4 + 8 + 3 * DIGEST_BYTES);
     this.orderedBatchesBytes = Buffer.alloc(4 + ORDERED_BATCHES * ORDERED_BATCH_BYTES);
     this.newViewBytes = signable('new-view', 8 + 4 + REPLICAS * (4 + DIGEST_BYTES));
@@ -91,6 +95,24 @@ export class Signables {
     const bytes = this.checkpointBytes;
     putU64(bytes, FIELDS_AT, sequence);
     bytes.set(stateDigest, FIELDS_AT + 8);
+    bytes.writeUInt32BE(replica, FIELDS_AT + 8 + DIGEST_BYTES);
+    return sha256(bytes);
+  }
+
+  /** A link of the digest chain: the one before (32) ‖ sequence (8) ‖ batch digest (32). */
+  chain(previous: Digest, sequence: SequenceNumber, batchDigest: Digest): Digest {
+    const bytes = this.chainBytes;
+    bytes.set(previous, FIELDS_AT);
+    putU64(bytes, FIELDS_AT + DIGEST_BYTES, sequence);
+    bytes.set(batchDigest, FIELDS_AT + DIGEST_BYTES + 8);
+    return sha256(bytes);
+  }
+
+  /** sequence (8) ‖ digest of the chain there (32) ‖ replica (4). */
+  flushed(sequence: SequenceNumber, digest: Digest, replica: ReplicaId): Digest {
+    const bytes = this.flushedBytes;
+    putU64(bytes, FIELDS_AT, sequence);
+    bytes.set(digest, FIELDS_AT + 8);
     bytes.writeUInt32BE(replica, FIELDS_AT + 8 + DIGEST_BYTES);
     return sha256(bytes);
   }

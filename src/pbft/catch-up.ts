@@ -3,6 +3,7 @@ import type { Checkpointing } from './checkpointing.js';
 import { type Core, isDesignated } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
+import type { Flushing } from './flushing.js';
 import type { LogEntry } from './log.js';
 import type { Batch, BatchData, Committed, Digest, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
 import type { NormalCase } from './normal-case.js';
@@ -48,6 +49,7 @@ export class CatchUp {
     private readonly checkpointing: Checkpointing,
     private readonly viewChanges: ViewChanges,
     private readonly normalCase: NormalCase,
+    private readonly flushing: Flushing,
     private readonly history: History,
   ) {}
 
@@ -79,7 +81,7 @@ export class CatchUp {
   private overdue(): boolean {
     const { lastCommitted } = this.execution;
     if (this.target > lastCommitted) return true;
-    if (!this.core.active || this.viewChanges.dissatisfied) return true;
+    if (!this.core.active || this.viewChanges.dissatisfied || this.flushing.overdue) return true;
     const next = this.core.log.get(lastCommitted + 1);
     return next !== undefined && this.core.now - next.since >= CatchUpLimits.busyMs;
   }
@@ -104,6 +106,7 @@ export class CatchUp {
       viewChanges: this.viewChanges.mask,
       lastStable: this.checkpointing.certified,
       lastExecuted: execution.lastCommitted,
+      lastFlushed: this.flushing.certified,
       missing,
     });
   }
@@ -112,6 +115,7 @@ export class CatchUp {
     const { core, execution } = this;
     this.peerExecuted[from] = status.lastExecuted;
     this.checkpointing.resend(from, status.lastStable);
+    this.flushing.resend(from, status.lastFlushed);
     const upTo = Math.min(execution.lastCommitted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
     for (let sequence = status.lastExecuted + 1; sequence <= upTo; sequence++) {
       const digest = core.log.get(sequence)?.committed ?? this.digestInHistory(sequence);

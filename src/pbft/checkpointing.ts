@@ -35,6 +35,12 @@ export class Checkpointing {
     return Math.max(0, ...this.own.keys());
   }
 
+  /** Digest of this replica's state at a checkpoint it took or knows the certificate of. */
+  digestAt(sequence: SequenceNumber): Digest | undefined {
+    const { certificate } = this;
+    return this.own.get(sequence) ?? (certificate?.sequence === sequence ? certificate.stateDigest : undefined);
+  }
+
   /** The certificate a journal held, which was verified before it was written. */
   restoreCertificate(certificate: CheckpointCertificate): void {
     if (certificate.sequence <= this.certified) return;
@@ -65,11 +71,11 @@ export class Checkpointing {
     }
     this.own.set(sequence, stateDigest);
     for (const old of this.own.keys()) if (old <= sequence - 2 * Limits.logSize) this.own.delete(old);
-    if (sequence <= this.certified) return this.compare();
     const { id } = core.configuration;
     const signature = core.authentication.signCheckpoint(sequence, stateDigest);
     const message: Checkpoint = { kind: 'checkpoint', sequence, stateDigest, replica: id, signature };
     core.outbox.persist({ kind: 'checkpoint', checkpoint: message });
+    if (sequence <= this.certified) return this.compare();
     core.outbox.send('replicas', message);
     this.count(message);
   }

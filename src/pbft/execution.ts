@@ -1,8 +1,17 @@
 import { assert, Limits } from '../limits.js';
 import type { Core } from './core.js';
 import { sameDigest } from './digests.js';
+import type { Flushing } from './flushing.js';
 import type { LogEntry } from './log.js';
-import { type Batch, EVERYONE, type Reply, ReplyStatus, type Request, type SequenceNumber } from './messages.js';
+import {
+  type Batch,
+  type Digest,
+  EVERYONE,
+  type Reply,
+  ReplyStatus,
+  type Request,
+  type SequenceNumber,
+} from './messages.js';
 import type { ReplicatedState } from './ports.js';
 import { type Outcome, Sessions } from './sessions.js';
 import { laterTime, nextNanosecond } from './time.js';
@@ -21,7 +30,7 @@ export class Execution {
   /** What the last executed batch was, while it is tentative. */
   private tentative: Batch | undefined;
   /** Replies that are true only once the tentative batch has committed. */
-  private heldReplies: { request: Request; reply: Reply; durable: boolean }[] = [];
+  private heldReplies: { request: Request; reply: Reply; durableAt: SequenceNumber }[] = [];
   private heldReads: Request[] = [];
   private eager = 0;
   /** Another state is taken from others: nothing is executed, and once it takes this one's place, nothing is asked of it. */
@@ -32,8 +41,9 @@ export class Execution {
   constructor(
     private readonly core: Core,
     private readonly state: ReplicatedState,
+    private readonly flushing: Flushing,
     /** Told of each batch that is executed and has committed, and whether only the word of others says so. */
-    private readonly onCommitted: (sequence: SequenceNumber, attested: boolean) => void,
+    private readonly onCommitted: (sequence: SequenceNumber, digest: Digest, attested: boolean) => void,
   ) {
     this.sessions = new Sessions(state.sessions, state.service);
   }
@@ -131,8 +141,8 @@ export class Execution {
         clock = laterTime(batch.time, nextNanosecond(clock));
         const outcome = this.sessions.execute(request, call, { sequence, time: clock, session: request.session });
         const reply = this.toReply(request, call, outcome, false);
-        if (this.tentative !== undefined && outcome.durable) this.hold(request, reply, true);
-        else this.core.outbox.reply(request.session, reply, outcome.durable);
+        if (this.tentative !== undefined && outcome.durableAt > 0) this.hold(request, reply, outcome.durableAt);
+        else this.flushing.reply(request.session, reply, outcome.durableAt);
       }
     }
     state.endBatch(clock);
@@ -148,14 +158,14 @@ export class Execution {
       this.core.bodies.remove(request);
     }
     if (this.heldReplies.length > 0) this.sendHeld();
-    this.onCommitted(sequence, !prepared);
+    this.onCommitted(sequence, batch.digest, !prepared);
     if (this.heldReads.length > 0) for (const request of this.heldReads.splice(0)) this.read(request);
   }
 
   private sendHeld(): void {
-    for (const { request, reply, durable } of this.heldReplies.splice(0)) {
+    for (const { request, reply, durableAt } of this.heldReplies.splice(0)) {
       reply.tentative = false;
-      this.core.outbox.reply(request.session, reply, durable);
+      this.flushing.reply(request.session, reply, durableAt);
     }
   }
 
@@ -192,9 +202,9 @@ export class Execution {
         continue;
       }
       const reply = this.toReply(request, call, outcome, true);
-      if (this.tentative === undefined) this.core.outbox.reply(request.session, reply, outcome.durable);
+      if (this.tentative === undefined) this.flushing.reply(request.session, reply, outcome.durableAt);
       // Which batch the answer comes from is not on record: it may be the tentative one.
-      else this.hold(request, reply, outcome.durable);
+      else this.hold(request, reply, outcome.durableAt);
     }
     return complete && !this.isTentative(request);
   }
@@ -209,9 +219,9 @@ export class Execution {
     return request.calls.every((call) => this.sessions.remembered(request, call) !== undefined);
   }
 
-  private hold(request: Request, reply: Reply, durable: boolean): void {
+  private hold(request: Request, reply: Reply, durableAt: SequenceNumber): void {
     if (this.heldReplies.length >= HELD_READS) return this.core.outbox.reject('too many replies held');
-    this.heldReplies.push({ request, reply, durable });
+    this.heldReplies.push({ request, reply, durableAt });
     this.core.outbox.sendDeferred();
   }
 
@@ -229,8 +239,8 @@ export class Execution {
     if (!this.sessions.isOpen(request.session)) return outbox.reject('read-only request outside a session');
     for (const call of request.calls) {
       const result = this.state.service.query(call.operation, request.session);
-      const reply = this.toReply(request, call, { status: ReplyStatus.Ok, result, durable: false }, false);
-      outbox.reply(request.session, reply, false);
+      const reply = this.toReply(request, call, { status: ReplyStatus.Ok, result, durableAt: 0 }, false);
+      outbox.reply(request.session, reply);
     }
   }
 

@@ -154,6 +154,30 @@ export interface CheckpointCertificate {
   signatures: { replica: ReplicaId; signature: Uint8Array }[];
 }
 
+/**
+ * Signed: everything up to `sequence` has committed at the sender and is on its stable storage (DESIGN 3.11). `digest` is
+ * that of the digest chain there (digest-chain.ts), so that who agrees on it agrees on all that was flushed.
+ */
+export interface Flushed {
+  kind: 'flushed';
+  sequence: SequenceNumber;
+  digest: Digest;
+  signature: Uint8Array;
+}
+
+/** 2f+1 matching FLUSHED of distinct replicas. */
+export interface FlushCertificate {
+  sequence: SequenceNumber;
+  digest: Digest;
+  signatures: { replica: ReplicaId; signature: Uint8Array }[];
+}
+
+/** For a replica that lacks the certificate: its own proof, whoever sends it. */
+export interface FlushedCertificate {
+  kind: 'flushed-certificate';
+  certificate: FlushCertificate;
+}
+
 /** Names the batch that pre-prepared, or prepared, at a sequence number in a view: an element of Q, or of P. */
 export interface OrderedBatch {
   sequence: SequenceNumber;
@@ -199,6 +223,8 @@ export interface Status {
   viewChanges: number;
   lastStable: SequenceNumber;
   lastExecuted: SequenceNumber;
+  /** Of the highest flush certificate that the sender holds; 0 if none. */
+  lastFlushed: SequenceNumber;
   /** Sequence numbers above `lastExecuted` whose batch the sender lacks or has not seen prepared or committed. */
   missing: { sequence: SequenceNumber; batch: boolean; prepared: boolean }[];
 }
@@ -269,7 +295,9 @@ export type ReplicaMessage =
   | ViewChange
   | NewView
   | FetchState
-  | StateData;
+  | StateData
+  | Flushed
+  | FlushedCertificate;
 
 /** From client to replica. */
 export type ClientMessage = Request | Attach | Inspect;

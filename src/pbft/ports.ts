@@ -4,6 +4,7 @@ import type {
   Checkpoint,
   CheckpointCertificate,
   Digest,
+  FlushCertificate,
   NewView,
   ReplicaId,
   Request,
@@ -25,7 +26,7 @@ export interface ExecutionContext {
 
 export interface Execution {
   result: Uint8Array;
-  /** The reply may leave only when everything up to this sequence number is on stable storage. */
+  /** The reply may leave only when everything up to this sequence number is on stable storage of 2f+1 replicas. */
   durable: boolean;
   /** The result is not kept in the reply cache, being large and of a call that changed nothing. */
   transient: boolean;
@@ -47,6 +48,8 @@ export interface SlotRow {
   sequence: number;
   requestDigest: Digest;
   status: number;
+  /** Of a call whose reply is durable, the sequence number it was executed at; otherwise 0. */
+  durableAt: SequenceNumber;
   result?: Uint8Array;
 }
 
@@ -103,6 +106,10 @@ export interface Authentication {
   verifyRequestSignature(request: Request): boolean;
   signCheckpoint(sequence: SequenceNumber, stateDigest: Digest): Uint8Array;
   verifyCheckpoint(sequence: SequenceNumber, stateDigest: Digest, replica: ReplicaId, signature: Uint8Array): boolean;
+  /** A link of the digest chain (digest-chain.ts): binds `previous`, the sequence number and the batch's digest. */
+  chainDigest(previous: Digest, sequence: SequenceNumber, batchDigest: Digest): Digest;
+  signFlushed(sequence: SequenceNumber, digest: Digest): Uint8Array;
+  verifyFlushed(sequence: SequenceNumber, digest: Digest, replica: ReplicaId, signature: Uint8Array): boolean;
   /** Covers all but the certificate's signatures, which prove themselves. */
   signViewChange(message: Omit<ViewChange, 'signature'>): Uint8Array;
   /** Whether `message.replica` signed it. Its certificate is not looked at. */
@@ -130,6 +137,7 @@ export type JournalRecord =
   /** A checkpoint this replica signed. */
   | { kind: 'checkpoint'; checkpoint: Checkpoint }
   | { kind: 'stable'; certificate: CheckpointCertificate }
+  | { kind: 'flushed'; certificate: FlushCertificate }
   /** The view-change this replica sent: from then on it is in `message.view`, waiting for its new-view. */
   | { kind: 'view-change'; message: ViewChange }
   /** The view this replica entered, or another's that settled older ones (view-change.ts). */

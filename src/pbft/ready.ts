@@ -10,15 +10,13 @@ export interface Outgoing {
 export interface OutgoingReply {
   to: SessionId;
   reply: Reply;
-  /** Leaves only after everything persisted so far is on stable storage. */
-  durable: boolean;
 }
 
 /**
  * What a turn of the state machine wants done, in this order (the contract of etcd's raft `Ready`):
  *   1. write `persist` to the journal, and in `synced` mode flush it;
  *   2. only then send `send` and `replies`;
- *   3. flush the journal before those replies that are `durable`.
+ *   3. if it has a `flush`, flush the journal, and then tell `Replica.flushed` that number.
  * `notes` may be written at any later time, in order, or be lost.
  */
 export interface Ready {
@@ -26,11 +24,16 @@ export interface Ready {
   notes: JournalRecord[];
   send: Outgoing[];
   replies: OutgoingReply[];
+  /** Rises from turn to turn. One flush may serve several turns, and is reported with the last one's number. */
+  flush: number | undefined;
 }
+
+const nothing = (): Ready => ({ persist: [], notes: [], send: [], replies: [], flush: undefined });
 
 /** Collects the effects of a turn, and counts what was refused and why. */
 export class Outbox {
-  private ready: Ready = { persist: [], notes: [], send: [], replies: [] };
+  private ready = nothing();
+  private flushes = 0;
   /** Messages to all replicas that wait for another one to ride with. */
   private deferred: ReplicaMessage[] = [];
   /** Refused input by reason, since the start. */
@@ -63,8 +66,17 @@ export class Outbox {
     for (const message of this.deferred.splice(0)) this.ready.send.push({ to: 'replicas', message });
   }
 
-  reply(to: SessionId, reply: Reply, durable = false): void {
-    this.ready.replies.push({ to, reply, durable });
+  reply(to: SessionId, reply: Reply): void {
+    this.ready.replies.push({ to, reply });
+  }
+
+  /**
+   * Wants all that was persisted so far, this turn included, on stable storage.
+   * @returns the number under which that is reported
+   */
+  flush(): number {
+    this.ready.flush ??= ++this.flushes;
+    return this.ready.flush;
   }
 
   /** A peer's nonsense, or bad luck of the network: counted, never acted on. */
@@ -80,13 +92,13 @@ export class Outbox {
 
   /** Whether there is anything to take but notes, which can wait. */
   get empty(): boolean {
-    const { persist, send, replies } = this.ready;
-    return persist.length === 0 && send.length === 0 && replies.length === 0;
+    const { persist, send, replies, flush } = this.ready;
+    return persist.length === 0 && send.length === 0 && replies.length === 0 && flush === undefined;
   }
 
   take(): Ready {
     const ready = this.ready;
-    this.ready = { persist: [], notes: [], send: [], replies: [] };
+    this.ready = nothing();
     return ready;
   }
 }

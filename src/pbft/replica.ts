@@ -4,7 +4,9 @@ import { CatchUp } from './catch-up.js';
 import { Checkpointing } from './checkpointing.js';
 import type { Configuration } from './configuration.js';
 import { type Core, isDesignated } from './core.js';
+import { DigestChain } from './digest-chain.js';
 import { Execution } from './execution.js';
+import { Flushing } from './flushing.js';
 import { type LogEntry, MessageLog } from './log.js';
 import type { Digest, ReplicaId, ReplicaMessage, Request, SequenceNumber, Timestamp, View } from './messages.js';
 import { NormalCase } from './normal-case.js';
@@ -24,6 +26,8 @@ export interface ReplicaOptions {
   history: History;
   /** What the journal held, in the order it was written; empty for a new replica. */
   recovered: readonly JournalRecord[];
+  /** Whether `persist` is flushed before anything is sent (DESIGN 3.11). */
+  synced: boolean;
   /** Batches proposed and not yet executed. */
   batchWindow: number;
 }
@@ -55,6 +59,8 @@ export class Replica {
   private readonly requests: Requests;
   private readonly normalCase: NormalCase;
   private readonly checkpointing: Checkpointing;
+  private readonly chain: DigestChain;
+  private readonly flushing: Flushing;
   private readonly viewChanges: ViewChanges;
   private readonly catchUp: CatchUp;
   private readonly timer: RequestTimer;
@@ -75,8 +81,12 @@ export class Replica {
       wallClock: { seconds: 0, nanoseconds: 0 },
     };
     this.timer = new RequestTimer(this.core);
-    this.execution = new Execution(this.core, state, (sequence, attested) => {
+    this.chain = new DigestChain(authentication);
+    this.flushing = new Flushing(this.core, this.chain, options.synced);
+    this.execution = new Execution(this.core, state, this.flushing, (sequence, digest, attested) => {
       this.checkpointing.onCommitted(sequence);
+      this.chain.extend(sequence, digest, this.checkpointing.digestAt(sequence));
+      this.flushing.onCommitted(sequence);
       this.timer.onCommitted(attested);
     });
     this.checkpointing = new Checkpointing(
@@ -93,8 +103,11 @@ export class Replica {
       fetch: () => this.catchUp.fetch(),
       sendStatus: () => this.catchUp.sendStatus(),
     });
-    this.transfers = new StateTransfers(this.core, state, execution, checkpointing, () => this.onInstalled());
-    this.catchUp = new CatchUp(this.core, execution, checkpointing, this.viewChanges, normalCase, history);
+    this.transfers = new StateTransfers(this.core, state, execution, checkpointing, (sequence, stateDigest) =>
+      this.onInstalled(sequence, stateDigest),
+    );
+    const { flushing } = this;
+    this.catchUp = new CatchUp(this.core, execution, checkpointing, this.viewChanges, normalCase, flushing, history);
     this.restore(options);
   }
 
@@ -131,12 +144,21 @@ export class Replica {
         return this.transfers.onFetchState(message, from);
       case 'state-data':
         return this.transfers.onStateData(message, from);
+      case 'flushed':
+        return this.flushing.onFlushed(message, from);
+      case 'flushed-certificate':
+        return this.flushing.onCertificate(message, from);
     }
   }
 
   /** A request on a client's own link; `client` is whom the link authenticates. */
   receiveFromClient(request: Request, client: number): void {
     this.requests.onClientRequest(request, client);
+  }
+
+  /** All that was persisted up to the turn whose `Ready.flush` was that number is on stable storage. */
+  flushed(flush: number): void {
+    this.flushing.flushed(flush);
   }
 
   /** A link to that replica came up: tells it, with the others, how far this one is. */
@@ -161,6 +183,7 @@ export class Replica {
     this.requests.tick();
     this.timer.watch(this.execution.lastCommitted + 1);
     this.viewChanges.tick();
+    this.flushing.tick();
     this.catchUp.tick();
     this.transfers.tick();
   }
@@ -205,7 +228,9 @@ export class Replica {
   }
 
   /** The state has become that of a later checkpoint: goes on from there. */
-  private onInstalled(): void {
+  private onInstalled(sequence: SequenceNumber, stateDigest: Digest): void {
+    this.chain.startAt(sequence, stateDigest);
+    this.flushing.onCommitted(sequence);
     this.requests.dropSettled();
     this.timer.enteredView();
     this.execution.advance();
@@ -214,17 +239,21 @@ export class Replica {
   }
 
   /** Takes up where the journal ends: keeps every promise in it, and executes again what the state lacks. */
-  private restore({ recovered }: ReplicaOptions): void {
-    const { core, checkpointing, viewChanges, execution, normalCase } = this;
+  private restore({ recovered, state, history }: ReplicaOptions): void {
+    const { core, checkpointing, viewChanges, execution, normalCase, flushing } = this;
     for (const record of recovered) if (record.kind === 'stable') checkpointing.restoreCertificate(record.certificate);
     for (const record of recovered) if (record.kind === 'checkpoint') checkpointing.restoreVote(record.checkpoint);
+    for (const record of recovered) if (record.kind === 'flushed') flushing.restore(record.certificate);
+    this.chain.restore(
+      state.lastExecuted,
+      (sequence) => checkpointing.digestAt(sequence),
+      (sequence) => history.digest(sequence),
+    );
     let beyond: Vote[] = [];
     for (const record of recovered) {
       if (record.kind === 'view-change') viewChanges.restoreViewChange(record.message);
       else if (record.kind === 'new-view') viewChanges.restoreNewView(record.message);
-      else if (record.kind !== 'stable' && record.kind !== 'checkpoint' && !this.restoreVote(record)) {
-        beyond.push(record);
-      }
+      else if ('sequence' in record && !this.restoreVote(record)) beyond.push(record);
     }
     this.executeCovered();
     // The state may be further behind the journal than the log is long: what it executes makes room for the rest.
@@ -243,6 +272,7 @@ export class Replica {
     execution.advance();
     // Nobody waits for what was said in the life before.
     core.outbox.take();
+    flushing.restored(execution.lastCommitted);
     normalCase.resume();
   }
 

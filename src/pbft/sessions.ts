@@ -1,17 +1,25 @@
 import { Limits } from '../limits.js';
 import { sameDigest } from './digests.js';
-import { type Call, CallKind, type Digest, ReplyStatus, type Request, type SessionId } from './messages.js';
+import {
+  type Call,
+  CallKind,
+  type Digest,
+  ReplyStatus,
+  type Request,
+  type SequenceNumber,
+  type SessionId,
+} from './messages.js';
 import type { ExecutionContext, Service, SessionStore, SlotRow } from './ports.js';
 
 /** What a call came to. Without a result it says why nothing was (or nothing can be said to have been) executed. */
 export interface Outcome {
   status: number;
   result?: Uint8Array;
-  /** The reply waits until everything up to it is on stable storage. */
-  durable: boolean;
+  /** Unless 0, the reply waits until everything up to this sequence number is on stable storage of 2f+1 replicas. */
+  durableAt: SequenceNumber;
 }
 
-const refused = (status: number): Outcome => ({ status, durable: false });
+const refused = (status: number): Outcome => ({ status, durableAt: 0 });
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -34,22 +42,23 @@ export class Sessions {
     const slot = this.store.slot(request.session, call.slot);
     if (call.sequence !== (slot?.sequence ?? 0) + 1) return repeated(slot, call, request.digest);
     const { result, durable, transient } = this.service.execute(call.operation, context);
+    const durableAt = durable ? context.sequence : 0;
     const row: SlotRow = {
       slot: call.slot,
       sequence: call.sequence,
       requestDigest: request.digest,
       status: transient ? ReplyStatus.NotCached : ReplyStatus.Ok,
+      durableAt,
     };
     if (!transient) row.result = result;
     this.store.putSlot(request.session, row);
-    return { status: ReplyStatus.Ok, result, durable };
+    return { status: ReplyStatus.Ok, result, durableAt };
   }
 
   /** The outcome of a call that this state already holds the answer to; undefined if it has yet to be ordered. */
   remembered(request: Request, call: Call): Outcome | undefined {
     const session = this.store.session(request.session);
-    if (call.kind === CallKind.OpenSession)
-      return session && { status: ReplyStatus.Ok, result: NOTHING, durable: false };
+    if (call.kind === CallKind.OpenSession) return session && { status: ReplyStatus.Ok, result: NOTHING, durableAt: 0 };
     if (call.kind === CallKind.CloseSession || session === undefined) {
       // A session that never was and one that has ended are told apart by the highest ended instance.
       const ended = request.session.instance <= this.store.endedInstance(request.session.client);
@@ -66,7 +75,7 @@ export class Sessions {
   }
 
   private open(session: SessionId, call: Call, context: ExecutionContext): Outcome {
-    if (this.store.session(session) !== undefined) return { status: ReplyStatus.Ok, result: NOTHING, durable: false };
+    if (this.store.session(session) !== undefined) return { status: ReplyStatus.Ok, result: NOTHING, durableAt: 0 };
     // An old OPEN, replayed by a faulty primary, must not bring an ended session and its requests back to life.
     if (session.instance <= this.store.endedInstance(session.client)) return refused(ReplyStatus.StaleInstance);
     const slots = requestedSlots(call.operation);
@@ -79,13 +88,13 @@ export class Sessions {
       this.end(oldest.session, context);
     }
     this.store.putSession({ session, slots, opened: context.time });
-    return { status: ReplyStatus.Ok, result: NOTHING, durable: false };
+    return { status: ReplyStatus.Ok, result: NOTHING, durableAt: 0 };
   }
 
   private close(session: SessionId, context: ExecutionContext): Outcome {
     if (this.store.session(session) === undefined) return refused(ReplyStatus.NoSession);
     this.end(session, context);
-    return { status: ReplyStatus.Ok, result: NOTHING, durable: false };
+    return { status: ReplyStatus.Ok, result: NOTHING, durableAt: 0 };
   }
 
   private end(session: SessionId, context: ExecutionContext): void {
@@ -101,7 +110,7 @@ function repeated(slot: SlotRow | undefined, call: Call, requestDigest: Digest):
   if (slot === undefined || call.sequence !== slot.sequence) return refused(ReplyStatus.Misordered);
   if (!sameDigest(slot.requestDigest, requestDigest)) return refused(ReplyStatus.Conflict);
   if (slot.result === undefined) return refused(slot.status);
-  return { status: slot.status, result: slot.result, durable: true };
+  return { status: slot.status, result: slot.result, durableAt: slot.durableAt };
 }
 
 /** An OPEN's operation is the number of slots, two bytes. */

@@ -2,7 +2,7 @@ import { assert, Limits } from '../limits.js';
 import type { Checkpointing } from './checkpointing.js';
 import type { Core } from './core.js';
 import type { Execution } from './execution.js';
-import type { CheckpointCertificate, FetchState, ReplicaId, SequenceNumber, StateData } from './messages.js';
+import type { CheckpointCertificate, Digest, FetchState, ReplicaId, SequenceNumber, StateData } from './messages.js';
 import type { ReplicatedState } from './ports.js';
 import type { StateTransfer, TransferProgress } from './transfer-ports.js';
 
@@ -65,7 +65,7 @@ export class StateTransfers {
     private readonly execution: Execution,
     private readonly checkpointing: Checkpointing,
     /** Told when the state has become that of a checkpoint. */
-    private readonly onInstalled: () => void,
+    private readonly onInstalled: (sequence: SequenceNumber, stateDigest: Digest) => void,
   ) {
     for (let id = 0; id < core.configuration.n; id++) {
       this.sources.push({ underWay: 0, restsUntil: 0, restMs: TransferLimits.restMs, lacks: -1 });
@@ -227,6 +227,6 @@ export class StateTransfers {
     assert(this.execution.lastCommitted === sequence, 'the state is that of the checkpoint');
     this.checkpointing.onInstalled(sequence, stateDigest);
     this.execution.resume();
-    this.onInstalled();
+    this.onInstalled(sequence, stateDigest);
   }
 }

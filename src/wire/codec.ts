@@ -16,6 +16,7 @@ import {
   type Request,
   type RequestName,
 } from '../pbft/messages.js';
+import { readFlushCertificate } from './certificates.js';
 import { WireError } from './errors.js';
 import { bounded, detached, digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
@@ -56,6 +57,8 @@ const TYPE = {
   'new-view': 15,
   'fetch-state': 17,
   'state-data': 18,
+  flushed: 16,
+  'flushed-certificate': 19,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -119,6 +122,8 @@ function sizeHint(message: Message): number {
       return message.query.length + 32;
     case 'state-data':
       return (message.answer?.length ?? 0) + 32;
+    case 'flushed-certificate':
+      return 64 + 80 * message.certificate.signatures.length;
     default:
       return 256;
   }
@@ -187,6 +192,12 @@ function write(message: Message, w: Writer): void {
     case 'state-data':
       schema.StateData.encode(message, w);
       break;
+    case 'flushed':
+      schema.Flushed.encode(message, w);
+      break;
+    case 'flushed-certificate':
+      schema.FlushCertificate.encode(message.certificate, w);
+      break;
   }
 }
 
@@ -244,7 +255,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       };
     }
     case 'status': {
-      refuseMoreFields(r, 6 + Limits.logSize);
+      refuseMoreFields(r, 7 + Limits.logSize);
       const m = schema.Status.decode(r);
       if (m.viewChanges >= 2 ** decoding.n) throw new WireError('out-of-range', `view-changes ${m.viewChanges}`);
       return {
@@ -255,6 +266,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
         viewChanges: m.viewChanges,
         lastStable: integer(m.lastStable),
         lastExecuted: integer(m.lastExecuted),
+        lastFlushed: integer(m.lastFlushed),
         missing: m.missing.map(({ sequence, batch, prepared }) => ({ sequence: integer(sequence), batch, prepared })),
       };
     }
@@ -289,6 +301,13 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       const number = integer(m.number);
       return m.answer == null ? { kind, number } : { kind, number, answer: bounded(m.answer, Limits.stateAnswerBytes) };
     }
+    case 'flushed': {
+      const m = schema.Flushed.decode(r);
+      const signature = field(m.signature, SIGNATURE_BYTES);
+      return { kind, sequence: integer(m.sequence), digest: digest(m.digest), signature };
+    }
+    case 'flushed-certificate':
+      return { kind, certificate: readFlushCertificate(r, decoding.n) };
   }
 }
 

@@ -73,7 +73,16 @@ export interface WireStatus {
   viewChanges: number;
   lastStable: number;
   lastExecuted: number;
+  lastFlushed: number;
   missing: { sequence: number; batch: boolean; prepared: boolean }[];
+}
+
+export interface WireFlushed extends WireBatchName {
+  signature: Uint8Array;
+}
+
+export interface WireFlushCertificate extends WireBatchName {
+  signatures: { replica: number; signature: Uint8Array }[];
 }
 
 export interface WireCertificate {
@@ -106,6 +115,8 @@ export interface Schema {
   Status: MessageCodec<WireStatus>;
   BatchName: MessageCodec<WireBatchName>;
   BatchData: MessageCodec<WireBatchData>;
+  Flushed: MessageCodec<WireFlushed>;
+  FlushCertificate: MessageCodec<WireFlushCertificate>;
   CheckpointCertificate: MessageCodec<WireCertificate>;
   ViewChange: MessageCodec<WireViewChange>;
   NewView: MessageCodec<WireNewView>;

@@ -10,6 +10,7 @@ import type {
   View,
   ViewChange,
 } from '../pbft/messages.js';
+import { readSignatures } from './certificates.js';
 import { WireError } from './errors.js';
 import { digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
@@ -101,15 +102,7 @@ function readCertificate(r: Reader, n: number): CheckpointCertificate {
   if (sequence === 0 || sequence % Limits.checkpointInterval !== 0) {
     throw new WireError('out-of-range', `a checkpoint at ${sequence}`);
   }
-  if (m.signatures.length > n) throw new WireError('too-many', `${m.signatures.length} signatures of ${n} replicas`);
-  let signers = 0;
-  const signatures = m.signatures.map(({ replica, signature }) => {
-    if (replica >= n) throw new WireError('out-of-range', `a checkpoint of replica ${replica}`);
-    if ((signers & (1 << replica)) !== 0) throw new WireError('out-of-order', `replica ${replica} signs twice`);
-    signers |= 1 << replica;
-    return { replica, signature: field(signature, SIGNATURE_BYTES) };
-  });
-  return { sequence, stateDigest: digest(m.stateDigest), signatures };
+  return { sequence, stateDigest: digest(m.stateDigest), signatures: readSignatures(m.signatures, n) };
 }
 
 /** P or Q: within the water marks above `low`, below `view`, at most `perNumber` different ones a sequence number. */

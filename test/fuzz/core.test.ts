@@ -91,9 +91,22 @@ const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
     viewChanges: fc.nat(15),
     lastStable: sequence,
     lastExecuted: sequence,
+    lastFlushed: sequence,
     missing: fc.array(fc.record({ sequence, batch: fc.boolean(), prepared: fc.boolean() }), { maxLength: 4 }),
   }),
   fc.record({ kind: fc.constant('committed' as const), sequence, digest }),
+  fc.record({
+    kind: fc.constant('flushed' as const),
+    sequence,
+    digest,
+    signature: fc.constant(new Uint8Array(64)),
+  }),
+  fc
+    .record({ sequence, digest, signers: fc.uniqueArray(fc.nat(5), { maxLength: 4 }) })
+    .map(({ sequence, digest, signers }) => {
+      const signatures = signers.map((replica) => ({ replica, signature: new Uint8Array(32) }));
+      return { kind: 'flushed-certificate' as const, certificate: { sequence, digest, signatures } };
+    }),
   fc.record({ kind: fc.constant('fetch-batch' as const), sequence, digest }),
   fc.record({ kind: fc.constant('batch-data' as const), sequence, batch }),
   viewChange,
@@ -112,6 +125,7 @@ const newReplica = (state: MemoryState): Replica =>
     state,
     history: { digest: () => undefined, batch: () => undefined },
     recovered: [],
+    synced: false,
     batchWindow: 4,
   });
 

@@ -69,6 +69,7 @@ const SEEDS: Message[] = [
     viewChanges: 0b1010,
     lastStable: 256,
     lastExecuted: 257,
+    lastFlushed: 0,
     missing: [],
   },
   { kind: 'fetch-state', number: 3, query: Buffer.alloc(40, 2) },

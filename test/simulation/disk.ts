@@ -1,6 +1,6 @@
 import { Limits } from '../../src/limits.js';
 import { digestKey } from '../../src/pbft/digests.js';
-import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import type { Batch, Digest, FlushCertificate, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Random } from './random.js';
 
@@ -71,6 +71,23 @@ export class Disk implements History {
     for (const record of this.records) this.remember(record);
   }
 
+  /** What would be left of it if the power were lost and nothing but what was flushed remained. */
+  get flushedPart(): Disk {
+    const part = new Disk();
+    part.append(this.records.slice(0, this.flushed));
+    return part;
+  }
+
+  /** The highest flush certificate on record. */
+  get flushCertificate(): FlushCertificate | undefined {
+    let highest: FlushCertificate | undefined;
+    for (const record of this.records) {
+      if (record.kind === 'flushed' && record.certificate.sequence > (highest?.sequence ?? 0))
+        highest = record.certificate;
+    }
+    return highest;
+  }
+
   /** A record changes on the disk. */
   rot(): void {
     this.rotten = true;
@@ -111,9 +128,18 @@ export class Disk implements History {
   }
 
   digest(sequence: SequenceNumber): Digest | undefined {
-    if (this.isForgotten(sequence)) return undefined;
+    return this.isForgotten(sequence) ? undefined : this.recorded(sequence);
+  }
+
+  private recorded(sequence: SequenceNumber): Digest | undefined {
     const indexed = this.index.get(sequence);
     return indexed?.committed ?? indexed?.prepared;
+  }
+
+  /** Whether the batch that committed there is on record, however long ago. */
+  holds(sequence: SequenceNumber): boolean {
+    const digest = this.recorded(sequence);
+    return digest !== undefined && this.index.get(sequence)?.batches.has(digestKey(digest)) === true;
   }
 
   batch(sequence: SequenceNumber): Batch | undefined {

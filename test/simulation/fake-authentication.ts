@@ -55,6 +55,18 @@ export class FakeAuthentication implements Authentication {
     return same(checkpointSignature(replica, sequence, stateDigest), signature);
   }
 
+  chainDigest(previous: Digest, sequence: number, batchDigest: Digest): Digest {
+    return sha(`chain|${text(previous)}|${sequence}|${text(batchDigest)}`);
+  }
+
+  signFlushed(sequence: number, digest: Digest): Uint8Array {
+    return flushedSignature(this.id, sequence, digest);
+  }
+
+  verifyFlushed(sequence: number, digest: Digest, replica: number, signature: Uint8Array): boolean {
+    return same(flushedSignature(replica, sequence, digest), signature);
+  }
+
   signViewChange(message: Omit<ViewChange, 'signature'>): Uint8Array {
     return sha(`view-change|${this.id}|${viewChangeContent(message)}`);
   }
@@ -74,6 +86,9 @@ export class FakeAuthentication implements Authentication {
 
 const checkpointSignature = (replica: number, sequence: number, stateDigest: Digest): Buffer =>
   sha(`checkpoint|${replica}|${sequence}|${text(stateDigest)}`);
+
+const flushedSignature = (replica: number, sequence: number, digest: Digest): Buffer =>
+  sha(`flushed|${replica}|${sequence}|${text(digest)}`);
 
 const clientSignature = ({ session, digest }: Pick<Request, 'session' | 'digest'>): Buffer =>
   sha(`client|${session.client}|${text(digest)}`);

@@ -35,7 +35,7 @@ interface Mark {
  *
  *   a list:    `append TOKEN` yields the token's position, `length` how many there are, `last` position and last token;
  *   registers: `get K`, `put K VALUE` (yields what was there), `cas K OLD NEW`, `delete K`; `-` is what an empty one holds;
- *   `sync`     is answered only from stable storage.
+ *   `sync T`   is answered only from stable storage.
  *
  * With them, the storage of a replica: a crash takes back what was not made permanent by `commit`. Both a crash and a
  * rollback go back over one undo log, so that a batch costs what it changes.

@@ -110,6 +110,7 @@ export class ReplicaHost {
         state,
         history: disk,
         recovered,
+        synced: world.synced,
         batchWindow: world.batchWindow,
       });
       this.advanceClock();
@@ -239,6 +240,11 @@ export class ReplicaHost {
       disk.append(ready.persist);
       if (world.synced) this.flushedAt = this.flush();
     }
+    if (ready.flush !== undefined) {
+      const number = ready.flush;
+      disk.append([]);
+      this.whenFlushed(this.flush(), () => this.input(() => this.replica?.flushed(number)));
+    }
     if (!world.synced) return this.say(ready.send, ready.replies);
     this.whenFlushed(this.flushedAt, () => this.say(ready.send, ready.replies));
   }
@@ -265,18 +271,11 @@ export class ReplicaHost {
   }
 
   private say(messages: readonly Outgoing[], replies: readonly OutgoingReply[]): void {
-    const durable = replies.filter((outgoing) => outgoing.durable);
-    for (const outgoing of replies) if (!outgoing.durable) this.reply(outgoing);
+    for (const outgoing of replies) this.reply(outgoing);
     for (const { to, message } of messages) {
       if (to !== 'replicas') this.send(to, message);
       else for (let other = 0; other < this.configuration.n; other++) this.send(other, message);
     }
-    if (durable.length === 0) return;
-    this.disk.append([]);
-    const answer = (): void => {
-      for (const outgoing of durable) this.reply(outgoing);
-    };
-    this.whenFlushed(this.flush(), answer);
   }
 
   private send(to: ReplicaId, message: ReplicaMessage): void {

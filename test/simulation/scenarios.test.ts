@@ -8,7 +8,7 @@ import { World, type WorldOptions } from './world.js';
 const world = (options: Partial<WorldOptions> & { seed: number }): World => new World({ f: 1, clients: 3, ...options });
 
 const work = (w: World, operations: number): Workload =>
-  new Workload(w, { operations, writers: 4, readers: 2, thinkMs: 0, registers: 4 });
+  new Workload(w, { operations, writers: 4, readers: 2, thinkMs: 0, registers: 4, durable: 0.04 });
 
 /** All correct replicas come to one state, and nothing was wrong on the way. */
 function converge(w: World): void {
@@ -69,7 +69,14 @@ describe('crashes and partitions', () => {
 
   it('the primaries of ten views are killed and restarted in a row', () => {
     const w = world({ seed: 3 });
-    const workload = new Workload(w, { operations: 1200, writers: 2, readers: 1, thinkMs: 150, registers: 4 });
+    const workload = new Workload(w, {
+      operations: 1200,
+      writers: 2,
+      readers: 1,
+      thinkMs: 150,
+      registers: 4,
+      durable: 0.04,
+    });
     for (let i = 0; i < 10; i++) {
       const host = w.hosts[w.primary];
       host.kill();
@@ -99,7 +106,14 @@ describe('crashes and partitions', () => {
   it('a replica that was cut off for 2,000 batches catches up without a view change', () => {
     const w = world({ seed: 4, clients: 1 });
     const heal = w.network.separate([3], [0, 1, 2, ...w.clientAddresses]);
-    const workload = new Workload(w, { operations: 2000, writers: 1, readers: 0, thinkMs: 0, registers: 4 });
+    const workload = new Workload(w, {
+      operations: 2000,
+      writers: 1,
+      readers: 0,
+      thinkMs: 0,
+      registers: 4,
+      durable: 0.04,
+    });
     expect(w.runUntil(() => workload.done, 600_000)).toBe(true);
     heal();
     finish(w, workload);

@@ -58,6 +58,8 @@ interface Plan {
   thinkMs: number;
   writers: number;
   readers: number;
+  /** Share of durable calls. */
+  durable: number;
   /** What the network is like once troubles have stopped. */
   calmWeather: Weather;
 }
@@ -138,6 +140,7 @@ function drawPlan({ seed, f, tolerateStops, verbose, without }: SimulationOption
     writers: 1 + random.below(4),
     readers: random.below(4),
     calmWeather: far ? FAR : FAIR,
+    durable: random.pick([0.04, 0.04, 0.4]),
   };
 }
 
@@ -168,8 +171,8 @@ export function simulate(options: SimulationOptions): Outcome {
 }
 
 function runPlan(world: World, plan: Plan, operations: number): void {
-  const { everyMs, lastMs, troubles, writers, readers, thinkMs } = plan;
-  const workload = new Workload(world, { operations, writers, readers, thinkMs, registers: 6 });
+  const { everyMs, lastMs, troubles, writers, readers, thinkMs, durable } = plan;
+  const workload = new Workload(world, { operations, writers, readers, thinkMs, registers: 6, durable });
   const faults = new Faults(world, { troubles, everyMs, lastMs });
   world.runUntil(() => workload.done, TROUBLED_MS);
   faults.stop();

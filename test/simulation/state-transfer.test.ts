@@ -19,7 +19,7 @@ const describeOf = (w: World, id: number): ReplicaDescription => w.hosts[id].rep
 /** Cuts the last replica off while so many operations are executed; returns what brings it back. */
 function leaveBehind(w: World, operations = 400): () => void {
   const heal = w.network.separate([LAST], [...w.hosts.map(({ address }) => address), ...w.clientAddresses]);
-  const workload = new Workload(w, { operations, writers: 2, readers: 0, thinkMs: 0, registers: 4 });
+  const workload = new Workload(w, { operations, writers: 2, readers: 0, thinkMs: 0, registers: 4, durable: 0.1 });
   expect(w.runUntil(() => workload.done, 600_000)).toBe(true);
   return heal;
 }
@@ -72,7 +72,14 @@ describe('state transfer', () => {
     const w = forgetful();
     const heal = leaveBehind(w);
     heal();
-    const workload = new Workload(w, { operations: 600, writers: 2, readers: 1, thinkMs: 2, registers: 4 });
+    const workload = new Workload(w, {
+      operations: 600,
+      writers: 2,
+      readers: 1,
+      thinkMs: 2,
+      registers: 4,
+      durable: 0.1,
+    });
     expect(w.runUntil(() => workload.done, 60_000)).toBe(true);
     converge(w);
     expect(w.statistics.stateTransfers).toBeGreaterThan(0);
@@ -109,7 +116,14 @@ describe('state transfer', () => {
     leaveBehind(w)();
     w.runUntil(() => describeOf(w, LAST).transfer !== null, 10_000);
     const first = describeOf(w, LAST).transfer!.sequence;
-    const workload = new Workload(w, { operations: 300, writers: 2, readers: 0, thinkMs: 0, registers: 4 });
+    const workload = new Workload(w, {
+      operations: 300,
+      writers: 2,
+      readers: 0,
+      thinkMs: 0,
+      registers: 4,
+      durable: 0.1,
+    });
     expect(w.runUntil(() => workload.done, 60_000)).toBe(true);
     released = true;
     expect(w.runUntil(() => w.hosts[LAST].state.installed > first, 60_000)).toBe(true);
@@ -148,7 +162,7 @@ describe('state transfer', () => {
     w.hosts[LAST].deliver(
       {
         ...{ kind: 'status', view: 0, active: true, dissatisfied: false, viewChanges: 0 },
-        ...{ lastStable: 0, lastExecuted: 0, missing: [] },
+        ...{ lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [] },
       },
       1,
     );
@@ -160,7 +174,14 @@ describe('state transfer', () => {
     const w = forgetful({ f: 2, behaviours: new Map([[1, [lyingSource]]]) });
     const all = [...w.hosts.map(({ address }) => address), ...w.clientAddresses];
     const heals = [5, 6].map((id) => w.network.separate([id], all));
-    const workload = new Workload(w, { operations: 300, writers: 2, readers: 0, thinkMs: 0, registers: 4 });
+    const workload = new Workload(w, {
+      operations: 300,
+      writers: 2,
+      readers: 0,
+      thinkMs: 0,
+      registers: 4,
+      durable: 0.1,
+    });
     expect(w.runUntil(() => workload.done, 600_000)).toBe(true);
     for (const heal of heals) heal();
     converge(w);

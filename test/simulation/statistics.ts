@@ -18,6 +18,7 @@ export class Statistics {
   /** Pre-prepares that only name some of their requests, and contents asked for. */
   namingPrePrepares = 0;
   batchFetches = 0;
+  durableReplies = 0;
 
   add(other: Statistics): void {
     for (const key of Object.keys(this) as Counter[]) this[key] += other[key];

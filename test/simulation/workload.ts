@@ -9,6 +9,8 @@ export interface WorkloadOptions {
   /** Pause between the answer and the next call, ms. */
   thinkMs: number;
   registers: number;
+  /** Share of durable calls among those that change things. */
+  durable: number;
 }
 
 /** Closed loops of calls, of both services, until so many were made. */
@@ -58,12 +60,12 @@ export class Workload {
     const token = `c${client}.${this.world.invocations.all.length}`;
     // Some values are long: their results travel as digests, and are not always kept in the reply cache.
     const value = random.chance(0.2) ? token.padEnd(100, '.') : token;
+    if (random.chance(this.options.durable)) return `sync ${token}`;
     const draw = random.next();
     if (draw < 0.35) return `append ${token}`;
     if (draw < 0.65) return `put ${this.register()} ${value}`;
     if (draw < 0.72) return `delete ${this.register()}`;
-    if (draw < 0.82) return this.compareAndSwap(value);
-    if (draw < 0.86) return 'sync';
+    if (draw < 0.84) return this.compareAndSwap(value);
     return this.read();
   }
 

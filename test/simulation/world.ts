@@ -8,6 +8,7 @@ import type { OutgoingReply } from '../../src/pbft/ready.js';
 import type { Behaviour } from './byzantine/behaviour.js';
 import { ByzantineClient } from './byzantine/clients.js';
 import { Agreement } from './checkers/agreement.js';
+import { checkDurability } from './checkers/durability.js';
 import { type Invocation, Invocations } from './checkers/invocations.js';
 import { checkList } from './checkers/list.js';
 import { checkRegisters } from './checkers/registers.js';
@@ -153,9 +154,16 @@ export class World implements Surroundings {
     const invocation = this.invocations.invoked(operation, this.now);
     this.clients[client].call(operation, readOnly, (result) => {
       this.invocations.returned(invocation, result, this.now);
+      if (invocation.verb === 'sync') this.checkDurable(operation);
       onResult?.();
     });
     return invocation;
+  }
+
+  private checkDurable(operation: string): void {
+    this.statistics.durableReplies++;
+    const sequence = this.agreement.sequenceOf(operation);
+    checkDurability(operation, sequence, this.correctHosts, new Configuration(this.f, -1), !this.synced);
   }
 
   /** Byzantine clients say no more: while they do, there is always something under way. */

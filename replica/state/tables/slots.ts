@@ -16,13 +16,16 @@ type SlotColumns = [
   sequence: number,
   requestDigest: Uint8Array,
   status: number,
+  durableAt: number,
   result: Uint8Array | null,
 ];
 
-const toSlot = ([client, instance, slot, sequence, requestDigest, status, result]: SlotColumns): SlotEntry => ({
-  session: { client, instance },
-  row: result === null ? { slot, sequence, requestDigest, status } : { slot, sequence, requestDigest, status, result },
-});
+function toSlot(columns: SlotColumns): SlotEntry {
+  const [client, instance, slot, sequence, requestDigest, status, durableAt, result] = columns;
+  const row: SlotRow = { slot, sequence, requestDigest, status, durableAt };
+  if (result !== null) row.result = result;
+  return { session: { client, instance }, row };
+}
 
 export class SlotTable extends RowTable<string, SlotEntry, number[]> {
   override readonly number = Table.Slot;
@@ -38,7 +41,7 @@ export class SlotTable extends RowTable<string, SlotEntry, number[]> {
       'SELECT * FROM slot WHERE client = ? AND instance = ? AND slot = ?',
     );
     this.every = readStatement<[], SlotColumns>(db, 'SELECT * FROM slot ORDER BY client, instance, slot');
-    this.upsert = db.prepare<SlotColumns>('INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.upsert = db.prepare<SlotColumns>('INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM slot WHERE client = ? AND instance = ? AND slot = ?');
   }
 
@@ -77,7 +80,8 @@ export class SlotTable extends RowTable<string, SlotEntry, number[]> {
 
   protected override store({ session, row }: SlotEntry): void {
     const { client, instance } = session;
-    this.upsert.run(client, instance, row.slot, row.sequence, row.requestDigest, row.status, row.result ?? null);
+    const { slot, sequence, requestDigest, status, durableAt, result } = row;
+    this.upsert.run(client, instance, slot, sequence, requestDigest, status, durableAt, result ?? null);
   }
 
   protected override erase(columns: number[]): void {

@@ -8,6 +8,7 @@ import {
   lyingStatus,
   spammingViewChanges,
 } from './certificates.js';
+import { lyingFlushes } from './flushing.js';
 import {
   badTime,
   equivocatingPrimary,
@@ -47,6 +48,7 @@ const CATALOGUE: readonly ((random: Random) => Behaviour)[] = [
   (random) => starvingPrimary(random.below(3)),
   () => lyingCheckpoints,
   () => lyingStatus,
+  () => lyingFlushes(),
   () => forgedViewChange,
   () => forgedCertificate,
   () => doctoredNewView(),

@@ -48,6 +48,14 @@ export class Agreement {
     }
   }
 
+  /** Where an operation was executed that stands in one batch only. */
+  sequenceOf(operation: string): SequenceNumber | undefined {
+    for (const [sequence, { content }] of [...this.contents].reverse()) {
+      if (content.includes(` ${operation};`)) return sequence;
+    }
+    return undefined;
+  }
+
   get highest(): SequenceNumber {
     return Math.max(0, ...this.contents.keys());
   }

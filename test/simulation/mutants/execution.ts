@@ -17,8 +17,8 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
   {
     name: 'journal not replayed',
     file: 'src/pbft/replica.ts',
-    find: `record.kind !== 'checkpoint' && !this.restoreVote(record)) {`,
-    replace: `record.kind !== 'checkpoint' && false) {`,
+    find: `else if ('sequence' in record && !this.restoreVote(record)) beyond.push(record);`,
+    replace: '',
   },
   {
     name: 'view-change forgotten at restart',
@@ -74,8 +74,8 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
   {
     name: 'replies from the cache said to be final',
     file: 'src/pbft/execution.ts',
-    find: 'else this.hold(request, reply, outcome.durable);',
-    replace: 'else this.core.outbox.reply(request.session, { ...reply, tentative: false }, outcome.durable);',
+    find: 'else this.hold(request, reply, outcome.durableAt);',
+    replace: 'else this.flushing.reply(request.session, { ...reply, tentative: false }, outcome.durableAt);',
   },
   {
     name: 'f+1 accepted for tentative replies',

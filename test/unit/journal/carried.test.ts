@@ -44,6 +44,11 @@ const stable = (sequence: number): JournalRecord => ({
   certificate: { sequence, stateDigest: Buffer.alloc(32, 3), signatures },
 });
 
+const flushed = (sequence: number): JournalRecord => ({
+  kind: 'flushed',
+  certificate: { sequence, digest: Buffer.alloc(32, 4), signatures },
+});
+
 const checkpoint = (sequence: number): JournalRecord => ({
   kind: 'checkpoint',
   checkpoint: {
@@ -64,7 +69,7 @@ const vote = (sequence: number): JournalRecord => ({
 
 const brief = (record: JournalRecord): string => {
   if (record.kind === 'view-change' || record.kind === 'new-view') return `${record.kind} ${record.message.view}`;
-  if (record.kind === 'stable') return `stable ${record.certificate.sequence}`;
+  if (record.kind === 'stable' || record.kind === 'flushed') return `${record.kind} ${record.certificate.sequence}`;
   if (record.kind === 'checkpoint') return `checkpoint ${record.checkpoint.sequence}`;
   return `${record.kind} ${record.sequence}`;
 };
@@ -106,7 +111,8 @@ describe('records that are wanted however old they are', () => {
   });
 
   it('come back whole, and in the order in which they were written', () => {
-    const records = [newView(3), checkpoint(128), viewChange(4), stable(128), vote(200), newView(4), viewChange(5)];
+    const votes = [vote(200), newView(4), viewChange(5)];
+    const records = [newView(3), checkpoint(128), viewChange(4), stable(128), flushed(190), ...votes];
     open().append(records);
     expect(open().recover(128)).toEqual(records);
     expect(open().recover(200)).toEqual(records.filter(({ kind }) => kind !== 'prepared'));
@@ -115,12 +121,19 @@ describe('records that are wanted however old they are', () => {
   it('start every segment, the last of each kind only', () => {
     const journal = open();
     journal.append([checkpoint(128), viewChange(1), newView(1), viewChange(2), viewChange(4), stable(128)]);
-    journal.append([checkpoint(256)]);
+    journal.append([checkpoint(256), flushed(140), flushed(131)]);
     journal.append([newView(3), checkpoint(384), newView(2), stable(256)]);
     fill(journal, 300);
     journal.prune(300);
     expect(segments()).toHaveLength(1);
-    expect(recovered()).toEqual(['view-change 4', 'checkpoint 256', 'new-view 3', 'checkpoint 384', 'stable 256']);
+    expect(recovered()).toEqual([
+      'view-change 4',
+      'checkpoint 256',
+      'flushed 140',
+      'new-view 3',
+      'checkpoint 384',
+      'stable 256',
+    ]);
   });
 
   it('outlive any number of rotations, prunings and restarts, without piling up', () => {

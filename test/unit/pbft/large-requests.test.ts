@@ -48,6 +48,7 @@ class Alone {
       history: { digest: () => undefined, batch: () => undefined },
       recovered,
       batchWindow: 4,
+      synced: false,
     });
     this.pass(TICK_MS);
   }

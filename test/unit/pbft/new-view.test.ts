@@ -28,6 +28,7 @@ function waiting(): Replica {
     state: new MemoryState(),
     history: { digest: () => undefined, batch: () => undefined },
     recovered: [],
+    synced: false,
     batchWindow: 4,
   });
   for (const from of [0, 3]) replica.receive(viewChange(from, seen), from);

@@ -28,6 +28,7 @@ class Alone {
       state: this.state,
       history: { digest: () => undefined, batch: () => undefined },
       recovered,
+      synced: false,
       batchWindow: 4,
     });
     this.replica.tick(1, NOW);
@@ -131,6 +132,7 @@ describe('after a restart', () => {
         state,
         history,
         recovered,
+        synced: false,
         batchWindow: 4,
       });
     const first = create(executed, []);

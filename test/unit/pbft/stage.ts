@@ -54,6 +54,7 @@ export class Stage {
       state: this.states[id],
       history: { digest: () => undefined, batch: () => undefined },
       recovered: this.journals[id],
+      synced: false,
       batchWindow: 4,
     });
   }
@@ -79,6 +80,13 @@ export class Stage {
     this.sequences[slot] = (this.sequences[slot] ?? 0) + 1;
     const operation = Buffer.from(`append ${token}`);
     return this.sealed(token, { kind: CallKind.Service, slot, sequence: this.sequences[slot], operation });
+  }
+
+  /** A durable call. */
+  sync(slot = 0): Request {
+    this.sequences[slot] = (this.sequences[slot] ?? 0) + 1;
+    const operation = Buffer.from('sync');
+    return this.sealed('sync', { kind: CallKind.Service, slot, sequence: this.sequences[slot], operation });
   }
 
   private sealed(name: string, call: Request['calls'][number]): Request {
@@ -128,7 +136,7 @@ export class Stage {
   }
 
   private turn(id: number): void {
-    const { persist, notes, send, replies } = this.replicas[id].takeReady();
+    const { persist, notes, send, replies, flush } = this.replicas[id].takeReady();
     this.journals[id].push(...persist, ...notes);
     for (const { to, message } of send) {
       const receivers =
@@ -138,6 +146,10 @@ export class Stage {
       for (const other of receivers) this.inFlight.push({ from: id, to: other, message });
     }
     for (const { reply } of replies) this.tell(String(id), ['client'], this.describeReply(reply));
+    if (flush === undefined) return;
+    this.story.push(`${id} flushes its journal`);
+    this.replicas[id].flushed(flush);
+    this.turn(id);
   }
 
   private tell(from: string, to: (number | string)[], what: string): void {
@@ -174,6 +186,10 @@ export class Stage {
         return `NEW-VIEW v=${message.view} from the view-changes of ${message.viewChanges.map(({ replica }) => replica).join(', ')}`;
       case 'checkpoint':
         return `CHECKPOINT n=${message.sequence} of ${message.replica}`;
+      case 'flushed':
+        return `FLUSHED n=${message.sequence}`;
+      case 'flushed-certificate':
+        return `certificate of FLUSHED n=${message.certificate.sequence}`;
       case 'status':
         return 'STATUS dissatisfied';
       case 'fetch-state':

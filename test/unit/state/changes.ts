@@ -42,7 +42,8 @@ export const openSession = (instance: number): Change => ({
 });
 export const endSession = (session: SessionId): Change => ({ kind: 'end-session', session });
 export const reply = (slot: number, sequence: number): Change => {
-  const row = { slot, sequence, requestDigest: Buffer.alloc(32, sequence), status: 0, result: Buffer.alloc(3) };
+  const call = { slot, sequence, requestDigest: Buffer.alloc(32, sequence) };
+  const row = { ...call, status: 0, durableAt: sequence, result: Buffer.alloc(3) };
   return { kind: 'reply', session: SESSION, row };
 };
 

@@ -146,6 +146,6 @@ describe('checkpoints', () => {
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('6334eafd14cf355d88f31c917d5e55ecc3f913559c1a6d8deac448546350e3c7');
+    expect(hex(fs.state.checkpoint())).toBe('6aa4ca0be94c8423d75f6565220d7d99efe8c068a0f9715e89e13fdabea0c5e7');
   });
 });

@@ -65,6 +65,7 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
         sequence: fc.nat(100),
         requestDigest: fc.nat(255).map((byte) => Buffer.alloc(32, byte)),
         status: fc.constant(0),
+        durableAt: fc.nat(100),
         result: fc.nat(255).map((byte) => Buffer.alloc(byte, byte)),
       }),
     }),

@@ -27,8 +27,8 @@ const inode = fc.record({
 const slot = fc.record({
   session,
   row: fc.record(
-    { slot: u32, sequence: u64, requestDigest: bytes(32), status: u32, result: bytes(4096) },
-    { requiredKeys: ['slot', 'sequence', 'requestDigest', 'status'] },
+    { slot: u32, sequence: u64, requestDigest: bytes(32), status: u32, durableAt: u64, result: bytes(4096) },
+    { requiredKeys: ['slot', 'sequence', 'requestDigest', 'status', 'durableAt'] },
   ),
 });
 const header = fc.record({ lastExecuted: fc.constant(9), clock: time, nextIno: u64, usedBytes: u64, usedInodes: u64 });

@@ -10,6 +10,7 @@ const row = (slot: number, sequence: number): SlotRow => ({
   sequence,
   requestDigest: digest(sequence),
   status: 0,
+  durableAt: sequence - 1,
   result: Buffer.from([slot, sequence]),
 });
 

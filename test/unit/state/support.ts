@@ -37,6 +37,9 @@ export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
 /** What may be there of a state, by what follows its path. */
 export const FILES = ['', '-wal', '-staging', '-staging-wal'];
 
+/** States are closed hundreds of times, and flushed each time: where there is a file system in memory, it is used. */
+const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 const directories: string[] = [];
 
 afterEach(() => {
@@ -47,7 +50,7 @@ export function options(
   changed: Partial<Cluster> = {},
   durability: 'buffered' | 'synced' = 'buffered',
 ): FileStateOptions {
-  const directory = mkdtempSync(join(tmpdir(), 'byzfs-state-'));
+  const directory = mkdtempSync(join(MEMORY, 'byzfs-state-'));
   directories.push(directory);
   return { path: join(directory, 'state.db'), cluster: cluster(changed), durability };
 }

@@ -93,6 +93,7 @@ const SAMPLES: Message[] = [
     viewChanges: 0,
     lastStable: 0,
     lastExecuted: 5,
+    lastFlushed: 0,
     missing: [],
   },
   {
@@ -103,10 +104,20 @@ const SAMPLES: Message[] = [
     viewChanges: 0b1111,
     lastStable: 128,
     lastExecuted: 130,
+    lastFlushed: 0,
     missing: [
       { sequence: 131, batch: true, prepared: false },
       { sequence: 132, batch: false, prepared: true },
     ],
+  },
+  { kind: 'flushed', sequence: 2 ** 53 - 1, digest: digest(5), signature: Buffer.alloc(64, 2) },
+  {
+    kind: 'flushed-certificate',
+    certificate: {
+      sequence: 1,
+      digest: digest(5),
+      signatures: [0, 2, 3].map((replica) => ({ replica, signature: Buffer.alloc(64, replica) })),
+    },
   },
   { kind: 'committed', sequence: 6, digest: digest(6) },
   { kind: 'fetch-batch', sequence: 6, digest: digest(6) },
@@ -174,7 +185,7 @@ describe('decodeMessage refuses', () => {
   it('an empty message and unknown types', () => {
     expect(refused(Buffer.alloc(0))).toBe('malformed');
     expect(refused(Buffer.from([0]))).toBe('unknown-type');
-    expect(refused(Buffer.from([16]))).toBe('unknown-type');
+    expect(refused(Buffer.from([99]))).toBe('unknown-type');
     expect(refused(Buffer.from([255]))).toBe('unknown-type');
   });
 

@@ -1,0 +1,47 @@
+import type { Configuration } from '../../../src/pbft/configuration.js';
+import { isFlushCertificate } from '../../../src/pbft/flushing.js';
+import type { SequenceNumber } from '../../../src/pbft/messages.js';
+import type { Disk } from '../disk.js';
+import { FakeAuthentication } from '../fake-authentication.js';
+import type { ReplicaHost } from '../replica-host.js';
+import { Violation } from '../violation.js';
+
+const authentication = new FakeAuthentication(-1);
+
+/**
+ * A client accepted the reply to a durable call, executed at `sequence`. All up to it is on stable storage of f+1 correct
+ * replicas, and so is, of f+1 too, a certificate that says so: one of either is among any 2f+1 that come back when all
+ * lose power at this moment.
+ *
+ * @param certified whether a certificate is needed: where no vote is ever forgotten, it is not
+ */
+export function checkDurability(
+  operation: string,
+  sequence: SequenceNumber | undefined,
+  correct: readonly ReplicaHost[],
+  configuration: Configuration,
+  certified: boolean,
+): void {
+  if (sequence === undefined) throw new Violation('durability', `${operation} was answered, and has not committed`);
+  const hasBatches = (disk: Disk, { state }: ReplicaHost): boolean => {
+    // A state transfer is on stable storage when it is installed.
+    for (let each = state.installed + 1; each <= sequence; each++) if (!disk.holds(each)) return false;
+    return true;
+  };
+  const hasCertificate = ({ flushCertificate: certificate }: Disk): boolean =>
+    certificate !== undefined &&
+    certificate.sequence >= sequence &&
+    isFlushCertificate(certificate, configuration, authentication);
+  check('batches', hasBatches);
+  if (certified) check('the certificate', hasCertificate);
+
+  function check(what: string, isThere: (disk: Disk, host: ReplicaHost) => boolean): void {
+    const where = correct.filter((host) => isThere(host.disk.flushedPart, host));
+    if (where.length >= configuration.weakQuorum) return;
+    const whose = where.map(({ name }) => name).join(', ') || 'nobody';
+    throw new Violation(
+      'durability',
+      `${operation} at ${sequence} was answered; ${whose} has ${what} on stable storage`,
+    );
+  }
+}

@@ -1,0 +1,49 @@
+import type { Mutant } from './mutant.js';
+
+/** Faults in what durable replies wait for. */
+export const DURABILITY_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a durable reply before its certificate',
+    file: 'src/pbft/flushing.ts',
+    find: 'if (this.synced || durableAt <= this.onDisk) return outbox.reply(to, reply);',
+    replace: 'if (this.synced || durableAt <= this.flushedUpTo + 1) return outbox.reply(to, reply);',
+  },
+  {
+    name: 'a durable reply before its certificate is flushed',
+    file: 'src/pbft/flushing.ts',
+    find: `    this.toKeep.push({ flush: this.core.outbox.flush(), sequence });`,
+    replace: `    this.onDisk = sequence;
+    this.release();`,
+  },
+  {
+    name: 'FLUSHED before flush',
+    file: 'src/pbft/flushing.ts',
+    find: 'if (sequence <= this.flushedUpTo) return this.say(sequence);',
+    replace: 'return this.say(sequence);',
+  },
+  {
+    name: 'a flush certificate of f+1',
+    file: 'src/pbft/flushing.ts',
+    find: 'const { quorum } = configuration;',
+    replace: 'const quorum = configuration.weakQuorum;',
+  },
+  {
+    name: 'flush certificates not verified',
+    file: 'src/pbft/flushing.ts',
+    find: 'if (!isFlushCertificate(certificate, configuration, authentication)) {',
+    replace: 'if (certificate.signatures.length === 0) {',
+  },
+  {
+    name: 'no FLUSHED retransmitted',
+    file: 'src/pbft/catch-up.ts',
+    find: `    this.flushing.resend(from, status.lastFlushed);
+`,
+    replace: '',
+  },
+  {
+    name: 'where a call was executed is not remembered',
+    file: 'src/pbft/sessions.ts',
+    find: 'return { status: slot.status, result: slot.result, durableAt: slot.durableAt };',
+    replace: 'return { status: slot.status, result: slot.result, durableAt: 0 };',
+  },
+];
