@@ -19,6 +19,8 @@ export interface BenchClusterOptions {
   /** Command line of `byzfs`. */
   command: readonly string[];
   replicas: number;
+  /** Options of `byzfs init`, where they differ from its defaults. */
+  init?: readonly string[];
   mount: boolean;
 }
 
@@ -68,12 +70,18 @@ export async function freePorts(count: number): Promise<number> {
   throw new BenchmarkError(`no ${count} free ports in a row from 20000 to 32000`);
 }
 
-export async function startCluster({ command, replicas, mount }: BenchClusterOptions): Promise<BenchCluster> {
+export async function startCluster({
+  command,
+  replicas,
+  init = [],
+  mount,
+}: BenchClusterOptions): Promise<BenchCluster> {
   const home = mkdtempSync(join(tmpdir(), 'byzfs-bench-'));
   const directory = join(home, 'cluster');
   const mountpoint = mount ? join(home, 'mnt') : null;
-  const args = ['up', '--detach', '--dir', directory, '--replicas', String(replicas)];
-  args.push('--base-port', String(await freePorts(replicas)));
+  const making = ['init', directory, '--replicas', String(replicas), ...init];
+  making.push('--base-port', String(await freePorts(replicas)));
+  const args = ['up', '--detach', '--dir', directory];
   args.push(...(mountpoint === null ? ['--no-mount'] : ['--mount', mountpoint, '-o', `deadline=${DEADLINE_SECONDS}`]));
   const stop = async () => {
     // The home is removed only when nothing is mounted in it any more: else the removal would reach into the mount.
@@ -81,6 +89,7 @@ export async function startCluster({ command, replicas, mount }: BenchClusterOpt
     rmSync(home, { recursive: true, force: true });
   };
   try {
+    await run(command, making);
     await run(command, args);
   } catch (error) {
     if (existsSync(layoutOf(directory).clusterFile)) await stop().catch(() => undefined);

@@ -5,12 +5,14 @@ import { loadCluster } from '../../src/cluster/file.js';
 import { loadClientIdentity } from '../../src/cluster/identity.js';
 import { ADMIN } from '../../src/cluster/registry.js';
 import type { Cluster, Identity } from '../../src/cluster/types.js';
-import { type BenchCluster, startCluster } from '../cluster.js';
-import { type BenchReport, machine, type PhaseReport, ratiosOf, totalSeconds } from '../report.js';
-import { median, round } from '../statistics.js';
+import { startCluster } from '../cluster.js';
+import { BenchmarkError } from '../errors.js';
+import type { BenchReport } from '../report.js';
+import { DEFAULT, type Group, groupsOf, type Measurement, type MicroCluster } from './clusters.js';
 import { runFloor } from './floor.js';
 import { closedLoop, type LoadResult } from './load.js';
-import { MICRO_OPERATIONS, type MicroOperation, microCall } from './operations.js';
+import { microCall } from './operations.js';
+import { type GroupResults, microReport } from './report.js';
 
 export interface MicroOptions {
   command: readonly string[];
@@ -29,130 +31,116 @@ export interface MicroOptions {
   progress: { start(total: number): void; step(target: string): void };
 }
 
-export const MICRO_CLUSTERS = ['byzfs', 'byzfs-f0'] as const;
+/** Something that can be measured; null: it does not do such an operation. */
+type Measure = (measurement: Measurement) => Promise<LoadResult> | null;
 
-const REPLICAS: Record<string, number> = { byzfs: 4, 'byzfs-f0': 1 };
-
-interface Measurement {
-  operation: MicroOperation;
-  outstanding: number;
-  label: string;
+interface Opened {
+  client: ServiceClient;
+  stop(): Promise<void>;
 }
 
-interface Target {
-  name: string;
-  /** Null: this target does not do such an operation. */
-  measure(measurement: Measurement): Promise<LoadResult> | null;
-  results: Map<string, LoadResult>[];
+/** The clusters that are up: the default one all the time, another only while it is measured. */
+class Clusters {
+  private readonly opened = new Map<string, Opened>();
+
+  constructor(private readonly options: MicroOptions) {}
+
+  async measure({ name, replicas, init }: MicroCluster): Promise<Measure> {
+    const { command, connect, operations, warmUp } = this.options;
+    let opened = this.opened.get(name);
+    if (opened === undefined) {
+      const started = await startCluster({ command, replicas, init, mount: false });
+      try {
+        const cluster = loadCluster(started.directory);
+        const client = await connect(cluster, loadClientIdentity(started.directory, cluster, ADMIN));
+        opened = { client, stop: started.stop };
+      } catch (error) {
+        await started.stop();
+        throw error;
+      }
+      this.opened.set(name, opened);
+    }
+    const { client } = opened;
+    return async ({ operation, outstanding }) => {
+      const call = microCall(client, operation);
+      const { share = 1 } = operation;
+      await closedLoop(call, outstanding, Math.ceil(share * warmUp));
+      return closedLoop(call, outstanding, Math.ceil(share * operations));
+    };
+  }
+
+  /** @throws the first failure, when all others are closed */
+  async closeAllBut(kept: string | undefined): Promise<void> {
+    const closings = [...this.opened].map(async ([name, { client, stop }]) => {
+      if (name === kept) return;
+      this.opened.delete(name);
+      await client.close();
+      await stop();
+    });
+    const failed = (await Promise.allSettled(closings)).find((each) => each.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
 }
 
 export async function runMicro(options: MicroOptions): Promise<BenchReport> {
   const { runs, signal, progress } = options;
-  const clusters: BenchCluster[] = [];
-  const clients: ServiceClient[] = [];
+  const groups = groupsOf(options.clusters, options.outstanding);
+  if (groups.length === 0) throw new BenchmarkError('nothing is measured with so many calls outstanding');
+  const results = groups.map(({ variant }): GroupResults => ({ variant, targets: new Map() }));
+  const clusters = new Clusters(options);
   try {
-    const targets = await openTargets(options, clusters, clients);
-    const measurements = MICRO_OPERATIONS.flatMap((operation) =>
-      options.outstanding.map((outstanding) => ({
-        operation,
-        outstanding,
-        label: `${operation.name}, ${outstanding} outstanding`,
-      })),
-    );
-    progress.start(runs * measurements.length * targets.length);
+    const steps = groups.map((group) => group.measurements.length * (group.clusters.length + floors(options, group)));
+    progress.start(runs * steps.reduce((sum, each) => sum + each, 0));
     for (let run = 0; run < runs; run++) {
-      for (const target of targets) target.results.push(new Map());
-      for (const measurement of measurements) {
-        for (let i = 0; i < targets.length; i++) {
-          signal.throwIfAborted();
-          const target = targets[(i + run) % targets.length];
-          const result = await target.measure(measurement);
-          if (result !== null) target.results[run].set(measurement.label, result);
-          progress.step(target.name);
-        }
+      for (const [g, group] of groups.entries()) {
+        signal.throwIfAborted();
+        const targets = new Map<string, Measure>();
+        for (const cluster of group.clusters) targets.set(cluster.name, await clusters.measure(cluster));
+        if (floors(options, group) > 0) targets.set('floor', floorOf(options));
+        await interleave(options, group, targets, run, results[g]);
+        await clusters.closeAllBut(groups.length > 1 ? DEFAULT.name : undefined);
       }
     }
-    return report(options, targets);
+    return microReport(options, results);
   } finally {
-    await Promise.allSettled(clients.map((client) => client.close()));
-    const stops = await Promise.allSettled(clusters.map((cluster) => cluster.stop()));
-    const failed = stops.find((result) => result.status === 'rejected');
-    if (failed !== undefined) process.stderr.write(`byzfs: bench: ${(failed.reason as Error).message}\n`);
+    await clusters
+      .closeAllBut(undefined)
+      .catch((error: Error) => process.stderr.write(`byzfs: bench: ${error.message}\n`));
   }
 }
 
-async function openTargets(
-  options: MicroOptions,
-  clusters: BenchCluster[],
-  clients: ServiceClient[],
-): Promise<Target[]> {
-  const targets: Target[] = [];
-  for (const name of options.clusters) {
-    const started = await startCluster({ command: options.command, replicas: REPLICAS[name], mount: false });
-    clusters.push(started);
-    const cluster = loadCluster(started.directory);
-    const client = await options.connect(cluster, loadClientIdentity(started.directory, cluster, ADMIN));
-    clients.push(client);
-    const measure = async ({ operation, outstanding }: Measurement) => {
-      const call = microCall(client, operation);
-      await closedLoop(call, outstanding, options.warmUp);
-      return closedLoop(call, outstanding, options.operations);
-    };
-    targets.push({ name, measure, results: [] });
+/** Another target takes the first turn in every run. */
+async function interleave(
+  { signal, progress }: MicroOptions,
+  group: Group,
+  targets: ReadonlyMap<string, Measure>,
+  run: number,
+  results: GroupResults,
+): Promise<void> {
+  const order = [...targets];
+  for (const [name] of order) {
+    if (!results.targets.has(name)) results.targets.set(name, []);
+    results.targets.get(name)!.push(new Map());
   }
-  const { floor, operations, signal } = options;
-  if (floor !== null) {
-    const measure = ({ operation, outstanding }: Measurement) => {
-      if (operation.readOnly || operation.resultBytes > 0) return null;
-      return runFloor(floor, outstanding, operations, operation.argumentBytes, signal);
-    };
-    targets.push({ name: 'floor', measure, results: [] });
+  for (const measurement of group.measurements) {
+    for (let i = 0; i < order.length; i++) {
+      signal.throwIfAborted();
+      const [name, measure] = order[(i + run) % order.length];
+      const result = await measure(measurement);
+      if (result !== null) results.targets.get(name)![run].set(measurement.label, result);
+      progress.step(name);
+    }
   }
-  return targets;
 }
 
-function phaseReport(name: string, results: readonly LoadResult[]): PhaseReport {
-  const middle = (figure: (result: LoadResult) => number, digits: number) => round(median(results.map(figure)), digits);
-  return {
-    name,
-    seconds: middle((result) => result.seconds, 4),
-    operations: results[0].operations,
-    runs: results.map((result) => round(result.seconds, 4)),
-    p50Us: middle((result) => result.p50Us, 0),
-    p99Us: middle((result) => result.p99Us, 0),
-    opsPerSecond: middle((result) => result.opsPerSecond, 0),
+/** The floor runs beside the clusters that are compared with each other, not beside the variants. */
+const floors = ({ floor }: MicroOptions, { variant }: Group): number =>
+  floor !== null && variant === undefined ? 1 : 0;
+
+const floorOf =
+  ({ floor, operations, signal }: MicroOptions): Measure =>
+  ({ operation, outstanding }) => {
+    if (operation.readOnly || operation.resultBytes > 0) return null;
+    const calls = Math.ceil((operation.share ?? 1) * operations);
+    return runFloor(floor!, outstanding, calls, operation.argumentBytes, signal);
   };
-}
-
-function report(options: MicroOptions, targets: readonly Target[]): BenchReport {
-  const figures = targets.map(({ name, results }) => ({
-    name,
-    runs: results.map((run) => new Map([...run].map(([label, result]) => [label, result.seconds]))),
-  }));
-  return {
-    bench: 'micro',
-    parameters: {
-      operations: options.operations,
-      warmUp: options.warmUp,
-      runs: options.runs,
-      outstanding: options.outstanding,
-      sizes: 'argument/result in KiB',
-      client: 'one, in the process of the benchmark',
-      durability: 'buffered',
-      figures: 'medians over the runs, targets interleaved; ratios are of seconds for the same number of operations',
-      ...(options.floor === null ? {} : { floor: options.floor, floorTentative: false }),
-    },
-    machine: machine(),
-    targets: targets.map(({ name, results }, t) => ({
-      name,
-      phases: [...results[0].keys()].map((label) =>
-        phaseReport(
-          label,
-          results.map((run) => run.get(label)!),
-        ),
-      ),
-      totalSeconds: totalSeconds(figures[t].runs),
-    })),
-    ratios: ratiosOf(figures, false),
-  };
-}

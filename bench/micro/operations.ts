@@ -9,13 +9,18 @@ export interface MicroOperation {
   argumentBytes: number;
   resultBytes: number;
   readOnly: boolean;
+  /** Of the calls that other operations are measured with; default: all. */
+  share?: number;
 }
 
 export const MICRO_OPERATIONS: readonly MicroOperation[] = [
   { name: '0/0', argumentBytes: 0, resultBytes: 0, readOnly: false },
   { name: '4/0', argumentBytes: 4096, resultBytes: 0, readOnly: false },
   { name: '0/4', argumentBytes: 0, resultBytes: 4096, readOnly: false },
+  // As long as a mount's largest writes.
+  { name: '128/0', argumentBytes: 128 * 1024, resultBytes: 0, readOnly: false, share: 1 / 8 },
   { name: '0/0 read-only', argumentBytes: 0, resultBytes: 0, readOnly: true },
+  { name: '4/0 read-only', argumentBytes: 4096, resultBytes: 0, readOnly: true },
   { name: '0/4 read-only', argumentBytes: 0, resultBytes: 4096, readOnly: true },
 ];
 

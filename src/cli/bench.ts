@@ -25,7 +25,10 @@ function numbers(text: string): number[] {
 }
 
 const ANDREW_TARGETS = ['byzfs', 'byzfs-f0', 'local'];
-const MICRO_CLUSTERS = ['byzfs', 'byzfs-f0'];
+const MICRO_CLUSTERS = [
+  ...['byzfs', 'byzfs-f0', 'no-batching', 'no-tentative-execution', 'no-digest-replies', 'no-deferred-commits'],
+  ...['no-direct-reads', 'no-separate-requests', 'mac', 'synced'],
+];
 
 export function register(program: Command): void {
   const bench = program.command('bench').description('measure byzfs beside other file systems');
@@ -41,10 +44,14 @@ export function register(program: Command): void {
   bench
     .command('micro')
     .description('latency and throughput of null operations, without a mount')
-    .option('--outstanding <n,...>', 'calls at a time', numbers, [1, 16, 64])
+    .option('--outstanding <n,...>', 'calls at a time', numbers, [1, 4, 16, 64])
     .option('--operations <n>', 'in each run', integerIn(1, 10_000_000), 2000)
     .option('--runs <n>', 'of everything, interleaved', integerIn(1, 100), 5)
-    .option('--only <names>', `of ${MICRO_CLUSTERS.join(', ')}`, names(MICRO_CLUSTERS), MICRO_CLUSTERS)
+    .option(
+      '--only <names>',
+      `of ${MICRO_CLUSTERS.join(', ')}; all but the first two beside byzfs (default: all)`,
+      names(MICRO_CLUSTERS),
+    )
     .option('--floor <program>', 'a program to run in turn, as node PROGRAM outstanding operations bytes --json')
     .option('--json <file>', 'write the figures there; - for standard output')
     .action(micro);
@@ -76,12 +83,12 @@ interface MicroGiven {
   outstanding: number[];
   operations: number;
   runs: number;
-  only: string[];
+  only?: string[];
   floor?: string;
   json?: string;
 }
 
-async function micro({ outstanding, operations, runs, only, floor, json }: MicroGiven): Promise<void> {
+async function micro({ outstanding, operations, runs, only = MICRO_CLUSTERS, floor, json }: MicroGiven): Promise<void> {
   const { runMicro } = await import('../../bench/micro/micro.js');
   const log = await openQuietLog('bench');
   await measured(json, (signal, progress) =>
@@ -158,17 +165,24 @@ function describeAndrew({ parameters, targets, ratios }: BenchReport): string {
 }
 
 function describeMicro({ parameters, targets, ratios }: BenchReport): string {
-  const first = targets[0];
-  const rows = first.phases.flatMap(({ name }) =>
+  const labels = [...new Set(targets.flatMap(({ phases }) => phases.map(({ name }) => name)))];
+  const rows = labels.flatMap((label) =>
     targets.flatMap((target) => {
-      const phase = target.phases.find((candidate) => candidate.name === name);
+      const phase = target.phases.find(({ name }) => name === label);
       if (phase === undefined) return [];
-      const ratio = ratios[`${first.name}/${target.name}`]?.[name];
-      const shown = ratio === undefined ? '-' : `${ratio.toFixed(2)}x`;
-      return [[name, target.name, String(phase.opsPerSecond), `${phase.p50Us} µs`, `${phase.p99Us} µs`, shown]];
+      const { opsPerSecond, p50Us, p99Us } = phase;
+      return [
+        [label, target.name, String(opsPerSecond), `${p50Us} µs`, `${p99Us} µs`, timesOfDefault(target.name, label)],
+      ];
     }),
   );
-  const header = ['operation', 'target', 'op/s', 'p50', 'p99', `time of ${first.name}/this`];
+  const header = ['operation', 'target', 'op/s', 'p50', 'p99', 'time of this/byzfs'];
   const what = `micro, ${parameters.operations} operations a run; medians of ${parameters.runs} runs; argument/result in KiB`;
   return `${what}\n${table(header, rows)}`;
+
+  function timesOfDefault(name: string, label: string): string {
+    const inverse = ratios[`byzfs/${name}`]?.[label];
+    const ratio = ratios[`${name}/byzfs`]?.[label] ?? (inverse === undefined ? undefined : 1 / inverse);
+    return ratio === undefined ? '-' : `${ratio.toFixed(2)}x`;
+  }
 }

@@ -14,12 +14,14 @@ import * as replica from './replica.js';
 import * as status from './status.js';
 import * as umount from './umount.js';
 import * as up from './up.js';
+import { versionLine } from './version.js';
 
 const VERBS = [init, replica, mount, umount, up, down, status, bench, doctor];
 
 function commandLine(): Command {
   const program = new Command('byzfs')
     .description('A replicated file service that stays right while up to f of its 3f+1 replicas do anything at all.')
+    .option('--version', 'print the versions of program, protocol and state')
     .exitOverride()
     .configureOutput({ outputError: () => {} });
   for (const verb of VERBS) verb.register(program);
@@ -32,6 +34,10 @@ function commandLine(): Command {
  */
 export async function main(args: readonly string[], failed?: (line: string) => Promise<void>): Promise<number> {
   try {
+    if (args.length === 1 && args[0] === '--version') {
+      process.stdout.write(await versionLine());
+      return 0;
+    }
     await commandLine().parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {

@@ -40,6 +40,8 @@ export async function connect(options: { cluster: Cluster; identity: Identity; l
   return room.connect(options);
 }
 
+export const stateSchema = () => import('../../replica/state/schema.js');
+
 export const mountRoom = () => import('../../fs-client/mount.js');
 
 export const mountOptionsRoom = () => import('../../fs-client/options.js');

@@ -19,8 +19,12 @@ import type {
 import type { Selection } from './selection.js';
 import { laterTime, millisecondsAfter } from './time.js';
 
-/** What a pre-prepare names and its client has not sent here by then is asked for; it may be a moment behind. */
-const BODY_MS = 40;
+/**
+ * What a pre-prepare names and its client has not sent here is asked for once no large request has come for `quietMs`: as
+ * long as they do come it may be on its way, and to send it twice would make that longer. In any case after `longestMs`,
+ * well within the time that a primary is given.
+ */
+const BodyTiming = { quietMs: 50, longestMs: 400 } as const;
 /** A client whose bodies a backup had to ask for is not relied on for so long: its requests go with the pre-prepare. */
 const INLINE_MS = 10_000;
 
@@ -36,6 +40,7 @@ export class NormalCase {
   private readonly nullBatch: Batch;
   /** Proposals for the current view that name requests which are not all here, and since when. */
   private readonly incomplete = new Map<SequenceNumber, { batch: ProposedBatch; since: number }>();
+  private lastBodyAt = Number.NEGATIVE_INFINITY;
   /** Clients whose requests this primary names to nobody, and until when. */
   private readonly inline = new Map<number, number>();
 
@@ -146,7 +151,9 @@ export class NormalCase {
   }
 
   /** A client's request is here: perhaps the one that a proposal waits for. */
-  onBody({ digest }: Request): void {
+  onBody(request: Request): void {
+    const { digest } = request;
+    if (isLarge(request)) this.lastBodyAt = this.core.now;
     for (const [sequence, { batch }] of this.incomplete) {
       const entry = this.core.log.get(sequence);
       if (entry === undefined || !batch.requests.some((each) => sameDigest(each.digest, digest))) continue;
@@ -157,13 +164,15 @@ export class NormalCase {
 
   /** Whether contents are to be asked for that did not come from their clients in time. */
   wantLate(): boolean {
+    const { now } = this.core;
+    const quiet = now - this.lastBodyAt >= BodyTiming.quietMs;
     let late = false;
     for (const [sequence, { since }] of this.incomplete) {
       const entry = this.core.log.get(sequence);
       // What has committed is asked for anyway.
       const done = entry?.digest === undefined || entry.batch !== undefined || entry.committed !== undefined;
       if (done) this.incomplete.delete(sequence);
-      else if (entry.wanted === undefined && this.core.now - since >= BODY_MS) {
+      else if (entry.wanted === undefined && now - since >= (quiet ? BodyTiming.quietMs : BodyTiming.longestMs)) {
         entry.wanted = entry.digest;
         late = true;
       }

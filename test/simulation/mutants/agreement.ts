@@ -118,4 +118,16 @@ export const AGREEMENT_MUTANTS: readonly Mutant[] = [
     find: 'if (!sameDigest(batch.digest, entry.wanted)) {',
     replace: 'if (batch.digest.length !== 32) {',
   },
+  {
+    name: 'a named request that is not here is left out',
+    file: 'src/pbft/bodies.ts',
+    find: 'if (request === undefined) return undefined;',
+    replace: 'if (request === undefined) continue;',
+  },
+  {
+    name: 'missing bodies are waited for, and not fetched',
+    file: 'src/pbft/normal-case.ts',
+    find: 'now - since >= (quiet ? BodyTiming.quietMs : BodyTiming.longestMs)',
+    replace: 'now - since >= 1e9',
+  },
 ];

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SCHEMA_VERSION } from '../../../replica/state/schema.js';
 import { main } from '../../../src/cli/main.js';
 import { table } from '../../../src/cli/table.js';
+import { PROTOCOL_VERSION } from '../../../src/net/handshake.js';
 
 let out: string;
 let err: string;
@@ -24,9 +26,19 @@ afterEach(() => {
 });
 
 describe('the command line', () => {
-  it.each([[['--help']], [['up', '--help']], [['bench', 'andrew', '--help']]])('helps: %j', async (args) => {
-    expect(await main(args)).toBe(0);
-    expect(out).toMatch(/^Usage: byzfs/);
+  it.each([[['--help']], [['up', '--help']], [['bench', 'andrew', '--help']], [['bench', 'micro', '--help']]])(
+    'helps: %j',
+    async (args) => {
+      expect(await main(args)).toBe(0);
+      expect(out).toMatch(/^Usage: byzfs/);
+      expect(err).toBe('');
+    },
+  );
+
+  it('says which versions it is of', async () => {
+    expect(await main(['--version'])).toBe(0);
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect(out).toBe(`byzfs ${version}, protocol ${PROTOCOL_VERSION}, state schema ${SCHEMA_VERSION}\n`);
     expect(err).toBe('');
   });
 

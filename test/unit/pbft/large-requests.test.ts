@@ -125,12 +125,19 @@ describe('a backup, of a batch in which requests are named', () => {
     const whole = batch(request('a'));
     const data: ReplicaMessage = { kind: 'batch-data', sequence: 1, batch: whole };
     backup.hear(prePrepare(named(whole)), 0);
-    expect(backup.pass(TICK_MS)).toEqual([]);
-    expect(backup.pass(2 * TICK_MS)).toEqual(['fetch-batch to 0']);
+    expect(backup.pass(2 * TICK_MS)).toEqual([]);
+    expect(backup.pass(TICK_MS)).toEqual(['fetch-batch to 0']);
     expect(backup.hear(data, 3)).toEqual([]);
     const [next] = backup.pass(320);
     expect(next).toMatch(/^fetch-batch to [23]$/);
     expect(backup.hear(data, Number(next.at(-1)))).toEqual(['prepare to replicas']);
+  });
+
+  it('does not ask while large requests come, for up to 400 ms', () => {
+    const backup = new Alone(1);
+    backup.hear(prePrepare(named(batch(request('a')))), 0);
+    for (let i = 0; i < 19; i++) expect([...backup.ask(request(`b${i}`)), ...backup.pass(TICK_MS)]).toEqual([]);
+    expect([...backup.ask(request('c')), ...backup.pass(TICK_MS)]).toEqual(['fetch-batch to 0']);
   });
 
   it('does not take copies that prove nothing, from clients or from replicas', () => {

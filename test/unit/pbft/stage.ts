@@ -1,3 +1,4 @@
+import { isWhole } from '../../../src/pbft/bodies.js';
 import { Configuration } from '../../../src/pbft/configuration.js';
 import {
   CallKind,
@@ -153,7 +154,7 @@ export class Stage {
   }
 
   private tell(from: string, to: (number | string)[], what: string): void {
-    this.story.push(`${from} → ${to.join(', ')}`.padEnd(18) + what);
+    this.story.push(`${`${from} → ${to.join(', ')}`.padEnd(17)} ${what}`);
   }
 
   private describeReply({ tentative, view, result }: Reply): string {
@@ -166,7 +167,7 @@ export class Stage {
       case 'request':
         return `REQUEST ${this.nameOf(message)}, relayed`;
       case 'pre-prepare':
-        return `PRE-PREPARE v=${message.view} n=${message.sequence} ${this.batchName(message.batch)}`;
+        return `PRE-PREPARE v=${message.view} n=${message.sequence} ${this.batchName(message.batch)}${isWhole(message.batch) ? '' : ', named only'}`;
       case 'prepare':
       case 'commit':
         return `${message.kind.toUpperCase()} v=${message.view} n=${message.sequence} ${this.digestName(message.digest)}`;

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { setProtocolLimits } from '../../simulation/protocol-limits.js';
 import { Stage } from './stage.js';
 
 const kept = (stage: Stage, name: string): Promise<void> =>
@@ -16,6 +17,8 @@ const opened = (): Stage => {
 
 /** Golden transcripts: a change of what is said, or when, shows here. */
 describe('transcripts', () => {
+  afterEach(() => setProtocolLimits({}));
+
   it('normal case', async () => {
     const stage = opened();
     stage.scene('A request in three phases: replies after two of them, COMMIT with the next batch');
@@ -28,6 +31,26 @@ describe('transcripts', () => {
     stage.pass(20);
     stage.executed();
     await kept(stage, 'normal-case');
+  });
+
+  it('large requests', async () => {
+    setProtocolLimits({ inlineRequestBytes: 0 });
+    const stage = new Stage();
+    stage.pass(20);
+    stage.scene('The client sends a large request to all: the pre-prepare names it only');
+    stage.request(stage.open(), 0, 1, 2, 3);
+    stage.deliver();
+    stage.pass(20);
+    stage.scene('The next one does not reach 3, which asks the primary for it after a moment');
+    stage.request(stage.append('a'), 0, 1, 2);
+    stage.deliver();
+    stage.pass(60);
+    stage.scene('Its client is not relied on for a while: the primary sends its requests on');
+    stage.request(stage.append('b'), 0, 1, 2);
+    stage.deliver();
+    stage.pass(20);
+    stage.executed();
+    await kept(stage, 'large-requests');
   });
 
   it('view change with a prepared batch', async () => {
