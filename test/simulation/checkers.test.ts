@@ -10,7 +10,7 @@ type Call = [operation: string, invokedAt: number, returnedAt?: number, result?:
 function history(...calls: Call[]): Invocation[] {
   const invocations = new Invocations();
   for (const [operation, invokedAt, returnedAt, result] of calls) {
-    const invocation = invocations.invoked(operation, invokedAt);
+    const invocation = invocations.invoked(0, operation, invokedAt);
     if (result !== undefined) invocations.returned(invocation, result, returnedAt!);
   }
   return invocations.all;

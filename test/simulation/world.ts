@@ -1,12 +1,13 @@
 import { Limits } from '../../src/limits.js';
 import { Configuration } from '../../src/pbft/configuration.js';
 import { digestKey } from '../../src/pbft/digests.js';
-import type { NewView, ReplicaId, ReplicaMessage, Request } from '../../src/pbft/messages.js';
+import type { NewView, ReplicaId, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
 import type { OutgoingReply } from '../../src/pbft/ready.js';
 import type { Behaviour } from './byzantine/behaviour.js';
 import { ByzantineClient } from './byzantine/clients.js';
 import { Agreement } from './checkers/agreement.js';
+import { Executions } from './checkers/executions.js';
 import { type Invocation, Invocations } from './checkers/invocations.js';
 import { checkList } from './checkers/list.js';
 import { checkRegisters } from './checkers/registers.js';
@@ -27,6 +28,9 @@ const TWIN_PERIOD_MS = 400;
 const MESSAGES_UNDER_WAY = 100_000;
 /** Clocks may have been stepped back since a time was accepted. */
 const CLOCK_STEP_SECONDS = 5;
+
+/** Whether a message from one process to another is lost: what an adversary does who reads along. */
+export type Censor = (message: ReplicaMessage | Reply, from: Address, to: Address) => boolean;
 
 export interface WorldOptions {
   seed: number;
@@ -60,14 +64,20 @@ export class World implements Surroundings {
   readonly clients: ClientHost[] = [];
   readonly agreement = new Agreement();
   readonly invocations = new Invocations();
+  private readonly executions = new Executions(this.invocations);
   readonly statistics = new Statistics();
   readonly transcript: Transcript;
   /** Correct replicas that stopped themselves, and why. */
   readonly stopped: string[] = [];
   private readonly byzantineClients: ByzantineClient[] = [];
   private readonly newViews = new Set<number>();
-  /** View-changes that correct replicas put on record. */
+  /** View-changes that correct replicas put on record … */
   viewChanges = 0;
+  /** … and those of them by which a view was left whose primary is correct. */
+  correctPrimariesLeft = 0;
+  /** The view that each process was in last. */
+  private readonly views = new Map<Address, number>();
+  readonly censors = new Set<Censor>();
   private readonly certified = new Set<number>();
   private lastInstance = 0;
 
@@ -117,9 +127,9 @@ export class World implements Surroundings {
         random: this.random,
         newInstance: () => ++this.lastInstance,
         mayHappen: (operation) => {
-          this.invocations.mayHappen(operation, this.now);
+          this.invocations.mayHappen(id, operation, this.now);
         },
-        send: (client, to, request) => this.routeRequest(FIRST_CLIENT + client, client, to, request),
+        send: (client, to, request) => this.sendRequest(client, to, request),
       }),
     );
   }
@@ -144,7 +154,7 @@ export class World implements Surroundings {
 
   /** Calls the service; invocation and response are recorded. `onResult` is told when the response is there. */
   call(client: number, operation: string, readOnly = false, onResult?: () => void): Invocation {
-    const invocation = this.invocations.invoked(operation, this.now);
+    const invocation = this.invocations.invoked(client, operation, this.now);
     this.clients[client].call(operation, readOnly, (result) => {
       this.invocations.returned(invocation, result, this.now);
       onResult?.();
@@ -188,13 +198,27 @@ export class World implements Surroundings {
     this.checkTraffic();
     if (message.kind === 'new-view') this.countNewView(message);
     for (const host of this.hearers(from.address, to)) {
-      if (host.id !== from.id) this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
+      if (host.id === from.id || this.isLost(message, from.address, host.address)) continue;
+      this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
     }
+  }
+
+  private isLost(message: ReplicaMessage | Reply, from: Address, to: Address): boolean {
+    let lost = false;
+    // Each is asked: some only listen.
+    for (const censor of this.censors) if (censor(message, from, to)) lost = true;
+    return lost;
+  }
+
+  /** A request as that client, correct or not, sends it. */
+  sendRequest(client: number, to: ReplicaId, request: Request): void {
+    this.routeRequest(FIRST_CLIENT + client, client, to, request);
   }
 
   private routeRequest(from: Address, client: number, to: ReplicaId, request: Request): void {
     this.transcript.message(this.now, `c${client}`, `r${to}`, request);
     for (const host of this.hearers(from, to)) {
+      if (this.isLost(request, from, host.address)) continue;
       this.network.transmit(from, host.address, () => host.deliverRequest(request, client));
     }
   }
@@ -204,6 +228,7 @@ export class World implements Surroundings {
     if (client === undefined) return;
     this.transcript.message(this.now, from.name, `c${to.client}`, reply);
     if (reply.tentative) this.statistics.tentativeReplies++;
+    if (this.isLost(reply, from.address, client.address)) return;
     this.network.transmit(from.address, client.address, () => client.receive(reply, from.id));
   }
 
@@ -220,6 +245,7 @@ export class World implements Surroundings {
     for (const record of records) {
       if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
       if (host.faulty) continue;
+      if (record.kind === 'new-view') this.views.set(host.address, record.message.view);
       if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
       if (record.kind === 'committed') this.agreement.recorded(host.name, record.sequence, record.digest);
       if (record.kind === 'checkpoint') {
@@ -230,6 +256,9 @@ export class World implements Surroundings {
 
   private onViewLeft(host: ReplicaHost, view: number): void {
     this.viewChanges++;
+    const left = this.views.get(host.address) ?? 0;
+    this.views.set(host.address, view);
+    if (!this.hosts.some(({ id, faulty }) => faulty && id === left % this.n)) this.correctPrimariesLeft++;
     const suspicions = host.replica?.describe().suspicions ?? [];
     const suspected = suspicions.map(({ replica, why }) => `r${replica}: ${why}`).join(', ');
     this.transcript.event(this.now, host.name, `leaves for v${view} (suspects ${suspected || 'nobody'})`);
@@ -238,7 +267,7 @@ export class World implements Surroundings {
   onCommit(host: ReplicaHost, sequence: number, content: string, appended: readonly string[]): void {
     this.transcript.event(this.now, host.name, `commits n${sequence}: ${content}`);
     if (host.faulty) return;
-    this.agreement.committed(host.name, sequence, content, appended);
+    if (this.agreement.committed(host.name, sequence, content, appended)) this.executions.executed(content);
     this.checkTime(host, sequence);
   }
 
