@@ -13,7 +13,7 @@ export const Bounds = {
   progressMs: 60_000,
   /** All correct replicas have executed all that was agreed, counted from the last answer. */
   convergenceMs: 30_000,
-  /** Where no replica is Byzantine, no view is left any more, counted from convergence … */
+  /** No view is left any more whose primary is correct, counted from convergence … */
   settlingMs: 10_000,
   /** … for as long as one looks. */
   calmMs: 5_000,
@@ -27,8 +27,8 @@ export interface Outcome {
   f: number;
   violation: { kind: ViolationKind; message: string; transcript: string } | undefined;
   statistics: Statistics;
-  /** The directed attack, if the seed is one's, and how far it got. */
-  attack: string | undefined;
+  /** The directed attack, if the seed is one's, and why nothing came of it, if nothing did. */
+  attack: { name: string; fizzled: string | undefined } | undefined;
   /** Correct replicas that stopped themselves, where that is tolerated. */
   stopped: string[];
   simulatedMs: number;
@@ -39,9 +39,9 @@ export function simulate(options: PlanOptions): Outcome {
   const plan = drawPlan(options);
   const world = new World(plan.world);
   let violation: Outcome['violation'];
-  let attack: string | undefined;
+  const attack = plan.attack && { name: plan.attack.name, fizzled: undefined as string | undefined };
   try {
-    attack = carryOut(world, plan);
+    if (attack !== undefined) attack.fizzled = carryOut(world, plan);
     runPlan(world, plan);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
@@ -52,26 +52,27 @@ export function simulate(options: PlanOptions): Outcome {
   return { seed, f, violation, statistics, attack, stopped: world.stopped, simulatedMs: world.now };
 }
 
-/** Brings the replicas to where an attack begins, and carries it out. */
+/** Brings the replicas to where an attack begins, and carries it out. @returns why nothing came of it, if nothing did */
 function carryOut(world: World, { attack, puppet }: Plan): string | undefined {
-  if (attack === undefined) return undefined;
   const stage = new Stage(world, puppet);
-  world.transcript.event(world.now, 'world', `attack: ${attack.name}`);
+  world.transcript.event(world.now, 'world', `attack: ${attack!.name}`);
+  world.statistics.attacks++;
   try {
     for (let i = stage.random.below(4); i >= 0; i--) {
       const calls = world.clients.map(({ id }) => stage.append(id));
       stage.until('nobody answers', () => stage.answered(...calls));
     }
     stage.settle();
-    attack.carryOut(stage);
+    attack!.carryOut(stage);
+    world.transcript.event(world.now, 'world', 'the attack is over');
+    return undefined;
   } catch (error) {
     if (!(error instanceof Fizzled)) throw error;
     stage.abandon();
     world.transcript.event(world.now, 'world', `the attack fizzled: ${error.message}`);
-    return `${attack.name}: fizzled, ${error.message}`;
+    world.statistics.fizzledAttacks++;
+    return error.message;
   }
-  world.transcript.event(world.now, 'world', 'the attack is over');
-  return attack.name;
 }
 
 function runPlan(world: World, plan: Plan): void {
@@ -82,21 +83,20 @@ function runPlan(world: World, plan: Plan): void {
   faults.stop();
   world.network.weather = plan.calmWeather;
   world.transcript.event(world.now, 'world', 'troubles stop');
-  finishCalls(world, workload);
+  finishCalls(world, () => workload.done);
   world.silenceByzantineClients();
-  const divergence = convergence(world);
-  checkRegisters(world.invocations.all);
-  if (divergence !== undefined) {
-    throw new Violation('convergence', `${divergence}, ${Bounds.convergenceMs} ms after the last call`);
-  }
+  checkConvergence(world);
+  checkService(world);
+  checkConvergence(world);
   // The list's checker looks at what has committed: all that clients were told tentatively must have, by now.
   world.checkHistories();
   checkCalm(world);
 }
 
-function finishCalls(world: World, workload: Workload): void {
+/** All calls are answered, each within the time it has. */
+function finishCalls(world: World, done: () => boolean): void {
   const calm = world.now;
-  while (!world.runUntil(() => workload.done, 500)) {
+  while (!world.runUntil(done, 500)) {
     const [waiting] = world.invocations.pending;
     if (waiting === undefined || world.now - Math.max(waiting.invokedAt, calm) < Bounds.progressMs) continue;
     const asked = `${waiting.operation}, asked at ${waiting.invokedAt.toFixed(1)} ms,`;
@@ -104,14 +104,24 @@ function finishCalls(world: World, workload: Workload): void {
   }
 }
 
-/** Waits until all correct replicas are in one state. @returns why they are not, within the time they have */
-function convergence(world: World): string | undefined {
+/** The service goes on: every client is answered once more, and the agreed time is not one of long ago. */
+function checkService(world: World): void {
+  const earliest = world.earliestClock();
+  for (const { id } of world.clients) world.call(id, `append last-${id}`);
+  finishCalls(world, () => world.invocations.pending.size === 0);
+  world.checkTimeSince(earliest);
+}
+
+/** All correct replicas come to one state within the time they have. */
+function checkConvergence(world: World): void {
   let divergence = world.divergence();
   for (let waited = 0; waited < Bounds.convergenceMs && divergence !== undefined; waited += 100) {
     world.run(100);
     divergence = world.divergence();
   }
-  return divergence;
+  checkRegisters(world.invocations.all);
+  if (divergence === undefined) return;
+  throw new Violation('convergence', `${divergence}, ${Bounds.convergenceMs} ms after the last call`);
 }
 
 /** Nothing is wrong but at most f replicas: nobody may go on suspecting primaries that are correct. */

@@ -15,6 +15,9 @@ export class Statistics {
   readOnlyFallbacks = 0;
   stableCheckpoints = 0;
   powerLosses = 0;
+  /** Directed attacks begun, and those of them of which nothing came. */
+  attacks = 0;
+  fizzledAttacks = 0;
 
   add(other: Statistics): void {
     for (const key of Object.keys(this) as Counter[]) this[key] += other[key];

@@ -51,6 +51,9 @@ export interface WorldOptions {
   verbose?: boolean;
 }
 
+/** How far agreed time may be from correct clocks, seconds. */
+const timeBound = (): number => Limits.clockSkewMs / 1000 + CLOCK_STEP_SECONDS;
+
 /** Replicas and clients, a network and a clock, all driven by one seed. */
 export class World implements Surroundings {
   readonly f: number;
@@ -275,12 +278,23 @@ export class World implements Surroundings {
   private checkTime(host: ReplicaHost, sequence: number): void {
     const { seconds } = host.state.clock;
     const latest = Math.max(...this.correctHosts.map((each) => each.wallClock().seconds));
-    const bound = Limits.clockSkewMs / 1000 + CLOCK_STEP_SECONDS;
-    if (seconds <= latest + bound) return;
+    if (seconds <= latest + timeBound()) return;
     throw new Violation(
       'validity',
       `${host.name} executed n${sequence} at ${seconds} s; the latest clock is at ${latest} s`,
     );
+  }
+
+  /** Of correct replicas, seconds. */
+  earliestClock(): number {
+    return Math.min(...this.correctHosts.map((each) => each.wallClock().seconds));
+  }
+
+  /** Throws unless what was asked for and executed since then was executed at a time near correct clocks. */
+  checkTimeSince(earliest: number): void {
+    const seconds = Math.max(...this.correctHosts.map(({ state }) => state.clock.seconds));
+    if (seconds >= earliest - timeBound()) return;
+    throw new Violation('validity', `the agreed time is ${seconds} s, and no clock was before ${earliest} s`);
   }
 
   onRollback(host: ReplicaHost, sequence: number): void {

@@ -50,7 +50,7 @@ const aloneWithCommits: Attack = {
     const heals = [
       stage.loseKinds(['prepare'], (from, to) => !(from === helper && to === HIDDEN)),
       stage.loseKinds(['commit'], (from) => from !== PUPPET),
-      stage.parrot(),
+      stage.parrot(HIDDEN),
     ];
     const proposal = stage.captureProposal(() => stage.append(0));
     const { sequence, batch } = proposal;

@@ -117,7 +117,7 @@ const loneCertificate: Attack = {
     const confirmed: OrderedBatch[] = [];
     for (let sequence = 1; sequence <= stable + 1; sequence++) {
       if (sequence > stage.host(lags).state.lastExecuted && sequence <= stable) continue;
-      confirmed.push({ sequence, view: 0, digest: stage.host(knows).disk.digest(sequence)! });
+      confirmed.push({ sequence, view: 0, digest: stage.decided(knows, sequence).digest });
     }
     puppet.says = silence;
     puppet.acts = () => {

@@ -70,7 +70,7 @@ const wrongTimes: Attack = {
   name: 'a primary proposes times far from the truth',
   puppet: PUPPET,
   carryOut(stage) {
-    const shift = stage.random.pick([86_400, 600]);
+    const shift = stage.random.pick([86_400, 600, -600]);
     proposing(stage.puppet, ({ time, requests }) => batchOf({ ...time, seconds: time.seconds + shift }, requests));
     callAll(stage);
   },

@@ -11,7 +11,7 @@ const lostTwice: Attack = {
   carryOut(stage) {
     const { puppet, world } = stage;
     const [second, third, first] = [1, 2, 3];
-    stage.parrot();
+    const parrot = stage.parrot(first, second);
     const inFirst = stage.lose((message, from, to) => {
       if (message.kind === 'prepare' && message.view === 0) return !(from === second && to === first);
       return message.kind === 'commit' && message.view < 2;
@@ -58,11 +58,10 @@ const lostTwice: Attack = {
       for (const to of [third, first]) if (stage.viewOf(to) < 2) puppet.tell(to, puppet.viewChange(2));
     };
     stage.until('view 2 does not begin', () => stage.isIn(2, third), 8000);
-    puppet.acts = () => {};
-    puppet.says = honesty;
+    puppet.reform();
     const other = stage.append(1);
     stage.within(4000, () => stage.answered(other));
-    for (const each of [inFirst, inSecond, notTold, gone]) each();
+    for (const each of [inFirst, inSecond, notTold, gone, parrot]) each();
     stage.run(stage.random.between(0, 200));
   },
 };

@@ -133,7 +133,7 @@ const poisonedCatchUp: Attack = {
       stage.until('a call is not answered', () => stage.answered(call));
     }
     const { state } = stage.host(lags);
-    const invention = wrong(stage.host(0).disk.batch(stage.host(0).state.lastExecuted)!);
+    const invention = wrong(stage.decided(0, stage.host(0).state.lastExecuted));
     puppet.says = (message, to) => {
       if (message.kind !== 'batch-data' || to !== lags) return [message];
       return [{ ...message, batch: wrong(message.batch) }];

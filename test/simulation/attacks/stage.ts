@@ -117,6 +117,13 @@ export class Stage {
     return this.healable(this.world.network.cut([FIRST_CLIENT + client], replicas));
   }
 
+  /** What a replica has on record as decided for a number. */
+  decided(id: ReplicaId, sequence: number): Batch {
+    const batch = this.host(id).disk.batch(sequence);
+    if (batch === undefined) throw new Fizzled(`nothing is on record for ${sequence}`);
+    return batch;
+  }
+
   hasCommitted(id: ReplicaId, sequence: number): boolean {
     const { state } = this.host(id);
     return state.lastExecuted > sequence || (state.lastExecuted === sequence && !state.isTentative);
@@ -164,17 +171,22 @@ export class Stage {
     for (const each of to) this.puppet.tell(each, { kind: 'pre-prepare', view, sequence, batch });
   }
 
-  /** The puppet tells clients what it hears correct replicas tell them, as if it were final. */
-  parrot(): () => void {
+  /** The puppet tells clients what those replicas tell them, as if it were final, and nothing else. */
+  parrot(...admired: ReplicaId[]): () => void {
     const { world, puppet } = this;
     const own = this.host(puppet.id);
-    return this.lose((message, from, to) => {
-      if (message.kind === 'reply' && from !== puppet.id && message.result !== undefined) {
+    puppet.parrots = true;
+    const heal = this.lose((message, from, to) => {
+      if (message.kind === 'reply' && admired.includes(from) && message.result !== undefined) {
         const session = { client: to - FIRST_CLIENT, instance: message.instance };
         world.routeReply(own, { to: session, durable: false, reply: { ...(message as Reply), tentative: false } });
       }
       return false;
     });
+    return () => {
+      heal();
+      puppet.parrots = false;
+    };
   }
 
   /** Correct replicas leave no view for that long: there is nothing wrong with any primary. */

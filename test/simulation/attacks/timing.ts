@@ -57,9 +57,9 @@ const fullLog: Attack = {
     const heal = stage.isolate(0);
     left = 0;
     watch();
+    const call = stage.append(1);
     stage.within(6000, () => stage.waitsFor(1, 1, 2, 3));
     checkpoints();
-    const call = stage.append(1);
     stage.within(4000, () => stage.answered(call));
     heal();
   },

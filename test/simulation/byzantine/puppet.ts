@@ -12,6 +12,8 @@ export class Puppet implements Behaviour {
   readonly name = 'puppet';
   says: Says = honesty;
   hears: (message: ReplicaMessage, from: ReplicaId) => void = () => {};
+  /** Clients hear from it what the attack has it say, and nothing else. */
+  parrots = false;
   /** Done at every tick. */
   acts: () => void = () => {};
   private strings: Puppeteer | undefined;
@@ -23,7 +25,7 @@ export class Puppet implements Behaviour {
     return this.says(message, to);
   };
 
-  readonly reply = (reply: Reply): Reply[] => (this.says === silence ? [] : [reply]);
+  readonly reply = (reply: Reply): Reply[] => (this.says === silence || this.parrots ? [] : [reply]);
 
   readonly hear = (message: ReplicaMessage, from: ReplicaId, self: Puppeteer): void => {
     this.strings = self;
@@ -51,6 +53,7 @@ export class Puppet implements Behaviour {
   /** Whatever the attack had it do is over. */
   reform(): void {
     this.says = honesty;
+    this.parrots = false;
     this.hears = () => {};
     this.acts = () => {};
   }
