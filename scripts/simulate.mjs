@@ -15,7 +15,7 @@ const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 const PARTS = ['src/limits.ts', 'src/pbft', 'test/simulation'];
 const DEFAULT_SEEDS = 200;
 /** A mutant not caught by then has survived. */
-const MUTANT_SEEDS = 400;
+const MUTANT_SEEDS = 60;
 const TRANSCRIPT_LINES = 250;
 
 const { values } = parseArgs({
@@ -147,33 +147,41 @@ async function passes(seed, f) {
   return unmutated.get(seed);
 }
 
+/** @returns the first seed at which a checker finds the mutant */
 async function hunt(mutant, name, seeds, f) {
   const order = { f, from: 1, to: 1 + seeds, step: 1, mutant: true, verbose: false };
   let stopped = 0;
   for await (const outcome of run(name, order)) {
     if (outcome.stopped.length > 0) stopped++;
     if (outcome.caught && (await passes(outcome.seed, f))) {
-      const [what] = outcome.violation.message.split('\n');
-      process.stdout.write(`caught    ${mutant.name}: seed ${outcome.seed}, ${what.slice(0, 140)}\n`);
-      return true;
+      const { seed, attack, violation } = outcome;
+      const [what] = violation.message.split('\n');
+      const plan = attack ? `attack "${attack.name}"` : 'random faults';
+      process.stdout.write(`caught    ${mutant.name}: seed ${seed}, ${plan}; checker of ${what.slice(0, 140)}\n`);
+      return seed;
     }
   }
   const asserted = stopped > 0 ? ` (a replica stopped itself in ${stopped})` : '';
   process.stdout.write(`SURVIVED  ${mutant.name}: ${seeds} seeds${asserted}\n`);
-  return false;
+  return undefined;
 }
 
 async function huntAll(mutants, seeds, f, jobs) {
   const queue = [...mutants.entries()];
-  let caught = 0;
+  const caught = [];
+  const survivors = [];
   const worker = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      if (await hunt(next[1], `mutant-${next[0]}`, seeds, f)) caught++;
+      const seed = await hunt(next[1], `mutant-${next[0]}`, seeds, f);
+      if (seed === undefined) survivors.push(next[1].name);
+      else caught.push(seed);
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));
-  process.stdout.write(`${caught} of ${mutants.length} mutants caught within ${seeds} seeds, f = ${f}\n`);
-  return caught === mutants.length;
+  const last = caught.length > 0 ? `, the last by seed ${Math.max(...caught)}` : '';
+  process.stdout.write(`${caught.length} of ${mutants.length} mutants caught within ${seeds} seeds${last}; f = ${f}\n`);
+  if (survivors.length > 0) process.stdout.write(`survived: ${survivors.join('; ')}\n`);
+  return survivors.length === 0;
 }
 
 const f = Number(values.f);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Agreement } from './checkers/agreement.js';
+import { Executions } from './checkers/executions.js';
 import { type Invocation, Invocations } from './checkers/invocations.js';
 import { checkList } from './checkers/list.js';
 import { checkRegisters } from './checkers/registers.js';
@@ -10,7 +11,7 @@ type Call = [operation: string, invokedAt: number, returnedAt?: number, result?:
 function history(...calls: Call[]): Invocation[] {
   const invocations = new Invocations();
   for (const [operation, invokedAt, returnedAt, result] of calls) {
-    const invocation = invocations.invoked(operation, invokedAt);
+    const invocation = invocations.invoked(0, operation, invokedAt);
     if (result !== undefined) invocations.returned(invocation, result, returnedAt!);
   }
   return invocations.all;
@@ -145,4 +146,40 @@ describe('the checker of agreement', () => {
     expect(() => agreement.checkpoint('r1', 128, Buffer.alloc(32, 1))).toThrow(/different states/);
     expect(agreement.list).toEqual(['x']);
   });
+});
+
+describe('the checker of what was executed', () => {
+  function executions(): Executions {
+    const invocations = new Invocations();
+    for (const operation of ['append a', 'append b', 'get k']) invocations.invoked(1, operation, 0);
+    return new Executions(invocations);
+  }
+
+  it('takes what clients asked for, slot by slot in order, and what took no slot', () => {
+    const checker = executions();
+    checker.executed('1/7 append a=1;@0.1;1/7 append b=2;@3.1; 1000.1');
+    checker.executed('1/7 get k=-;@0.2;1/7 get k=-; 1000.2');
+    checker.executed('1/8 append b=3;@0.1; 1000.3');
+    checker.executed(' 1000.3');
+  });
+
+  const wrong: [string, string[], RegExp][] = [
+    ["an operation in another client's name", ['2/7 append a=1;@0.1; 1000.1'], /client 2, which never asked/],
+    ['an invented operation', ['1/7 append z=1;@0.1; 1000.1'], /never asked/],
+    [
+      'a sequence number used twice',
+      ['1/7 append a=1;@0.1; 1000.1', '1/7 append b=2;@0.1; 1000.2'],
+      /number 1, after 1/,
+    ],
+    ['one that was left out', ['1/7 append a=1;@0.2; 1000.1'], /number 2, after 0/],
+  ];
+  for (const [what, batches, why] of wrong) {
+    it(`finds ${what}`, () => {
+      const checker = executions();
+      const all = (): void => {
+        for (const each of batches) checker.executed(each);
+      };
+      expect(all).toThrow(why);
+    });
+  }
 });

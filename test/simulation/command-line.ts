@@ -28,6 +28,6 @@ function isCaught({ violation, stopped }: Outcome): boolean {
 const order = JSON.parse(process.argv[2]) as Order;
 for (let seed = order.from; seed < order.to; seed += order.step) {
   const { f, mutant, verbose } = order;
-  const outcome = simulate({ seed, f, tolerateStops: mutant, verbose });
+  const outcome = simulate({ seed, f, short: mutant, tolerateStops: mutant, verbose });
   process.stdout.write(`${JSON.stringify({ ...outcome, caught: isCaught(outcome) })}\n`);
 }

@@ -220,7 +220,18 @@ export class MemoryState implements ReplicatedState, Service {
 
   execute(operation: Uint8Array, context: ExecutionContext): Execution {
     const text = Buffer.from(operation).toString();
-    this.batchContent += `${sessionKey(context.session)} ${text};`;
+    const execution = this.perform(text);
+    // As checkers/executions.ts reads it.
+    this.batchContent += `${sessionKey(context.session)} ${text}=${Buffer.from(execution.result)};`;
+    return execution;
+  }
+
+  /** The reply cache says in which slot, as what sequence number, the last operation was executed. */
+  executedIn({ slot, sequence }: SlotRow): void {
+    this.batchContent += `@${slot}.${sequence};`;
+  }
+
+  private perform(text: string): Execution {
     const [verb, key, value, replacement] = text.split(' ');
     if (verb === 'append') this.tokens.push(key);
     else if (verb === 'put' || verb === 'delete' || verb === 'cas') return this.change(verb, key, value, replacement);
@@ -295,6 +306,7 @@ class MemorySessions implements SessionStore {
   }
 
   putSlot(id: SessionId, row: SlotRow): void {
+    this.state.executedIn(row);
     this.state.setRow(`slot ${sessionKey(id)}:${row.slot}`, row);
   }
 }

@@ -1,14 +1,11 @@
-import { ALL_OPTIMIZATIONS, type Optimizations } from '../../src/pbft/configuration.js';
-import type { Behaviour } from './byzantine/behaviour.js';
-import { drawBehaviours } from './byzantine/catalogue.js';
+import { Fizzled, Stage } from './attacks/stage.js';
 import { checkRegisters } from './checkers/registers.js';
-import { Faults, type Trouble, type Troubles } from './faults.js';
-import { FAIR, type Weather } from './network.js';
-import { Random } from './random.js';
+import { Faults } from './faults.js';
+import { drawPlan, type Plan, type PlanOptions } from './plan.js';
 import type { Statistics } from './statistics.js';
 import { Violation, type ViolationKind } from './violation.js';
 import { Workload } from './workload.js';
-import { World, type WorldOptions } from './world.js';
+import { World } from './world.js';
 
 /** What is promised once faults have stopped, but for at most f Byzantine replicas, in simulated time. */
 export const Bounds = {
@@ -19,7 +16,7 @@ export const Bounds = {
    * executed something: on a far network what Byzantine clients left in the queues takes its time.
    */
   convergenceMs: 30_000,
-  /** Where no replica is Byzantine, no view is left any more, counted from convergence … */
+  /** No view is left any more whose primary is correct, counted from convergence … */
   settlingMs: 10_000,
   /** … for as long as one looks. */
   calmMs: 5_000,
@@ -28,171 +25,81 @@ export const Bounds = {
 /** Troubles stop then at the latest. */
 const TROUBLED_MS = 12_000;
 
-export interface SimulationOptions {
-  seed: number;
-  f: number;
-  /** Client operations, at least. */
-  operations?: number;
-  tolerateStops?: boolean;
-  verbose?: boolean;
-  /** An optimization to be left out, where otherwise most worlds have them all. */
-  without?: keyof Optimizations;
-}
-
 export interface Outcome {
   seed: number;
   f: number;
   violation: { kind: ViolationKind; message: string; transcript: string } | undefined;
   statistics: Statistics;
+  /** The directed attack, if the seed is one's, and why nothing came of it, if nothing did. */
+  attack: { name: string; fizzled: string | undefined } | undefined;
   /** Correct replicas that stopped themselves, where that is tolerated. */
   stopped: string[];
   simulatedMs: number;
 }
 
-/** Everything that happens with a seed: who is faulty, what goes wrong, what clients do. */
-interface Plan {
-  world: WorldOptions;
-  troubles: Troubles;
-  everyMs: number;
-  lastMs: number;
-  thinkMs: number;
-  writers: number;
-  readers: number;
-  /** Share of durable calls. */
-  durable: number;
-  /** What the network is like once troubles have stopped. */
-  calmWeather: Weather;
-}
-
-/** A network on which a view change takes longer than the time that a view is first given. */
-const FAR: Weather = { minDelayMs: 250, maxDelayMs: 450, loss: 0, duplication: 0, reordering: false };
-
-const TROUBLES: Troubles = {
-  crash: 3,
-  crashPrimary: 3,
-  crashAll: 1,
-  outage: 0.3,
-  powerLoss: 1,
-  isolate: 3,
-  split: 2,
-  cutLink: 2,
-  storm: 1,
-  slow: 1,
-  stall: 2,
-  clockStep: 0.5,
-  diskFull: 0.5,
-  bitRot: 0.1,
-};
-
-/** Some kinds only, in the manner of swarm testing (Groce et al., ISSTA '12): what is always on hides what it prevents. */
-function drawTroubles(random: Random): Troubles {
-  const troubles = { ...TROUBLES };
-  for (const trouble of Object.keys(troubles) as Trouble[]) if (random.chance(0.5)) troubles[trouble] = 0;
-  return troubles;
-}
-
-function drawPlan({ seed, f, tolerateStops, verbose, without }: SimulationOptions): Plan {
-  const random = new Random(seed * 2_654_435_761);
-  const n = 3 * f + 1;
-  const behaviours = new Map<number, Behaviour[]>();
-  const twins: number[] = [];
-  for (let i = 0; i < f; i++) {
-    // View 0's primary more often than another.
-    const id = random.chance(0.4) ? 0 : random.below(n);
-    if (behaviours.has(id) || twins.includes(id) || random.chance(0.25)) continue;
-    if (random.chance(0.2)) twins.push(id);
-    else behaviours.set(id, drawBehaviours(random));
-  }
-  const far = random.chance(0.04);
-  const checkpointInterval = random.pick([10, 16, 32, 128]);
-  const weather: Weather = random.chance(0.3)
-    ? { minDelayMs: 0.1, maxDelayMs: 20, loss: 0.03, duplication: 0.03, reordering: true }
-    : { ...FAIR, reordering: random.chance(0.3) };
-  return {
-    world: {
-      seed,
-      f,
-      clients: 2 + random.below(3),
-      weather: far ? FAR : weather,
-      batchWindow: random.pick([1, 4, 8]),
-      synced: random.chance(0.3),
-      limits: {
-        checkpointInterval,
-        logSize: checkpointInterval * random.pick([2, 4]),
-        wholeReplyBytes: random.pick([16, 512]),
-        cachedReplyBytes: random.pick([64, 4096]),
-        batchRequests: random.pick([1, 2, 256]),
-        transferLag: checkpointInterval * random.pick([4, 4, 64]),
-        historyBatches: checkpointInterval * random.pick([1, 1, 1000]),
-        inlineRequestBytes: random.pick([8192, 80, 0]),
-      },
-      optimizations: drawOptimizations(random, without),
-      behaviours,
-      twins,
-      byzantineClients: random.chance(0.3) ? 1 : 0,
-      tolerateStops: tolerateStops ?? false,
-      verbose: verbose ?? false,
-    },
-    troubles: drawTroubles(random),
-    everyMs: random.pick([150, 400, 1000, 3000]),
-    lastMs: random.pick([300, 1500, 4000]),
-    thinkMs: random.pick([5, 20, 60]),
-    writers: 1 + random.below(4),
-    readers: random.below(4),
-    calmWeather: far ? FAR : FAIR,
-    durable: random.pick([0.04, 0.04, 0.4]),
-  };
-}
-
-/** All of them in most worlds, in the others all but one or two. */
-function drawOptimizations(random: Random, without: keyof Optimizations | undefined): Optimizations {
-  const optimizations = { ...ALL_OPTIMIZATIONS };
-  const drop = random.chance(0.8) ? 0 : 1 + random.below(2);
-  for (let i = 0; i < drop; i++)
-    optimizations[random.pick(Object.keys(optimizations) as (keyof Optimizations)[])] = false;
-  if (without !== undefined) optimizations[without] = false;
-  return optimizations;
-}
-
 /** Runs one seed to its end, or to the first violation. The same seed always does the same. */
-export function simulate(options: SimulationOptions): Outcome {
+export function simulate(options: PlanOptions): Outcome {
   const plan = drawPlan(options);
   const world = new World(plan.world);
   let violation: Outcome['violation'];
+  const attack = plan.attack && { name: plan.attack.name, fizzled: undefined as string | undefined };
   try {
-    runPlan(world, plan, options.operations ?? 500);
+    if (attack !== undefined) attack.fizzled = carryOut(world, plan);
+    runPlan(world, plan);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     violation = { kind: error.kind, message: error.message, transcript: world.transcript.toString() };
   }
   const statistics = world.collectStatistics();
   const { seed, f } = options;
-  return { seed, f, violation, statistics, stopped: world.stopped, simulatedMs: world.now };
+  return { seed, f, violation, statistics, attack, stopped: world.stopped, simulatedMs: world.now };
 }
 
-function runPlan(world: World, plan: Plan, operations: number): void {
-  const { everyMs, lastMs, troubles, writers, readers, thinkMs, durable } = plan;
+/** Brings the replicas to where an attack begins, and carries it out. @returns why nothing came of it, if nothing did */
+function carryOut(world: World, { attack, puppet }: Plan): string | undefined {
+  const stage = new Stage(world, puppet);
+  world.transcript.event(world.now, 'world', `attack: ${attack!.name}`);
+  world.statistics.attacks++;
+  try {
+    for (let i = stage.random.below(4); i >= 0; i--) {
+      const calls = world.clients.map(({ id }) => stage.append(id));
+      stage.until('nobody answers', () => stage.answered(...calls));
+    }
+    stage.settle();
+    attack!.carryOut(stage);
+    world.transcript.event(world.now, 'world', 'the attack is over');
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Fizzled)) throw error;
+    stage.abandon();
+    world.transcript.event(world.now, 'world', `the attack fizzled: ${error.message}`);
+    world.statistics.fizzledAttacks++;
+    return error.message;
+  }
+}
+
+function runPlan(world: World, plan: Plan): void {
+  const { everyMs, lastMs, troubles, writers, readers, thinkMs, operations, durable } = plan;
   const workload = new Workload(world, { operations, writers, readers, thinkMs, registers: 6, durable });
   const faults = new Faults(world, { troubles, everyMs, lastMs });
   world.runUntil(() => workload.done, TROUBLED_MS);
   faults.stop();
   world.network.weather = plan.calmWeather;
   world.transcript.event(world.now, 'world', 'troubles stop');
-  finishCalls(world, workload);
+  finishCalls(world, () => workload.done);
   world.silenceByzantineClients();
-  const divergence = convergence(world);
-  checkRegisters(world.invocations.all);
-  if (divergence !== undefined) {
-    throw new Violation('convergence', `${divergence}, ${Bounds.convergenceMs} ms after the last call`);
-  }
+  checkConvergence(world);
+  checkService(world);
+  checkConvergence(world);
   // The list's checker looks at what has committed: all that clients were told tentatively must have, by now.
   world.checkHistories();
-  if (world.hosts.every(({ faulty }) => !faulty)) checkCalm(world);
+  checkCalm(world);
 }
 
-function finishCalls(world: World, workload: Workload): void {
+/** All calls are answered, each within the time it has. */
+function finishCalls(world: World, done: () => boolean): void {
   const calm = world.now;
-  while (!world.runUntil(() => workload.done, 500)) {
+  while (!world.runUntil(done, 500)) {
     const [waiting] = world.invocations.pending;
     if (waiting === undefined || world.now - Math.max(waiting.invokedAt, calm) < Bounds.progressMs) continue;
     const asked = `${waiting.operation}, asked at ${waiting.invokedAt.toFixed(1)} ms,`;
@@ -200,8 +107,16 @@ function finishCalls(world: World, workload: Workload): void {
   }
 }
 
-/** Waits until all correct replicas are in one state. @returns why they are not, within the time they have */
-function convergence(world: World): string | undefined {
+/** The service goes on: every client is answered once more, and the agreed time is not one of long ago. */
+function checkService(world: World): void {
+  const earliest = world.earliestClock();
+  for (const { id } of world.clients) world.call(id, `append last-${id}`);
+  finishCalls(world, () => world.invocations.pending.size === 0);
+  world.checkTimeSince(earliest);
+}
+
+/** All correct replicas come to one state within the time they have. */
+function checkConvergence(world: World): void {
   const executed = (): number => world.correctHosts.reduce((sum, { state }) => sum + state.lastExecuted, 0);
   let divergence = world.divergence();
   let before = executed();
@@ -211,14 +126,16 @@ function convergence(world: World): string | undefined {
     if (executed() > before) waited = 0;
     before = Math.max(before, executed());
   }
-  return divergence;
+  checkRegisters(world.invocations.all);
+  if (divergence === undefined) return;
+  throw new Violation('convergence', `${divergence}, ${Bounds.convergenceMs} ms after the last call`);
 }
 
-/** Nothing is wrong, whatever clients do: nobody may go on suspecting primaries. */
+/** Nothing is wrong but at most f replicas: nobody may go on suspecting primaries that are correct. */
 function checkCalm(world: World): void {
   world.run(Bounds.settlingMs);
-  const before = world.viewChanges;
+  const before = world.correctPrimariesLeft;
   world.run(Bounds.calmMs);
-  if (world.viewChanges === before) return;
-  throw new Violation('progress', 'correct replicas go on leaving views though none of them is faulty');
+  if (world.correctPrimariesLeft === before) return;
+  throw new Violation('progress', 'correct replicas go on leaving views whose primaries are correct');
 }

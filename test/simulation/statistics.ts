@@ -19,6 +19,9 @@ export class Statistics {
   namingPrePrepares = 0;
   batchFetches = 0;
   durableReplies = 0;
+  /** Directed attacks begun, and those of them of which nothing came. */
+  attacks = 0;
+  fizzledAttacks = 0;
 
   add(other: Statistics): void {
     for (const key of Object.keys(this) as Counter[]) this[key] += other[key];

@@ -2,13 +2,14 @@ import { Limits } from '../../src/limits.js';
 import { isWhole } from '../../src/pbft/bodies.js';
 import { ALL_OPTIMIZATIONS, Configuration, type Optimizations } from '../../src/pbft/configuration.js';
 import { digestKey } from '../../src/pbft/digests.js';
-import type { NewView, ReplicaId, ReplicaMessage, Request } from '../../src/pbft/messages.js';
+import type { NewView, ReplicaId, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
 import type { OutgoingReply } from '../../src/pbft/ready.js';
 import type { Behaviour } from './byzantine/behaviour.js';
 import { ByzantineClient } from './byzantine/clients.js';
 import { Agreement } from './checkers/agreement.js';
 import { checkDurability } from './checkers/durability.js';
+import { Executions } from './checkers/executions.js';
 import { type Invocation, Invocations } from './checkers/invocations.js';
 import { checkList } from './checkers/list.js';
 import { checkRegisters } from './checkers/registers.js';
@@ -29,6 +30,9 @@ const TWIN_PERIOD_MS = 400;
 const MESSAGES_UNDER_WAY = 100_000;
 /** Clocks may have been stepped back since a time was accepted. */
 const CLOCK_STEP_SECONDS = 5;
+
+/** Whether a message from one process to another is lost: what an adversary does who reads along. */
+export type Censor = (message: ReplicaMessage | Reply, from: Address, to: Address) => boolean;
 
 export interface WorldOptions {
   seed: number;
@@ -51,6 +55,9 @@ export interface WorldOptions {
   verbose?: boolean;
 }
 
+/** How far agreed time may be from correct clocks, seconds. */
+const timeBound = (): number => Limits.clockSkewMs / 1000 + CLOCK_STEP_SECONDS;
+
 /** Replicas and clients, a network and a clock, all driven by one seed. */
 export class World implements Surroundings {
   readonly f: number;
@@ -65,14 +72,20 @@ export class World implements Surroundings {
   readonly clients: ClientHost[] = [];
   readonly agreement = new Agreement();
   readonly invocations = new Invocations();
+  private readonly executions = new Executions(this.invocations);
   readonly statistics = new Statistics();
   readonly transcript: Transcript;
   /** Correct replicas that stopped themselves, and why. */
   readonly stopped: string[] = [];
   private readonly byzantineClients: ByzantineClient[] = [];
   private readonly newViews = new Set<number>();
-  /** View-changes that correct replicas put on record. */
+  /** View-changes that correct replicas put on record … */
   viewChanges = 0;
+  /** … and those of them by which a view was left whose primary is correct. */
+  correctPrimariesLeft = 0;
+  /** The view that each process was in last. */
+  private readonly views = new Map<Address, number>();
+  readonly censors = new Set<Censor>();
   private readonly certified = new Set<number>();
   private lastInstance = 0;
 
@@ -124,9 +137,9 @@ export class World implements Surroundings {
         random: this.random,
         newInstance: () => ++this.lastInstance,
         mayHappen: (operation) => {
-          this.invocations.mayHappen(operation, this.now);
+          this.invocations.mayHappen(id, operation, this.now);
         },
-        send: (client, to, request) => this.routeRequest(FIRST_CLIENT + client, client, to, request),
+        send: (client, to, request) => this.sendRequest(client, to, request),
       }),
     );
   }
@@ -151,7 +164,7 @@ export class World implements Surroundings {
 
   /** Calls the service; invocation and response are recorded. `onResult` is told when the response is there. */
   call(client: number, operation: string, readOnly = false, onResult?: () => void): Invocation {
-    const invocation = this.invocations.invoked(operation, this.now);
+    const invocation = this.invocations.invoked(client, operation, this.now);
     this.clients[client].call(operation, readOnly, (result) => {
       this.invocations.returned(invocation, result, this.now);
       if (invocation.verb === 'sync') this.checkDurable(operation);
@@ -204,13 +217,27 @@ export class World implements Surroundings {
     if (message.kind === 'pre-prepare' && !isWhole(message.batch)) this.statistics.namingPrePrepares++;
     if (message.kind === 'fetch-batch') this.statistics.batchFetches++;
     for (const host of this.hearers(from.address, to)) {
-      if (host.id !== from.id) this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
+      if (host.id === from.id || this.isLost(message, from.address, host.address)) continue;
+      this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
     }
+  }
+
+  private isLost(message: ReplicaMessage | Reply, from: Address, to: Address): boolean {
+    let lost = false;
+    // Each is asked: some only listen.
+    for (const censor of this.censors) if (censor(message, from, to)) lost = true;
+    return lost;
+  }
+
+  /** A request as that client, correct or not, sends it. */
+  sendRequest(client: number, to: ReplicaId, request: Request): void {
+    this.routeRequest(FIRST_CLIENT + client, client, to, request);
   }
 
   private routeRequest(from: Address, client: number, to: ReplicaId, request: Request): void {
     this.transcript.message(this.now, `c${client}`, `r${to}`, request);
     for (const host of this.hearers(from, to)) {
+      if (this.isLost(request, from, host.address)) continue;
       this.network.transmit(from, host.address, () => host.deliverRequest(request, client));
     }
   }
@@ -220,6 +247,7 @@ export class World implements Surroundings {
     if (client === undefined) return;
     this.transcript.message(this.now, from.name, `c${to.client}`, reply);
     if (reply.tentative) this.statistics.tentativeReplies++;
+    if (this.isLost(reply, from.address, client.address)) return;
     this.network.transmit(from.address, client.address, () => client.receive(reply, from.id));
   }
 
@@ -236,6 +264,7 @@ export class World implements Surroundings {
     for (const record of records) {
       if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
       if (host.faulty) continue;
+      if (record.kind === 'new-view') this.views.set(host.address, record.message.view);
       if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
       if (record.kind === 'committed') this.agreement.recorded(host.name, record.sequence, record.digest);
       if (record.kind === 'checkpoint') {
@@ -246,6 +275,9 @@ export class World implements Surroundings {
 
   private onViewLeft(host: ReplicaHost, view: number): void {
     this.viewChanges++;
+    const left = this.views.get(host.address) ?? 0;
+    this.views.set(host.address, view);
+    if (!this.hosts.some(({ id, faulty }) => faulty && id === left % this.n)) this.correctPrimariesLeft++;
     const suspicions = host.replica?.describe().suspicions ?? [];
     const suspected = suspicions.map(({ replica, why }) => `r${replica}: ${why}`).join(', ');
     this.transcript.event(this.now, host.name, `leaves for v${view} (suspects ${suspected || 'nobody'})`);
@@ -254,7 +286,7 @@ export class World implements Surroundings {
   onCommit(host: ReplicaHost, sequence: number, content: string, appended: readonly string[]): void {
     this.transcript.event(this.now, host.name, `commits n${sequence}: ${content}`);
     if (host.faulty) return;
-    this.agreement.committed(host.name, sequence, content, appended);
+    if (this.agreement.committed(host.name, sequence, content, appended)) this.executions.executed(content);
     this.checkTime(host, sequence);
   }
 
@@ -262,12 +294,23 @@ export class World implements Surroundings {
   private checkTime(host: ReplicaHost, sequence: number): void {
     const { seconds } = host.state.clock;
     const latest = Math.max(...this.correctHosts.map((each) => each.wallClock().seconds));
-    const bound = Limits.clockSkewMs / 1000 + CLOCK_STEP_SECONDS;
-    if (seconds <= latest + bound) return;
+    if (seconds <= latest + timeBound()) return;
     throw new Violation(
       'validity',
       `${host.name} executed n${sequence} at ${seconds} s; the latest clock is at ${latest} s`,
     );
+  }
+
+  /** Of correct replicas, seconds. */
+  earliestClock(): number {
+    return Math.min(...this.correctHosts.map((each) => each.wallClock().seconds));
+  }
+
+  /** Throws unless what was asked for and executed since then was executed at a time near correct clocks. */
+  checkTimeSince(earliest: number): void {
+    const seconds = Math.max(...this.correctHosts.map(({ state }) => state.clock.seconds));
+    if (seconds >= earliest - timeBound()) return;
+    throw new Violation('validity', `the agreed time is ${seconds} s, and no clock was before ${earliest} s`);
   }
 
   onRollback(host: ReplicaHost, sequence: number): void {

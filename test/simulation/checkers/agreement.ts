@@ -17,13 +17,15 @@ export class Agreement {
   private readonly digests = new Map<SequenceNumber, { digest: string; by: string }>();
   private readonly roots = new Map<SequenceNumber, { root: string; by: string }>();
 
-  committed(by: string, sequence: SequenceNumber, content: string, appended: readonly string[]): void {
+  /** @returns whether nobody had committed that number before; replicas commit in order, so it is the highest */
+  committed(by: string, sequence: SequenceNumber, content: string, appended: readonly string[]): boolean {
     const agreed = this.contents.get(sequence);
     if (agreed === undefined) this.contents.set(sequence, { content, appended, by });
     else if (agreed.content !== content) {
       const both = `${agreed.by} committed [${agreed.content}], ${by} [${content}]`;
       throw new Violation('agreement', `at ${sequence}: ${both}`);
     }
+    return agreed === undefined;
   }
 
   recorded(by: string, sequence: SequenceNumber, digest: Digest): void {
@@ -51,7 +53,7 @@ export class Agreement {
   /** Where an operation was executed that stands in one batch only. */
   sequenceOf(operation: string): SequenceNumber | undefined {
     for (const [sequence, { content }] of [...this.contents].reverse()) {
-      if (content.includes(` ${operation};`)) return sequence;
+      if (content.includes(` ${operation}=`)) return sequence;
     }
     return undefined;
   }

@@ -52,10 +52,12 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
     replace: 'if (call.sequence < (slot?.sequence ?? 0)) return repeated(slot, call, request.digest);',
   },
   {
+    // Only to answer such a request from the cache, without executing it, would deceive nobody but the client at fault.
     name: 'slots may be reused for other requests',
     file: 'src/pbft/sessions.ts',
-    find: 'if (!sameDigest(slot.requestDigest, requestDigest)) return refused(ReplyStatus.Conflict);',
-    replace: '',
+    find: 'if (call.sequence !== (slot?.sequence ?? 0) + 1) return repeated(slot, call, request.digest);',
+    replace: `const reused = slot?.sequence === call.sequence && !sameDigest(slot.requestDigest, request.digest);
+    if (call.sequence !== (slot?.sequence ?? 0) + 1 && !reused) return repeated(slot, call, request.digest);`,
   },
   {
     name: 'rollback skipped',
@@ -118,13 +120,20 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
 `,
   },
   {
+    // Said to be final, as read-only replies are: 2f+1 of one view that said so tentatively could be believed.
     name: 'a read-only reply released before its state committed',
     file: 'src/pbft/execution.ts',
     find: `      this.heldReads.push(request);
       this.eager = EAGER_BATCHES;
       return outbox.sendDeferred();
 `,
-    replace: '',
+    replace: `      for (const call of request.calls) {
+        const result = this.state.service.query(call.operation, request.session);
+        const outcome = { status: ReplyStatus.Ok, result, durable: false };
+        outbox.reply(request.session, { ...this.toReply(request, call, outcome, false), tentative: false }, false);
+      }
+      return;
+`,
   },
   {
     name: 'reads not held after a restart',
@@ -133,9 +142,11 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
     replace: '',
   },
   {
+    // The rule stands twice: a replica whose view has not begun is not readable either.
     name: 'reads during a view change',
     file: 'src/pbft/execution.ts',
-    find: `if (!this.core.active) return outbox.reject('read-only request during a view change');`,
-    replace: '',
+    find: `    if (!this.core.active) return outbox.reject('read-only request during a view change');
+    if (!this.readable) return`,
+    replace: 'if (this.lastCommitted < this.readsFrom) return',
   },
 ];

@@ -53,6 +53,14 @@ export const VIEW_CHANGE_MUTANTS: readonly Mutant[] = [
     replace: 'if (start === 0 || checkpointOf(message) < start) {',
   },
   {
+    // A start that f+1 vouch for, as in TOCS '02, without its "with h < n": here the highest start says as much.
+    name: 'B counts view-changes whose low water mark is at or above n',
+    file: 'src/pbft/selection.ts',
+    find: 'if (checkpointOf(message) > start) {',
+    replace: `const vouched = viewChanges.filter((other) => checkpointOf(other) >= checkpointOf(message));
+    if (checkpointOf(message) > start && vouched.length >= weakQuorum) {`,
+  },
+  {
     name: 'certificates in view-changes not checked',
     file: 'src/pbft/view-change-validity.ts',
     find: 'return certificate === undefined || isCertificate(certificate, configuration, authentication);',

@@ -1,0 +1,183 @@
+import { ALL_OPTIMIZATIONS, type Optimizations } from '../../src/pbft/configuration.js';
+import type { Attack } from './attacks/attack.js';
+import { ATTACKS } from './attacks/catalogue.js';
+import type { Behaviour } from './byzantine/behaviour.js';
+import { drawBehaviours } from './byzantine/catalogue.js';
+import { Puppet } from './byzantine/puppet.js';
+import type { Trouble, Troubles } from './faults.js';
+import { FAIR, type Weather } from './network.js';
+import { Random } from './random.js';
+import type { WorldOptions } from './world.js';
+
+/** Everything that happens with a seed: who is faulty, what goes wrong, what clients do. */
+export interface Plan {
+  world: WorldOptions;
+  troubles: Troubles;
+  everyMs: number;
+  lastMs: number;
+  thinkMs: number;
+  writers: number;
+  readers: number;
+  /** Share of durable calls. */
+  durable: number;
+  /** Client operations, at least. */
+  operations: number;
+  /** What is done first, if the seed is one of a directed attack, and by whom. */
+  attack: Attack | undefined;
+  puppet: Puppet | undefined;
+  /** What the network is like once troubles have stopped. */
+  calmWeather: Weather;
+}
+
+/** A network on which a view change takes longer than the time that a view is first given. */
+const FAR: Weather = { minDelayMs: 250, maxDelayMs: 450, loss: 0, duplication: 0, reordering: false };
+
+const TROUBLES: Troubles = {
+  crash: 3,
+  crashPrimary: 3,
+  crashAll: 1,
+  outage: 0.3,
+  powerLoss: 1,
+  isolate: 3,
+  split: 2,
+  cutLink: 2,
+  storm: 1,
+  slow: 1,
+  stall: 2,
+  clockStep: 0.5,
+  diskFull: 0.5,
+  bitRot: 0.1,
+};
+
+/** Some kinds only, in the manner of swarm testing (Groce et al., ISSTA '12): what is always on hides what it prevents. */
+function drawTroubles(random: Random): Troubles {
+  const troubles = { ...TROUBLES };
+  for (const trouble of Object.keys(troubles) as Trouble[]) if (random.chance(0.5)) troubles[trouble] = 0;
+  return troubles;
+}
+
+/** Which of the directed attacks, if any: they take turns, so that so many seeds have each of them. They are for f = 1. */
+function attackOf(seed: number, f: number): Attack | undefined {
+  return f === 1 && seed % 2 === 1 ? ATTACKS[((seed - 1) / 2) % ATTACKS.length] : undefined;
+}
+
+export interface PlanOptions {
+  seed: number;
+  f: number;
+  operations?: number;
+  /** After a directed attack come few operations: what it has done shows soon. */
+  short?: boolean;
+  tolerateStops?: boolean;
+  verbose?: boolean;
+  /** An optimization to be left out, where otherwise most worlds have them all: of random plans. */
+  without?: keyof Optimizations;
+}
+
+/** All of them in most worlds, in the others all but one or two. */
+function drawOptimizations(random: Random, without: keyof Optimizations | undefined): Optimizations {
+  const optimizations = { ...ALL_OPTIMIZATIONS };
+  const drop = random.chance(0.8) ? 0 : 1 + random.below(2);
+  for (let i = 0; i < drop; i++)
+    optimizations[random.pick(Object.keys(optimizations) as (keyof Optimizations)[])] = false;
+  if (without !== undefined) optimizations[without] = false;
+  return optimizations;
+}
+
+export function drawPlan(options: PlanOptions): Plan {
+  const random = new Random(options.seed * 2_654_435_761);
+  const attack = attackOf(options.seed, options.f);
+  return attack === undefined || options.without !== undefined
+    ? drawRandom(options, random)
+    : drawAttack(options, attack, random);
+}
+
+/** An attack comes first, with nothing else in its way; then come random troubles for what it has left behind. */
+function drawAttack(
+  { seed, f, operations, short, tolerateStops, verbose }: PlanOptions,
+  attack: Attack,
+  random: Random,
+): Plan {
+  const puppet = attack.puppet === undefined ? undefined : new Puppet(attack.puppet);
+  return {
+    world: {
+      seed,
+      f,
+      clients: 3,
+      weather: { ...FAIR, reordering: random.chance(0.3) },
+      batchWindow: random.pick([1, 4, 8]),
+      synced: random.chance(0.3),
+      limits: { batchRequests: random.pick([1, 256]) },
+      behaviours: puppet === undefined ? undefined : new Map([[puppet.id, [puppet]]]),
+      tolerateStops: tolerateStops ?? false,
+      verbose: verbose ?? false,
+      ...attack.world,
+    },
+    attack,
+    puppet,
+    operations: operations ?? (short ? 80 : 500),
+    troubles: drawTroubles(random),
+    everyMs: random.pick([400, 1000, 100_000]),
+    lastMs: random.pick([300, 1500]),
+    thinkMs: random.pick([5, 20]),
+    writers: 1 + random.below(2),
+    readers: random.below(3),
+    durable: 0.04,
+    calmWeather: FAIR,
+  };
+}
+
+function drawRandom(options: PlanOptions, random: Random): Plan {
+  const { seed, f, operations, tolerateStops, verbose, without } = options;
+  const n = 3 * f + 1;
+  const behaviours = new Map<number, Behaviour[]>();
+  const twins: number[] = [];
+  for (let i = 0; i < f; i++) {
+    // View 0's primary more often than another.
+    const id = random.chance(0.4) ? 0 : random.below(n);
+    if (behaviours.has(id) || twins.includes(id) || random.chance(0.25)) continue;
+    if (random.chance(0.2)) twins.push(id);
+    else behaviours.set(id, drawBehaviours(random));
+  }
+  const far = random.chance(0.04);
+  const checkpointInterval = random.pick([10, 16, 32, 128]);
+  const weather: Weather = random.chance(0.3)
+    ? { minDelayMs: 0.1, maxDelayMs: 20, loss: 0.03, duplication: 0.03, reordering: true }
+    : { ...FAIR, reordering: random.chance(0.3) };
+  return {
+    world: {
+      seed,
+      f,
+      clients: 2 + random.below(3),
+      weather: far ? FAR : weather,
+      batchWindow: random.pick([1, 4, 8]),
+      synced: random.chance(0.3),
+      limits: {
+        checkpointInterval,
+        logSize: checkpointInterval * random.pick([2, 4]),
+        wholeReplyBytes: random.pick([16, 512]),
+        cachedReplyBytes: random.pick([64, 4096]),
+        batchRequests: random.pick([1, 2, 256]),
+        transferLag: checkpointInterval * random.pick([4, 4, 64]),
+        historyBatches: checkpointInterval * random.pick([1, 1, 1000]),
+        inlineRequestBytes: random.pick([8192, 80, 0]),
+      },
+      optimizations: drawOptimizations(random, without),
+      behaviours,
+      twins,
+      byzantineClients: random.chance(0.3) ? 1 : 0,
+      tolerateStops: tolerateStops ?? false,
+      verbose: verbose ?? false,
+    },
+    attack: undefined,
+    puppet: undefined,
+    operations: operations ?? 500,
+    troubles: drawTroubles(random),
+    everyMs: random.pick([150, 400, 1000, 3000]),
+    lastMs: random.pick([300, 1500, 4000]),
+    thinkMs: random.pick([5, 20, 60]),
+    writers: 1 + random.below(4),
+    readers: random.below(4),
+    durable: random.pick([0.04, 0.04, 0.4]),
+    calmWeather: far ? FAR : FAIR,
+  };
+}
