@@ -1,12 +1,13 @@
 /** The deterministic, SQLite-backed file state of one replica. */
 import { statSync } from 'node:fs';
-import type { Database } from 'better-sqlite3';
+import Sqlite, { type Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
 import type { Digest, SequenceNumber, Timestamp } from '../../src/pbft/messages.js';
 import type { ReplicatedState, Service, SessionStore } from '../../src/pbft/ports.js';
 import { createDatabase, explained, type FileStateOptions, openDatabase } from './database.js';
 import { StateError } from './errors.js';
 import { initialHeader, initialRoot } from './initial.js';
+import type { Scrub } from './scrub.js';
 import { FileService } from './service.js';
 import { StoredSessions } from './sessions.js';
 import { Staging } from './staging.js';
@@ -48,6 +49,11 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   private installation: Generator<void, Digest | undefined> | undefined;
   private committed: SequenceNumber;
   private checkpointed: SequenceNumber;
+  /** Rows are known not to be what was executed. */
+  private isDamaged = false;
+  /** Of them, what the last look at all rows found; the transfer that mends them replaces these. */
+  private damagedRows = 0;
+  private repairedRows = 0;
 
   constructor(
     private readonly db: Database,
@@ -77,6 +83,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
 
   beginBatch(sequence: SequenceNumber): void {
     assert(this.batch === 'none', 'one batch at a time');
+    assert(!this.isDamaged, 'nothing is executed on rows that are damaged');
     assert(this.staging === undefined, 'nothing is executed while another state is gathered');
     assert(sequence === this.lastExecuted + 1, `batch ${sequence} follows ${this.lastExecuted}`);
     this.batch = 'executing';
@@ -109,11 +116,38 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   checkpoint(): Digest {
     assert(this.batch === 'none', 'a checkpoint lies between batches');
     assert(this.installation === undefined, 'no checkpoint is taken of half a state');
+    assert(!this.isDamaged, 'no checkpoint is taken of rows that are damaged');
     return this.store.checkpoint();
   }
 
+  get damaged(): boolean {
+    return this.isDamaged;
+  }
+
+  distrust(): void {
+    this.isDamaged = true;
+  }
+
+  /** Rows that transfers replaced because they were damaged, in this life of the process. */
+  get repaired(): number {
+    return this.repairedRows;
+  }
+
+  /**
+   * Begins a pass over all rows, of which steps may be taken whenever `isScrubbable`. Whoever finds damage by it says so
+   * by `distrust`.
+   */
+  scrub(): Scrub {
+    return this.store.scrub();
+  }
+
+  /** Whether the rows are those of one state: not while another takes its place. */
+  get isScrubbable(): boolean {
+    return !this.isDamaged && this.installation === undefined;
+  }
+
   get readableCheckpoints(): readonly SequenceNumber[] {
-    return this.store.checkpoints.readable;
+    return this.isDamaged ? [] : this.store.checkpoints.readable;
   }
 
   releaseCheckpoints(below: SequenceNumber): void {
@@ -121,13 +155,14 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   }
 
   serve(query: Uint8Array): Uint8Array | undefined {
+    if (this.isDamaged) return undefined;
     return answer(this.store.checkpoints, query);
   }
 
   beginTransfer(sequence: SequenceNumber, stateDigest: Digest): StateTransfer {
     assert(this.batch === 'none', 'a transfer begins between batches');
     assert(this.staging === undefined, 'one transfer at a time');
-    this.store.updateTree();
+    if (!this.isDamaged) this.store.updateTree();
     const { path, durability } = this.options;
     const staging = new Staging(`${path}-staging`, durability);
     this.staging = staging;
@@ -138,7 +173,20 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
         staging.close();
       },
     };
-    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest);
+    const preparation = this.isDamaged ? this.admitDamage() : undefined;
+    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest, preparation);
+  }
+
+  /**
+   * Counts what is damaged, then makes the tree that of the rows as they are: a transfer takes from others what the tree
+   * does not have, so it must not have what the rows have not. None of it is committed before the state is installed.
+   */
+  private *admitDamage(): Generator<void> {
+    const scrub = this.store.scrub();
+    while (!scrub.step()) yield;
+    this.damagedRows = scrub.damaged;
+    this.store.discardTouched();
+    yield* this.store.remakeTree();
   }
 
   /**
@@ -155,7 +203,12 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     const isRight = installed !== undefined && Buffer.compare(installed, root) === 0;
     this.installation = undefined;
     this.staging = undefined;
-    if (isRight) this.commit();
+    if (isRight) {
+      this.repairedRows += this.damagedRows;
+      this.damagedRows = 0;
+      this.isDamaged = false;
+      this.commit();
+    }
     staging.discard();
     assert(isRight, 'what was staged is what was certified');
     return true;
@@ -170,7 +223,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   /**
    * Makes what has been executed survive the death of the process. For the shell, every so many batches or ms. While a
    * batch is tentative it waits: until that batch is final or undone, `statistics.committed` stays as it was. An
-   * installation commits itself.
+   * installation commits itself, and what is damaged is not committed.
    */
   commit(): void {
     assert(this.batch !== 'executing', 'a commit lies between batches');
@@ -178,21 +231,26 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.commitDue = this.batch === 'tentative';
     if (this.commitDue) return;
     this.staging?.commit();
+    if (this.isDamaged) return;
     const copied = this.store.commit();
     this.committed = this.lastExecuted;
     if (copied) this.checkpointed = this.committed;
     this.store.beginTransaction();
   }
 
-  /** Commits and closes, without a batch that is still tentative; the object is of no use afterwards. */
+  /**
+   * Commits and closes, without a batch that is still tentative; the object is of no use afterwards. What is damaged is
+   * left as it was last committed.
+   */
   close(): void {
     if (this.batch === 'tentative') this.rollbackBatch();
-    if (this.installation === undefined) {
+    const isWhole = this.installation === undefined && !this.isDamaged;
+    if (isWhole) {
       this.store.updateTree();
       this.commit();
     }
     this.staging?.close();
-    this.db.exec(this.installation === undefined ? 'COMMIT' : 'ROLLBACK');
+    this.db.exec(isWhole ? 'COMMIT' : 'ROLLBACK');
     this.db.pragma('wal_checkpoint(TRUNCATE)');
     this.db.close();
   }
@@ -218,17 +276,36 @@ export function openFileState(options: FileStateOptions): FileState {
   const { path } = options;
   const db = openDatabase(options);
   try {
-    return explained(path, () => {
-      const store = makeStore(db, options);
-      if (store.checkpoints.readable.length === 0) throw new StateError('corrupt', path, 'it has no checkpoint');
-      if (statSync(path).size <= CHECKED_AT_OPEN_BYTES && !store.isWhole()) {
-        throw new StateError('corrupt', path, 'its rows do not have the digests it recorded');
-      }
-      return new FileState(db, store, options);
-    });
+    return explained(path, () => read(path, () => makeState(db, options)));
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+function makeState(db: Database, options: FileStateOptions): FileState {
+  const { path } = options;
+  const store = makeStore(db, options);
+  const { readable } = store.checkpoints;
+  if (readable.length === 0) throw new StateError('corrupt', path, 'it has no checkpoint');
+  if (readable.at(-1)! > store.header.row.lastExecuted) {
+    throw new StateError('corrupt', path, 'it has a checkpoint of what it has not executed');
+  }
+  if (statSync(path).size <= CHECKED_AT_OPEN_BYTES) {
+    const scrub = store.scrub();
+    while (!scrub.step());
+    if (scrub.damaged > 0) throw new StateError('corrupt', path, 'its rows do not have the digests it recorded');
+  }
+  return new FileState(db, store, options);
+}
+
+/** What is read here was written by this program, if the disk has kept it. */
+function read<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof StateError || error instanceof Sqlite.SqliteError) throw error;
+    throw new StateError('corrupt', path, `it has what was never written to it: ${(error as Error).message}`);
   }
 }
 

@@ -7,10 +7,13 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
+
+/** What the header has and no digest covers, as one number: a bit that flips in it is noticed when the state is opened. */
+export const HEADER_SEAL = '3 * last_executed + 5 * tree_version';
 
 export const SCHEMA = `
   CREATE TABLE state (
@@ -23,7 +26,9 @@ export const SCHEMA = `
     used_bytes INTEGER NOT NULL,
     used_inodes INTEGER NOT NULL,
     -- The rows' sequence number when the partition tree was brought up to date.
-    tree_version INTEGER NOT NULL
+    tree_version INTEGER NOT NULL,
+    -- Of what no digest covers: see HEADER_SEAL.
+    seal INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE inode (

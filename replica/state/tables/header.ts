@@ -30,7 +30,7 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
     db: Database,
     private readonly cluster: Buffer,
   ) {
-    super(2);
+    super(2, { after: (columns) => (columns === undefined ? [[]] : []) });
     this.select = readStatement<[], HeaderColumns>(
       db,
       'SELECT last_executed, clock_seconds, clock_nanoseconds, next_ino, used_bytes, used_inodes FROM state WHERE id = 1',
@@ -97,7 +97,7 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
     return decodeHeader(content, SCHEMA_VERSION, this.cluster, this.row.lastExecuted);
   }
 
-  protected override *stored(): IterableIterator<HeaderRow> {
-    yield this.load() as HeaderRow;
+  protected override keyAt(): Octets {
+    return HEADER_KEY;
   }
 }

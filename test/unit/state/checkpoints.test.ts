@@ -103,6 +103,6 @@ describe('checkpoints', () => {
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('84da19dcb8d10e3c70e528b3a46bea7f90a9a5040217921a06af99cef8df6269');
+    expect(hex(fs.state.checkpoint())).toBe('6334eafd14cf355d88f31c917d5e55ecc3f913559c1a6d8deac448546350e3c7');
   });
 });
