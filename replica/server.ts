@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { ADMIN, clientNamed } from '../src/cluster/registry.js';
 import type { Cluster, Identity } from '../src/cluster/types.js';
 import { ReplicaAuthentication } from '../src/crypto/authentication.js';
 import type { MacKey } from '../src/crypto/macs.js';
@@ -12,9 +13,13 @@ import type { Outgoing, OutgoingReply } from '../src/pbft/ready.js';
 import { Replica } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
-import { Journal } from './journal/journal.js';
+import { writeMarker } from './damage-marker.js';
+import type { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
-import { type FileState, openFileState } from './state/index.js';
+import { type OpenedFiles, openFiles } from './open.js';
+import { Scrubber, ScrubTally } from './scrubber.js';
+import { isDamage } from './state/database.js';
+import { type FileState, StateError } from './state/index.js';
 
 export interface ReplicaServerOptions {
   cluster: Cluster;
@@ -39,6 +44,9 @@ export class ReplicaServer implements LinkHandler {
   private readonly journal: Journal;
   private readonly replica: Replica;
   private readonly clock = new SteadyClock();
+  private readonly scrubber: Scrubber;
+  /** Who may ask for a scrub. */
+  private readonly admin: number;
   /** Where replies to a client process go. */
   private readonly sessions = new Map<string, Link>();
   private readonly attached = new Map<Link, string>();
@@ -47,33 +55,38 @@ export class ReplicaServer implements LinkHandler {
   private flushed: Promise<void> | undefined;
   private turnScheduled = false;
   private stopped = false;
+  private closed = Promise.resolve();
   private readonly endpoint: ReplicaEndpoint;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Of a server that has failed: that its state is damaged, and it can be replaced. */
+  beginsAnew = false;
   private fail!: (error: Error) => void;
   /** Resolves when this replica cannot go on: a local failure stops it, and never becomes a reply. */
   readonly failed = new Promise<Error>((resolve) => {
     this.fail = resolve;
   });
 
-  constructor(private readonly options: ReplicaServerOptions) {
-    const { cluster, identity, directory, log } = options;
-    const files = replicaFiles(directory);
+  constructor(
+    private readonly options: ReplicaServerOptions,
+    private readonly files: OpenedFiles,
+  ) {
+    const { state, journal, tally } = files;
+    const { cluster, identity, log } = options;
     const authentication = new ReplicaAuthentication({
       cluster,
       identity,
       authenticatorKeys: (session) => this.authenticatorKeys(session),
     });
-    const decoding = { n: cluster.replicas.length, signables: authentication.signables };
-    this.state = openFileState({ path: files.state, cluster, durability: cluster.durability });
-    this.journal = new Journal({
-      directory: files.journal,
-      owner: { clusterId: cluster.id, replica: identity.id },
-      decoding,
-      synced: cluster.durability === 'synced',
+    this.state = state;
+    this.journal = journal;
+    this.admin = clientNamed(cluster, ADMIN).id;
+    this.scrubber = new Scrubber({
+      state,
+      tally,
+      guard: (action) => this.guard(action),
+      isCaughtUp: () => this.replica.describe().state === 'normal',
+      onDamage: () => this.onDamage(),
     });
-    if (this.journal.droppedBytes > 0) {
-      log.warn({ bytes: this.journal.droppedBytes }, 'dropped a record that a crash had cut short');
-    }
     const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
     this.replica = new Replica({
       configuration: new Configuration(cluster.f, identity.id),
@@ -94,6 +107,7 @@ export class ReplicaServer implements LinkHandler {
     await this.endpoint.start();
     this.timers.push(setInterval(() => this.guard(() => this.tick()), TICK_MS));
     this.timers.push(setInterval(() => this.guard(() => this.commit()), COMMIT_MS));
+    this.scrubber.start();
   }
 
   private authenticatorKeys(session: SessionId): readonly MacKey[] {
@@ -145,6 +159,7 @@ export class ReplicaServer implements LinkHandler {
         return;
       }
       case 'inspect':
+        if (message.scrub && link.peer.id === this.admin) this.scrubber.ask();
         link.send(encodeMessage({ kind: 'inspection', json: JSON.stringify(this.inspection()) }));
     }
   }
@@ -155,6 +170,7 @@ export class ReplicaServer implements LinkHandler {
     return {
       ...described,
       stateRoot: stateRoot ?? '',
+      scrub: this.scrubber.status,
       net: this.endpoint.counters,
       memoryBytes: process.memoryUsage.rss(),
     };
@@ -226,6 +242,13 @@ export class ReplicaServer implements LinkHandler {
     this.journal.prune(Math.min(this.replica.describe().stableCheckpoint, this.state.statistics.committed));
   }
 
+  /** What the disk has altered is taken from the others again. */
+  private onDamage(): void {
+    this.options.log.error('rows of the state are not what was written: the disk has altered them');
+    this.state.distrust();
+    this.stopBecause(new StateError('corrupt', replicaFiles(this.options.directory).state, 'rows of it are damaged'));
+  }
+
   /** Our own mistakes and failures of this machine end here: the replica stops rather than guess. */
   private guard(action: () => void): void {
     if (this.stopped) return;
@@ -238,15 +261,28 @@ export class ReplicaServer implements LinkHandler {
 
   private readonly stopBecause = (error: unknown): void => {
     if (this.stopped) return;
-    this.options.log.fatal({ err: error }, 'this replica stops');
+    const { log, directory } = this.options;
+    log.fatal({ err: error }, 'this replica stops');
+    const reason = error instanceof Error ? error : new Error(String(error));
+    // Whatever it was, the disk may be what failed.
+    writeMarker(replicaFiles(directory).damaged, reason.message);
+    this.beginsAnew = this.state.damaged || isDamage(error);
     this.shut();
-    this.fail(error instanceof Error ? error : new Error(String(error)));
+    this.fail(reason);
   };
 
   private shut(): void {
     this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);
-    void this.endpoint.close();
+    this.scrubber.stop();
+    this.closed = this.endpoint.close();
+  }
+
+  /** After it has failed, where it `beginsAnew`: another server takes its place, with a state that is whole. */
+  async replace(): Promise<ReplicaServer> {
+    await this.closed;
+    await release(this.files, this.options.log);
+    return startReplica(this.options, this.files.tally);
   }
 
   async stop(): Promise<void> {
@@ -260,10 +296,32 @@ export class ReplicaServer implements LinkHandler {
 
 /**
  * Starts a replica from what its directory holds.
- * @throws FileStateError, JournalError: state or journal cannot be used; system errors of listening, with their code
+ * @param tally of the server that the new one takes the place of, if there was one in this process
+ * @throws StateError, JournalError: state or journal cannot be used; system errors of listening, with their code
  */
-export async function startReplica(options: ReplicaServerOptions): Promise<ReplicaServer> {
-  const server = new ReplicaServer(options);
+export async function startReplica(options: ReplicaServerOptions, tally = new ScrubTally()): Promise<ReplicaServer> {
+  const files = await openFiles(options, tally);
+  let server: ReplicaServer;
+  try {
+    server = new ReplicaServer(options, files);
+  } catch (error) {
+    options.log.error({ err: error }, 'what the journal holds could not be executed on this state');
+    writeMarker(replicaFiles(options.directory).damaged, (error as Error).message);
+    await release(files, options.log);
+    if (files.isSound) throw error;
+    return startReplica(options, tally);
+  }
   await server.listen();
   return server;
+}
+
+/** Closes both, with nothing written of a state that is not to be believed. */
+async function release({ state, journal }: OpenedFiles, log: Logger): Promise<void> {
+  await journal.close();
+  state.distrust();
+  try {
+    state.close();
+  } catch (error) {
+    log.warn({ err: error }, 'a damaged state could not be closed');
+  }
 }

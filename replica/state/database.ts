@@ -13,6 +13,8 @@ export interface FileStateOptions {
   cluster: Cluster;
   /** Whether a commit that was copied to the database file survives a power failure. */
   durability: 'buffered' | 'synced';
+  /** Told how many rows a damaged state was found to have damaged, when a transfer begins to mend them. */
+  onDamage?: (rows: number) => void;
 }
 
 const PAGE_CACHE_KIB = 64 * 1024;

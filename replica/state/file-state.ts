@@ -51,9 +51,6 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   private checkpointed: SequenceNumber;
   /** Rows are known not to be what was executed. */
   private isDamaged = false;
-  /** Of them, what the last look at all rows found; the transfer that mends them replaces these. */
-  private damagedRows = 0;
-  private repairedRows = 0;
 
   constructor(
     private readonly db: Database,
@@ -128,17 +125,18 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.isDamaged = true;
   }
 
-  /** Rows that transfers replaced because they were damaged, in this life of the process. */
-  get repaired(): number {
-    return this.repairedRows;
-  }
-
   /**
    * Begins a pass over all rows, of which steps may be taken whenever `isScrubbable`. Whoever finds damage by it says so
    * by `distrust`.
    */
   scrub(): Scrub {
     return this.store.scrub();
+  }
+
+  /** Of the pages in which SQLite keeps all this, looked at all at once: what is wrong; undefined: nothing. */
+  findDamagedPage(): string | undefined {
+    const found = this.db.pragma('integrity_check(1)', { simple: true }) as string;
+    return found === 'ok' ? undefined : found;
   }
 
   /** Whether the rows are those of one state: not while another takes its place. */
@@ -184,7 +182,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   private *admitDamage(): Generator<void> {
     const scrub = this.store.scrub();
     while (!scrub.step()) yield;
-    this.damagedRows = scrub.damaged;
+    this.options.onDamage?.(scrub.damaged);
     this.store.discardTouched();
     yield* this.store.remakeTree();
   }
@@ -204,8 +202,6 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.installation = undefined;
     this.staging = undefined;
     if (isRight) {
-      this.repairedRows += this.damagedRows;
-      this.damagedRows = 0;
       this.isDamaged = false;
       this.commit();
     }
@@ -250,9 +246,12 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
       this.commit();
     }
     this.staging?.close();
-    this.db.exec(isWhole ? 'COMMIT' : 'ROLLBACK');
-    this.db.pragma('wal_checkpoint(TRUNCATE)');
-    this.db.close();
+    try {
+      this.db.exec(isWhole ? 'COMMIT' : 'ROLLBACK');
+      this.db.pragma('wal_checkpoint(TRUNCATE)');
+    } finally {
+      this.db.close();
+    }
   }
 }
 

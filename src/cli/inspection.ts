@@ -4,6 +4,28 @@ import type { Cluster } from '../cluster/types.js';
 
 const count = z.int().nonnegative();
 
+/** Of the passes in which a replica looks for what its disk has altered: counts of this life of its process. */
+const scrub = z.object({
+  /** Looked at in the last complete pass. */
+  rows: count,
+  damaged: count,
+  repaired: count,
+  /** When the last pass was completed, milliseconds since 1970. */
+  lastPass: count.nullable(),
+  passes: count,
+  /** Rows looked at in the pass under way. */
+  current: count.nullable(),
+  /** A pass was asked for and is not complete. */
+  asked: z.boolean(),
+});
+
+export type ScrubStatus = z.output<typeof scrub>;
+
+/** @returns what a replica's report says of its passes; null if there is none, or it makes no sense */
+export function readScrubStatus(report: unknown): ScrubStatus | null {
+  return z.object({ scrub }).safeParse(report).data?.scrub ?? null;
+}
+
 const inspection = z.object({
   view: count,
   lastExecuted: count,
@@ -15,6 +37,7 @@ const inspection = z.object({
     .array(z.object({ replica: count, why: z.string().max(500) }))
     .max(100)
     .default([]),
+  scrub: scrub.optional(),
 });
 
 export type ReplicaState = z.output<typeof inspection>['state'];
@@ -31,6 +54,8 @@ export interface ReplicaStatus {
   state: ReplicaState | null;
   /** Why this replica is thought to be faulty. */
   suspected: string | null;
+  /** What it found of its own disk. */
+  scrub: ScrubStatus | null;
 }
 
 export interface ClusterStatus {
@@ -48,7 +73,7 @@ export interface ClusterStatus {
 /** Asks one replica; null if it gave no answer in time. */
 export type Inspect = (replica: number, timeoutMs: number) => Promise<unknown>;
 
-const UNKNOWN = { view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null };
+const UNKNOWN = { view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null, scrub: null };
 
 interface Report {
   status: ReplicaStatus;
@@ -67,10 +92,10 @@ function readReport(id: number, report: unknown): Report {
     const suspected = `its report makes no sense${field === '' ? '' : `: ${field}`}`;
     return { status: { id, up: true, ...UNKNOWN, suspected }, suspicions };
   }
-  const { view, lastExecuted, stableCheckpoint, stateRoot, state } = parsed.data;
+  const { view, lastExecuted, stableCheckpoint, stateRoot, state, scrub = null } = parsed.data;
   for (const { replica, why } of parsed.data.suspicions) if (replica !== id) suspicions.set(replica, why);
   return {
-    status: { id, up: true, view, lastExecuted, stableCheckpoint, stateRoot, state, suspected: null },
+    status: { id, up: true, view, lastExecuted, stableCheckpoint, stateRoot, state, suspected: null, scrub },
     suspicions,
   };
 }

@@ -13,6 +13,9 @@ import { announce, removePid, runningReplica, writePid } from './processes.js';
 import { openLog, startReplica } from './rooms.js';
 import { stopRequested } from './signals.js';
 
+/** A damaged state is replaced within this process, but not more often than this. */
+const REPLACED_MS = 60_000;
+
 export function register(program: Command): void {
   program
     .command('replica')
@@ -31,15 +34,23 @@ async function run(directory: string, id: number): Promise<void> {
   const log = await openLog(`replica-${id}`);
   const requested = stopRequested();
   const { host, port } = cluster.replicas[id];
-  const replica = await startReplica({ cluster, identity, directory: layout.replica(id), log }).catch((error) => {
+  const refused = (error: unknown): never => {
     throw refusal(id, host, port, error);
-  });
+  };
+  let replica = await startReplica({ cluster, identity, directory: layout.replica(id), log }).catch(refused);
   writePid(layout.replicaPid(id));
   await announce({ ready: true });
   log.info({ host, port, pid: process.pid }, 'listening');
   try {
-    const end = await Promise.race([requested, replica.failed]);
-    if (end instanceof Error) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
+    let end = await Promise.race([requested, replica.failed]);
+    for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await Promise.race([requested, replica.failed])) {
+      // A disk that spoils one state after the other is for whoever looks after this machine.
+      if (!replica.beginsAnew || performance.now() - replacedAt < REPLACED_MS) {
+        throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
+      }
+      replacedAt = performance.now();
+      replica = await replica.replace().catch(refused);
+    }
     log.info({ signal: end }, 'stopping');
     await replica.stop();
   } finally {

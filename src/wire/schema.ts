@@ -101,7 +101,7 @@ export interface Schema {
   ViewChange: MessageCodec<WireViewChange>;
   NewView: MessageCodec<WireNewView>;
   Attach: MessageCodec<{ instance: number }>;
-  Inspect: MessageCodec<object>;
+  Inspect: MessageCodec<{ scrub: boolean }>;
   Inspection: MessageCodec<{ json: string }>;
 }
 

@@ -43,6 +43,7 @@ describe('cluster status', () => {
           stateRoot: ROOT,
           state: 'normal',
           suspected: null,
+          scrub: null,
         })),
         {
           id: 3,
@@ -53,6 +54,7 @@ describe('cluster status', () => {
           stateRoot: null,
           state: null,
           suspected: null,
+          scrub: null,
         },
       ],
     });

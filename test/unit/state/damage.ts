@@ -6,6 +6,7 @@ import type { FileState } from '../../../replica/state/index.js';
 import { PAGE_BYTES } from '../../../replica/state/schema.js';
 import type { Scrub } from '../../../replica/state/scrub.js';
 import type { Store } from '../../../replica/state/store.js';
+import type { Random } from '../../simulation/random.js';
 import { type Driver, FILES } from './support.js';
 
 interface Inside {
@@ -45,25 +46,18 @@ export function copied(path: string, directory: string): string {
   return copy;
 }
 
-/** Numbers from a seed (mulberry32). */
-export function randomFrom(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 /** Overwrites a few places of a database, half of them where a page says what is in it: a byte, some, or a sector of zeros. */
-export function overwrite(path: string, random: (below: number) => number): void {
+export function overwrite(path: string, random: Random): void {
   const file = openSync(path, 'r+');
   const { size } = statSync(path);
-  for (let places = 1 + (random(4) >> 1); places > 0; places--) {
-    const length = [1, 1 + random(16), 512][random(3)];
+  for (let places = 1 + (random.below(4) >> 1); places > 0; places--) {
+    const length = [1, 1 + random.below(16), 512][random.below(3)];
     const bytes = Buffer.alloc(length);
-    if (length < 512) for (let i = 0; i < length; i++) bytes[i] = random(256);
-    const at = random(2) === 0 ? random(size / PAGE_BYTES) * PAGE_BYTES + random(64) : random(size - length);
+    if (length < 512) for (let i = 0; i < length; i++) bytes[i] = random.below(256);
+    const at =
+      random.below(2) === 0
+        ? random.below(size / PAGE_BYTES) * PAGE_BYTES + random.below(64)
+        : random.below(size - length);
     writeSync(file, bytes, 0, length, at);
   }
   closeSync(file);

@@ -1,0 +1,120 @@
+/** State and journal of a replica that starts, whatever has become of them. */
+import { setImmediate } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Cluster, Identity } from '../src/cluster/types.js';
+import { Signables } from '../src/crypto/signables.js';
+import { clearMarker, readMarker } from './damage-marker.js';
+import { JournalError } from './journal/errors.js';
+import { Journal } from './journal/journal.js';
+import { replicaFiles } from './layout.js';
+import type { ScrubTally } from './scrubber.js';
+import { isDamage } from './state/database.js';
+import { createFileState, type FileState, type FileStateOptions, openFileState, StateError } from './state/index.js';
+import { setAside } from './state/set-aside.js';
+
+export interface OpenOptions {
+  cluster: Cluster;
+  identity: Identity;
+  directory: string;
+  log: Logger;
+}
+
+export interface OpenedFiles {
+  state: FileState;
+  journal: Journal;
+  /** Of the rows that are found to be damaged. */
+  tally: ScrubTally;
+  /** Whether all of the state is known to be sound: it is new, or was looked through. */
+  isSound: boolean;
+}
+
+/**
+ * Opens both. The journal must be whole: it is what this replica said. A state that is not is set aside, and begun anew:
+ * with its journal the replica has forgotten nothing but what the others can bring it (DESIGN 3.12).
+ * @throws JournalError, StateError: the replica must not start
+ */
+export async function openFiles(options: OpenOptions, tally: ScrubTally): Promise<OpenedFiles> {
+  const journal = openJournal(options);
+  try {
+    return { journal, tally, ...(await openState(options, tally)) };
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
+
+function openJournal({ cluster, identity, directory, log }: OpenOptions): Journal {
+  try {
+    const journal = new Journal({
+      directory: replicaFiles(directory).journal,
+      owner: { clusterId: cluster.id, replica: identity.id },
+      decoding: { n: cluster.replicas.length, signables: new Signables(cluster.id) },
+      synced: cluster.durability === 'synced',
+    });
+    if (journal.droppedBytes > 0) {
+      log.warn({ bytes: journal.droppedBytes }, 'dropped a record that a crash had cut short');
+    }
+    return journal;
+  } catch (error) {
+    if (!(error instanceof JournalError) || error.code === 'exists' || error.code === 'foreign') throw error;
+    throw new JournalError(
+      error.code,
+      `${error.message}: replica ${identity.id} may have forgotten votes, and can only come back with --rejoin`,
+    );
+  }
+}
+
+type OpenedState = Pick<OpenedFiles, 'state' | 'isSound'>;
+
+async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubTally): Promise<OpenedState> {
+  const files = replicaFiles(directory);
+  const onDamage = (rows: number): void => {
+    tally.damaged += rows;
+  };
+  const options = { path: files.state, cluster, durability: cluster.durability, onDamage };
+  let state: FileState;
+  try {
+    state = openFileState(options);
+  } catch (error) {
+    if (!(error instanceof StateError) || (error.code !== 'corrupt' && error.code !== 'missing')) throw error;
+    return beginAnew(options, files.damaged, error.message, log);
+  }
+  const suspicion = readMarker(files.damaged);
+  if (suspicion === undefined) return { state, isSound: false };
+  log.warn({ why: suspicion }, 'looking through the whole state, since the last run of this replica failed');
+  const damage = await findDamage(state, tally);
+  if (damage === undefined) {
+    clearMarker(files.damaged);
+    log.info('the state is whole');
+    return { state, isSound: true };
+  }
+  state.distrust();
+  state.close();
+  return beginAnew(options, files.damaged, `${files.state}: ${damage}`, log);
+}
+
+/** Everything is looked at before anything is done: SQLite's pages, then the rows. @returns what is wrong */
+async function findDamage(state: FileState, tally: ScrubTally): Promise<string | undefined> {
+  try {
+    const page = state.findDamagedPage();
+    if (page !== undefined) return page;
+    const scrub = state.scrub();
+    while (!scrub.step()) await setImmediate();
+    tally.damaged += scrub.damaged;
+    return scrub.damaged === 0 ? undefined : `${scrub.damaged} of ${scrub.rows} rows are damaged`;
+  } catch (error) {
+    if (isDamage(error)) return (error as Error).message;
+    throw error;
+  }
+}
+
+function beginAnew(options: FileStateOptions, marker: string, why: string, log: Logger): OpenedState {
+  if (options.cluster.f === 0) {
+    throw new StateError('corrupt', options.path, `${why}; there is no other replica to take it from`);
+  }
+  const kept = setAside(options.path);
+  const state = createFileState(options);
+  clearMarker(marker);
+  log.error({ why, kept }, 'the state cannot be used: it is set aside, and this replica takes it from the others anew');
+  return { state, isSound: true };
+}
