@@ -72,17 +72,23 @@ async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubT
     tally.damaged += rows;
   };
   const options = { path: files.state, cluster, durability: cluster.durability, onDamage };
+  const anew = (why: string, rows: number): OpenedState => {
+    const state = beginAnew(options, why, log);
+    clearMarker(files.damaged);
+    onDamage(rows);
+    return { state, isSound: true };
+  };
   let state: FileState;
   try {
     state = openFileState(options);
   } catch (error) {
     if (!(error instanceof StateError) || (error.code !== 'corrupt' && error.code !== 'missing')) throw error;
-    return beginAnew(options, files.damaged, error.message, log);
+    return anew(error.message, 1);
   }
   const suspicion = readMarker(files.damaged);
   if (suspicion === undefined) return { state, isSound: false };
   log.warn({ why: suspicion }, 'looking through the whole state, since the last run of this replica failed');
-  const damage = await findDamage(state, tally);
+  const damage = await findDamage(state);
   if (damage === undefined) {
     clearMarker(files.damaged);
     log.info('the state is whole');
@@ -90,31 +96,30 @@ async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubT
   }
   state.distrust();
   state.close();
-  return beginAnew(options, files.damaged, `${files.state}: ${damage}`, log);
+  return anew(`${files.state}: ${damage.why}`, damage.rows);
 }
 
-/** Everything is looked at before anything is done: SQLite's pages, then the rows. @returns what is wrong */
-async function findDamage(state: FileState, tally: ScrubTally): Promise<string | undefined> {
+/** Looks at everything: SQLite's pages, then the rows. What cannot be counted is one row. */
+async function findDamage(state: FileState): Promise<{ why: string; rows: number } | undefined> {
   try {
     const page = state.findDamagedPage();
-    if (page !== undefined) return page;
+    if (page !== undefined) return { why: page, rows: 1 };
     const scrub = state.scrub();
     while (!scrub.step()) await setImmediate();
-    tally.damaged += scrub.damaged;
-    return scrub.damaged === 0 ? undefined : `${scrub.damaged} of ${scrub.rows} rows are damaged`;
+    const { damaged, rows } = scrub;
+    return damaged === 0 ? undefined : { why: `${damaged} of ${rows} rows are damaged`, rows: damaged };
   } catch (error) {
-    if (isDamage(error)) return (error as Error).message;
+    if (isDamage(error)) return { why: (error as Error).message, rows: 1 };
     throw error;
   }
 }
 
-function beginAnew(options: FileStateOptions, marker: string, why: string, log: Logger): OpenedState {
+function beginAnew(options: FileStateOptions, why: string, log: Logger): FileState {
   if (options.cluster.f === 0) {
     throw new StateError('corrupt', options.path, `${why}; there is no other replica to take it from`);
   }
   const kept = setAside(options.path);
   const state = createFileState(options);
-  clearMarker(marker);
   log.error({ why, kept }, 'the state cannot be used: it is set aside, and this replica takes it from the others anew');
-  return { state, isSound: true };
+  return state;
 }

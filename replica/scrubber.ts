@@ -89,8 +89,12 @@ export class Scrubber {
     const start = performance.now();
     let complete = false;
     while (!complete && pass.damaged === 0 && performance.now() - start < SLICE_MS) complete = pass.step();
-    if (pass.damaged > 0) this.ports.onDamage();
-    else if (complete) this.complete(pass);
+    if (pass.damaged > 0) {
+      this.pass = undefined;
+      this.ports.onDamage();
+      return this.schedule(RETRY_MS);
+    }
+    if (complete) this.complete(pass);
     if (this.pass === undefined) return this.schedule(BETWEEN_PASSES_MS);
     const spent = performance.now() - start;
     this.schedule(spent / (tally.asked ? SHARE.asked : SHARE.background) - spent);

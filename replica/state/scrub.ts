@@ -10,11 +10,13 @@ import { auditedLeaf, auditedLeaves, DamagedNode, KEY_BYTES, type Octets } from 
 import type { SequenceNumber } from '../../src/pbft/messages.js';
 import type { Checkpoints } from './checkpoints.js';
 import { DatabaseContradiction } from './errors.js';
+import { Table } from './rows.js';
 import type { DentryTable, IndexEntry } from './tables/dentries.js';
 import type { StoredRows } from './tables/table.js';
 
-/** Rows of one step: some 2 ms if they are blocks. */
+/** Rows of one step: less than 1 ms. Measured: 6 µs a row and, on the same machine, 150 µs a block. */
 const ROWS_AT_ONCE = 32;
+const BLOCKS_AT_ONCE = 8;
 /** Leaves of one step, where there are more of them than rows: of a large file that was removed. */
 const LEAVES_AT_ONCE = 4 * ROWS_AT_ONCE;
 
@@ -70,8 +72,9 @@ export class Scrub {
   /** Compares the rows after a key with the leaves there. @returns how far it came */
   private compare(table: StoredRows, from: Octets, after: Octets | undefined, top: Octets): Octets {
     const { pending } = this.state.checkpoints;
-    const keys = keysInOrder(table, after, ROWS_AT_ONCE);
-    const known = this.leavesBetween(from, keys.length < ROWS_AT_ONCE ? top : keys[keys.length - 1]);
+    const most = table.number === Table.Block ? BLOCKS_AT_ONCE : ROWS_AT_ONCE;
+    const keys = keysInOrder(table, after, most);
+    const known = this.leavesBetween(from, keys.length < most ? top : keys[keys.length - 1]);
     for (const key of keys) {
       if (key > known.end) break;
       const expected = pending.has(key) ? pending.get(key) : known.leaves.get(key);
