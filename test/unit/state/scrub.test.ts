@@ -3,13 +3,13 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isDamage } from '../../../replica/state/database.js';
-import { openFileState } from '../../../replica/state/index.js';
+import { type FileState, type FileStateOptions, openFileState } from '../../../replica/state/index.js';
 import { Random } from '../../simulation/random.js';
 import { create, initially, observe, reply, write } from './changes.js';
 import { alter, copied, dump, overwrite, scrubbed } from './damage.js';
 import { change } from './random-changes.js';
 import { Driver, options } from './support.js';
-import { begin, certify, execute, filled, gather, hex, install } from './transfers.js';
+import { begin, certify, copyOfFiles, execute, filled, gather, hex, install } from './transfers.js';
 
 describe('a scrub', () => {
   it('finds nothing wrong where nothing is, whatever happens between its steps', () => {
@@ -217,4 +217,52 @@ describe('bytes overwritten in the file', () => {
     expect(outcomes.harmless).toBeLessThan(runs / 2);
     if (runs > 100) console.log(outcomes);
   }, 2_000_000);
+
+  it('of the log beside it are found too, or it is as it was at an earlier commit', () => {
+    const fs = filled(30);
+    const commits = new Map<number, Map<string, string>>();
+    // Killed where all of the log was just copied to the database, and where it has begun anew.
+    const kills: FileStateOptions[] = [];
+    for (let i = 0; i < 14; i++) {
+      execute(fs, [
+        create(`between ${i}`),
+        write({ ino: 3 + i, generation: 1 }, i << 15, Buffer.alloc(700 << 10, i + 1)),
+      ]);
+      execute(fs, [write({ ino: 20, generation: 1 }, 0, Buffer.alloc(20, i))]);
+      if (i % 5 === 4) fs.state.checkpoint();
+      fs.state.commit();
+      commits.set(fs.state.lastExecuted, dump(fs.state));
+      if (fs.state.statistics.checkpointed === fs.state.lastExecuted || i === 13) kills.push(copyOfFiles(fs));
+    }
+    expect(kills.length).toBeGreaterThan(2);
+    expect(fs.state.statistics.checkpointed).toBeLessThan(fs.state.lastExecuted);
+    const outcomes = { opening: 0, scrub: 0, earlier: 0 };
+    for (let seed = 1; seed <= 60; seed++) {
+      const killed = kills[seed % kills.length];
+      const directory = mkdtempSync(join(dirname(killed.path), 'damaged-'));
+      const path = copied(killed.path, directory);
+      overwrite(`${path}-wal`, new Random(seed));
+      const outcome = (): keyof typeof outcomes => {
+        let state: FileState;
+        try {
+          state = openFileState({ ...killed, path });
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'StateError' });
+          return 'opening';
+        }
+        try {
+          if (scrubbed(state).damaged > 0) return 'scrub';
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          return 'scrub';
+        }
+        expect(dump(state), `seed ${seed}`).toEqual(commits.get(state.lastExecuted));
+        return 'earlier';
+      };
+      outcomes[outcome()]++;
+      rmSync(directory, { recursive: true, force: true });
+    }
+    expect(outcomes.opening + outcomes.scrub).toBeGreaterThan(10);
+    expect(outcomes.earlier).toBeGreaterThan(10);
+  }, 120_000);
 });
