@@ -1,23 +1,34 @@
 /**
- * A file in the replica's directory that says why its state is not to be believed as it is: a failure stopped the
- * replica, and it may have been the disk's. The next start looks through the whole state first.
+ * A file in the replica's directory that says why its state is not to be believed as it is. Where a failure stopped the
+ * replica, the disk may have been the cause: the next start looks through the whole state first. Where the state was
+ * found to be wrong, it is begun anew.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 
-/** @returns why, in one line; undefined: there is no marker */
-export function readMarker(path: string): string | undefined {
+export interface Marker {
+  /** Whether the state is known to be wrong, and not only suspected. */
+  certain: boolean;
+  why: string;
+}
+
+const CERTAIN = 'the state is wrong: ';
+
+/** @returns undefined: there is no marker */
+export function readMarker(path: string): Marker | undefined {
   try {
-    return readFileSync(path, 'utf8').trim();
+    const text = readFileSync(path, 'utf8').trim();
+    const certain = text.startsWith(CERTAIN);
+    return { certain, why: certain ? text.slice(CERTAIN.length) : text };
   } catch {
     return undefined;
   }
 }
 
 /** Never throws: it is written when something has failed already, perhaps this disk. @returns whether it is there */
-export function writeMarker(path: string, why: string): boolean {
+export function writeMarker(path: string, { certain, why }: Marker): boolean {
   try {
     const file = openSync(path, 'w', 0o600);
-    writeSync(file, `${why.replace(/\s+/g, ' ').trim()}\n`);
+    writeSync(file, `${certain ? CERTAIN : ''}${why.replace(/\s+/g, ' ').trim()}\n`);
     fsyncSync(file);
     closeSync(file);
     return true;

@@ -85,10 +85,10 @@ async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubT
     if (!(error instanceof StateError) || (error.code !== 'corrupt' && error.code !== 'missing')) throw error;
     return anew(error.message, 1);
   }
-  const suspicion = readMarker(files.damaged);
-  if (suspicion === undefined) return { state, isSound: false };
-  log.warn({ why: suspicion }, 'looking through the whole state, since the last run of this replica failed');
-  const damage = await findDamage(state);
+  const marker = readMarker(files.damaged);
+  if (marker === undefined) return { state, isSound: false };
+  log.warn({ why: marker.why }, 'looking through the whole state, since the last run of this replica failed');
+  const damage = (await findDamage(state)) ?? (marker.certain ? { why: marker.why, rows: 1 } : undefined);
   if (damage === undefined) {
     clearMarker(files.damaged);
     log.info('the state is whole');

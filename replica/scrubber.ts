@@ -1,4 +1,5 @@
 /** Passes over the state, one after the other, in the background of a replica that works. */
+import type { SequenceNumber } from '../src/pbft/messages.js';
 import type { FileState } from './state/index.js';
 import type { Scrub } from './state/scrub.js';
 
@@ -41,8 +42,9 @@ export interface ScrubberPorts {
   guard(action: () => void): void;
   /** Whether the state is, or is about to be, what the others have: before that a pass means little. */
   isCaughtUp(): boolean;
-  /** Rows were found to be damaged. */
-  onDamage(): void;
+  /** The last stable checkpoint and its root in hex; undefined before the first. */
+  certified(): { sequence: SequenceNumber; root: string } | undefined;
+  onDamage(what: string): void;
 }
 
 export class Scrubber {
@@ -89,15 +91,24 @@ export class Scrubber {
     const start = performance.now();
     let complete = false;
     while (!complete && pass.damaged === 0 && performance.now() - start < SLICE_MS) complete = pass.step();
-    if (pass.damaged > 0) {
+    const damage = pass.damaged > 0 ? 'rows of it were altered' : complete ? this.contradiction() : undefined;
+    if (damage !== undefined) {
       this.pass = undefined;
-      this.ports.onDamage();
+      this.ports.onDamage(damage);
       return this.schedule(RETRY_MS);
     }
     if (complete) this.complete(pass);
     if (this.pass === undefined) return this.schedule(BETWEEN_PASSES_MS);
     const spent = performance.now() - start;
     this.schedule(spent / (tally.asked ? SHARE.asked : SHARE.background) - spent);
+  }
+
+  /** Rows and tree may agree, and be those of an earlier state. */
+  private contradiction(): string | undefined {
+    const certified = this.ports.certified();
+    const root = certified && this.ports.state.rootAt(certified.sequence);
+    if (root === undefined || Buffer.from(root).toString('hex') === certified?.root) return undefined;
+    return `its checkpoint ${certified?.sequence} is not the certified one`;
   }
 
   private complete({ rows }: Scrub): void {

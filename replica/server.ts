@@ -7,7 +7,7 @@ import { ReplicaEndpoint } from '../src/net/endpoint.js';
 import type { Link, LinkHandler } from '../src/net/link.js';
 import { Configuration } from '../src/pbft/configuration.js';
 import { sessionKey } from '../src/pbft/digests.js';
-import type { ClientMessage, Message, ReplicaMessage, Reply, SessionId } from '../src/pbft/messages.js';
+import type { ClientMessage, Message, ReplicaMessage, Reply, SequenceNumber, SessionId } from '../src/pbft/messages.js';
 import type { JournalRecord } from '../src/pbft/ports.js';
 import type { Outgoing, OutgoingReply } from '../src/pbft/ready.js';
 import { Replica } from '../src/pbft/replica.js';
@@ -85,7 +85,8 @@ export class ReplicaServer implements LinkHandler {
       tally,
       guard: (action) => this.guard(action),
       isCaughtUp: () => this.replica.describe().state === 'normal',
-      onDamage: () => this.onDamage(),
+      certified: () => this.certified(),
+      onDamage: (what) => this.onDamage(what),
     });
     const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
     this.replica = new Replica({
@@ -242,11 +243,17 @@ export class ReplicaServer implements LinkHandler {
     this.journal.prune(Math.min(this.replica.describe().stableCheckpoint, this.state.statistics.committed));
   }
 
+  /** The last stable checkpoint, and its root in hex. */
+  private certified(): { sequence: SequenceNumber; root: string } | undefined {
+    const { stableCheckpoint: sequence, stateRoot: root } = this.replica.describe();
+    return root === null ? undefined : { sequence, root };
+  }
+
   /** What the disk has altered is taken from the others again. */
-  private onDamage(): void {
-    this.options.log.error('rows of the state are not what was written: the disk has altered them');
+  private onDamage(what: string): void {
+    this.options.log.error({ what }, 'the state is not what was written');
     this.state.distrust();
-    this.stopBecause(new StateError('corrupt', replicaFiles(this.options.directory).state, 'rows of it are damaged'));
+    this.stopBecause(new StateError('corrupt', replicaFiles(this.options.directory).state, what));
   }
 
   /** Our own mistakes and failures of this machine end here: the replica stops rather than guess. */
@@ -264,9 +271,9 @@ export class ReplicaServer implements LinkHandler {
     const { log, directory } = this.options;
     log.fatal({ err: error }, 'this replica stops');
     const reason = error instanceof Error ? error : new Error(String(error));
-    // Whatever it was, the disk may be what failed.
-    writeMarker(replicaFiles(directory).damaged, reason.message);
     this.beginsAnew = this.state.damaged || isDamage(error);
+    // Whatever it was, the disk may be what failed.
+    writeMarker(replicaFiles(directory).damaged, { certain: this.beginsAnew, why: reason.message });
     this.shut();
     this.fail(reason);
   };
@@ -306,7 +313,7 @@ export async function startReplica(options: ReplicaServerOptions, tally = new Sc
     server = new ReplicaServer(options, files);
   } catch (error) {
     options.log.error({ err: error }, 'what the journal holds could not be executed on this state');
-    writeMarker(replicaFiles(options.directory).damaged, (error as Error).message);
+    writeMarker(replicaFiles(options.directory).damaged, { certain: false, why: (error as Error).message });
     await release(files, options.log);
     if (files.isSound) throw error;
     return startReplica(options, tally);

@@ -172,6 +172,11 @@ export class Checkpoints implements ChangeLog {
     return this.tree.at(checkpoint);
   }
 
+  /** Of a readable checkpoint. */
+  rootAt(checkpoint: SequenceNumber): Digest {
+    return toBytes(rootDigest(this.nodes(checkpoint)));
+  }
+
   /** The tree as it was last brought up to date. */
   get currentNodes(): NodeSource {
     return this.tree.at(Number.MAX_SAFE_INTEGER);

@@ -148,6 +148,11 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     return this.isDamaged ? [] : this.store.checkpoints.readable;
   }
 
+  /** Root of a checkpoint's tree; undefined: it is not readable here. */
+  rootAt(checkpoint: SequenceNumber): Digest | undefined {
+    return this.readableCheckpoints.includes(checkpoint) ? this.store.checkpoints.rootAt(checkpoint) : undefined;
+  }
+
   releaseCheckpoints(below: SequenceNumber): void {
     this.store.checkpoints.release(below);
   }

@@ -146,8 +146,8 @@ describe('opening what a replica has', () => {
 
   it('looks through all of a state after a failure: a sound one goes on', async () => {
     used(40);
-    writeMarker(marker(), 'it\nstopped');
-    expect(readMarker(marker())).toBe('it stopped');
+    writeMarker(marker(), { certain: false, why: 'it\nstopped' });
+    expect(readMarker(marker())).toEqual({ certain: false, why: 'it stopped' });
     const opened = await open();
     expect([opened.isSound, opened.state.lastExecuted]).toEqual([true, 1]);
     expect(lines.map(({ level, msg, why }) => [level, msg, why])).toEqual([
@@ -163,11 +163,21 @@ describe('opening what a replica has', () => {
     const unmarked = await open();
     expect(unmarked.isSound).toBe(false);
     await close(unmarked);
-    writeMarker(marker(), 'it stopped');
+    writeMarker(marker(), { certain: false, why: 'it stopped' });
     const tally = new ScrubTally();
     const opened = await open(tally);
     expect([opened.isSound, opened.state.lastExecuted, tally.damaged]).toEqual([true, 0, 1]);
     expect(lines.at(-1)).toMatchObject({ level: 50, why: expect.stringMatching(/1 of \d+ rows are damaged/) });
+    expect(existsSync(marker())).toBe(false);
+    await close(opened);
+  });
+
+  it('begins anew where the state was known to be wrong, though nothing contradicts it', async () => {
+    used();
+    writeMarker(marker(), { certain: true, why: 'not the certified one' });
+    expect(readMarker(marker())).toEqual({ certain: true, why: 'not the certified one' });
+    const opened = await open();
+    expect(opened.state.lastExecuted).toBe(0);
     expect(existsSync(marker())).toBe(false);
     await close(opened);
   });

@@ -2,13 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Scrubber, ScrubTally } from '../../../replica/scrubber.js';
 import { alter } from '../state/damage.js';
 import type { Driver } from '../state/support.js';
-import { begin, certify, filled, gather, install } from '../state/transfers.js';
+import { begin, certify, filled, gather, hex, install } from '../state/transfers.js';
 
 describe('the scrubber', () => {
   let fs: Driver;
   let tally: ScrubTally;
   let caughtUp: boolean;
-  let damages: number;
+  let damages: string[];
+  let certified: { sequence: number; root: string } | undefined;
   let scrubber: Scrubber;
 
   beforeEach(() => {
@@ -17,14 +18,16 @@ describe('the scrubber', () => {
     fs.state.commit();
     tally = new ScrubTally();
     caughtUp = true;
-    damages = 0;
+    damages = [];
+    certified = undefined;
     scrubber = new Scrubber({
       state: fs.state,
       tally,
       guard: (action) => action(),
       isCaughtUp: () => caughtUp,
-      onDamage: () => {
-        damages++;
+      certified: () => certified,
+      onDamage: (what) => {
+        damages.push(what);
         fs.state.distrust();
       },
     });
@@ -64,7 +67,7 @@ describe('the scrubber', () => {
     alter(fs, "UPDATE block SET data = x'00' WHERE ino = 9");
     scrubber.ask();
     vi.advanceTimersByTime(10_000);
-    expect(damages).toBe(1);
+    expect(damages).toEqual(['rows of it were altered']);
     expect(scrubber.status).toMatchObject({ asked: true, passes: 0 });
     const source = filled(60);
     certify(source);
@@ -72,8 +75,24 @@ describe('the scrubber', () => {
     gather(transfer, source.state);
     install(transfer);
     vi.advanceTimersByTime(10_000);
-    expect(damages).toBe(1);
+    expect(damages).toEqual(['rows of it were altered']);
     expect(scrubber.status).toMatchObject({ asked: false, passes: 1 });
+  });
+
+  it('compares the root of the last stable checkpoint at the end of a pass, if it has that', () => {
+    const { sequence, root } = certify(fs);
+    certified = { sequence, root: hex(root) };
+    scrubber.ask();
+    vi.advanceTimersByTime(10_000);
+    certified = { sequence: sequence - 1, root: '00'.repeat(32) };
+    scrubber.ask();
+    vi.advanceTimersByTime(10_000);
+    expect([scrubber.status.passes, damages]).toEqual([2, []]);
+    certified = { sequence, root: '00'.repeat(32) };
+    scrubber.ask();
+    vi.advanceTimersByTime(10_000);
+    expect(damages).toEqual([`its checkpoint ${sequence} is not the certified one`]);
+    expect(scrubber.status).toMatchObject({ passes: 2, asked: true });
   });
 
   it('has repaired what was damaged when a whole pass has found nothing', () => {
