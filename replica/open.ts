@@ -24,8 +24,8 @@ export interface OpenedFiles {
   journal: Journal;
   /** Of the rows that are found to be damaged. */
   tally: ScrubTally;
-  /** Whether all of the state is known to be sound: it is new, or was looked through. */
-  isSound: boolean;
+  /** As the last run left it, or looked through since, or begun anew. */
+  condition: 'unchecked' | 'sound' | 'new';
 }
 
 /**
@@ -64,7 +64,7 @@ function openJournal({ cluster, identity, directory, log }: OpenOptions): Journa
   }
 }
 
-type OpenedState = Pick<OpenedFiles, 'state' | 'isSound'>;
+type OpenedState = Pick<OpenedFiles, 'state' | 'condition'>;
 
 async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubTally): Promise<OpenedState> {
   const files = replicaFiles(directory);
@@ -76,7 +76,7 @@ async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubT
     const state = beginAnew(options, why, log);
     clearMarker(files.damaged);
     onDamage(rows);
-    return { state, isSound: true };
+    return { state, condition: 'new' };
   };
   let state: FileState;
   try {
@@ -86,13 +86,13 @@ async function openState({ cluster, directory, log }: OpenOptions, tally: ScrubT
     return anew(error.message, 1);
   }
   const marker = readMarker(files.damaged);
-  if (marker === undefined) return { state, isSound: false };
+  if (marker === undefined) return { state, condition: 'unchecked' };
   log.warn({ why: marker.why }, 'looking through the whole state, since the last run of this replica failed');
   const damage = (await findDamage(state)) ?? (marker.certain ? { why: marker.why, rows: 1 } : undefined);
   if (damage === undefined) {
     clearMarker(files.damaged);
     log.info('the state is whole');
-    return { state, isSound: true };
+    return { state, condition: 'sound' };
   }
   state.distrust();
   state.close();

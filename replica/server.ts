@@ -58,8 +58,6 @@ export class ReplicaServer implements LinkHandler {
   private closed = Promise.resolve();
   private readonly endpoint: ReplicaEndpoint;
   private readonly timers: NodeJS.Timeout[] = [];
-  /** Of a server that has failed: that its state is damaged, and it can be replaced. */
-  beginsAnew = false;
   private fail!: (error: Error) => void;
   /** Resolves when this replica cannot go on: a local failure stops it, and never becomes a reply. */
   readonly failed = new Promise<Error>((resolve) => {
@@ -271,9 +269,9 @@ export class ReplicaServer implements LinkHandler {
     const { log, directory } = this.options;
     log.fatal({ err: error }, 'this replica stops');
     const reason = error instanceof Error ? error : new Error(String(error));
-    this.beginsAnew = this.state.damaged || isDamage(error);
     // Whatever it was, the disk may be what failed.
-    writeMarker(replicaFiles(directory).damaged, { certain: this.beginsAnew, why: reason.message });
+    const certain = this.state.damaged || isDamage(error);
+    writeMarker(replicaFiles(directory).damaged, { certain, why: reason.message });
     this.shut();
     this.fail(reason);
   };
@@ -285,11 +283,18 @@ export class ReplicaServer implements LinkHandler {
     this.closed = this.endpoint.close();
   }
 
-  /** After it has failed, where it `beginsAnew`: another server takes its place, with a state that is whole. */
-  async replace(): Promise<ReplicaServer> {
+  /**
+   * After it has failed: another server, if it was the state that failed and is begun anew. If that is sound, what failed
+   * is something else, which another server would not do better.
+   */
+  async replace(): Promise<ReplicaServer | undefined> {
+    const { options } = this;
     await this.closed;
-    await release(this.files, this.options.log);
-    return startReplica(this.options, this.files.tally);
+    await release(this.files, options.log);
+    const files = await openFiles(options, this.files.tally);
+    if (files.condition === 'new') return begin(options, files);
+    await release(files, options.log);
+    return undefined;
   }
 
   async stop(): Promise<void> {
@@ -303,20 +308,24 @@ export class ReplicaServer implements LinkHandler {
 
 /**
  * Starts a replica from what its directory holds.
- * @param tally of the server that the new one takes the place of, if there was one in this process
  * @throws StateError, JournalError: state or journal cannot be used; system errors of listening, with their code
  */
-export async function startReplica(options: ReplicaServerOptions, tally = new ScrubTally()): Promise<ReplicaServer> {
-  const files = await openFiles(options, tally);
+export async function startReplica(options: ReplicaServerOptions): Promise<ReplicaServer> {
+  return begin(options, await openFiles(options, new ScrubTally()));
+}
+
+async function begin(options: ReplicaServerOptions, files: OpenedFiles): Promise<ReplicaServer> {
   let server: ReplicaServer;
   try {
     server = new ReplicaServer(options, files);
   } catch (error) {
-    options.log.error({ err: error }, 'what the journal holds could not be executed on this state');
-    writeMarker(replicaFiles(options.directory).damaged, { certain: false, why: (error as Error).message });
-    await release(files, options.log);
-    if (files.isSound) throw error;
-    return startReplica(options, tally);
+    const { log, directory } = options;
+    log.error({ err: error }, 'what the journal holds could not be executed on this state');
+    writeMarker(replicaFiles(directory).damaged, { certain: isDamage(error), why: (error as Error).message });
+    await release(files, log);
+    if (files.condition !== 'unchecked') throw error;
+    // Looks through the state first.
+    return begin(options, await openFiles(options, files.tally));
   }
   await server.listen();
   return server;

@@ -45,11 +45,11 @@ async function run(directory: string, id: number): Promise<void> {
     let end = await Promise.race([requested, replica.failed]);
     for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await Promise.race([requested, replica.failed])) {
       // A disk that spoils one state after the other is for whoever looks after this machine.
-      if (!replica.beginsAnew || performance.now() - replacedAt < REPLACED_MS) {
-        throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
-      }
+      const soon = performance.now() - replacedAt < REPLACED_MS;
+      const next = soon ? undefined : await replica.replace().catch(refused);
+      if (next === undefined) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
       replacedAt = performance.now();
-      replica = await replica.replace().catch(refused);
+      replica = next;
     }
     log.info({ signal: end }, 'stopping');
     await replica.stop();

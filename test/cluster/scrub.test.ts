@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Random } from '../simulation/random.js';
 import { shell, TestCluster, until } from './harness.js';
@@ -82,6 +83,23 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
     expect(result.damaged).toBeGreaterThan(0);
     expect(result.repaired).toBe(result.damaged);
     await shell(`cp -r ${source} ${cluster.mountpoint}/later`);
+    await expectRight();
+    await expectSame();
+  });
+
+  it('so that execution trips over it: the replica stops, finds that it was the disk, and begins anew', async () => {
+    await stop(2);
+    const db = new Database(state(2));
+    // A size that no reply can have.
+    db.exec('UPDATE inode SET size = -5 WHERE ino > 1');
+    db.close();
+    cluster.startReplica(2);
+    await cluster.ready();
+    await shell(`ls -l ${cluster.mountpoint}/copy`);
+    await expectRight();
+    await until('it is begun anew', () => log(2).includes('it is set aside'));
+    expect(log(2)).toMatch(/this replica stops/);
+    await cluster.ready();
     await expectRight();
     await expectSame();
   });

@@ -71,7 +71,7 @@ describe('opening what a replica has', () => {
     used();
     const opened = await open();
     expect(opened.state.lastExecuted).toBe(1);
-    expect([opened.isSound, lines]).toEqual([false, []]);
+    expect([opened.condition, lines]).toEqual(['unchecked', []]);
     await close(opened);
   });
 
@@ -101,7 +101,7 @@ describe('opening what a replica has', () => {
       const opened = await open(tally);
       expect(opened.state.lastExecuted).toBe(0);
       expect(hex(opened.state.checkpoint())).toBe(hex(Driver.fresh().state.checkpoint()));
-      expect([opened.isSound, tally.damaged]).toEqual([true, 1]);
+      expect([opened.condition, tally.damaged]).toEqual(['new', 1]);
       expect(lines).toMatchObject([
         { level: 50, msg: expect.stringMatching(/set aside/), why: expect.stringMatching(/state\.db/) },
       ]);
@@ -149,7 +149,7 @@ describe('opening what a replica has', () => {
     writeMarker(marker(), { certain: false, why: 'it\nstopped' });
     expect(readMarker(marker())).toEqual({ certain: false, why: 'it stopped' });
     const opened = await open();
-    expect([opened.isSound, opened.state.lastExecuted]).toEqual([true, 1]);
+    expect([opened.condition, opened.state.lastExecuted]).toEqual(['sound', 1]);
     expect(lines.map(({ level, msg, why }) => [level, msg, why])).toEqual([
       [40, expect.stringMatching(/looking through the whole state/), 'it stopped'],
       [30, 'the state is whole', undefined],
@@ -161,12 +161,12 @@ describe('opening what a replica has', () => {
   it('… and one with a damaged row is set aside', async () => {
     largeAndDamaged();
     const unmarked = await open();
-    expect(unmarked.isSound).toBe(false);
+    expect(unmarked.condition).toBe('unchecked');
     await close(unmarked);
     writeMarker(marker(), { certain: false, why: 'it stopped' });
     const tally = new ScrubTally();
     const opened = await open(tally);
-    expect([opened.isSound, opened.state.lastExecuted, tally.damaged]).toEqual([true, 0, 1]);
+    expect([opened.condition, opened.state.lastExecuted, tally.damaged]).toEqual(['new', 0, 1]);
     expect(lines.at(-1)).toMatchObject({ level: 50, why: expect.stringMatching(/1 of \d+ rows are damaged/) });
     expect(existsSync(marker())).toBe(false);
     await close(opened);
