@@ -43,6 +43,17 @@ export async function openFiles(options: OpenOptions, tally: ScrubTally): Promis
   }
 }
 
+/** Closes both, with nothing written of a state that may not be what it should be: the journal has what it lacks. */
+export async function closeFiles({ state, journal }: OpenedFiles, log: Logger): Promise<void> {
+  await journal.close();
+  state.distrust();
+  try {
+    state.close();
+  } catch (error) {
+    log.warn({ err: error }, 'a damaged state could not be closed');
+  }
+}
+
 function openJournal({ cluster, identity, directory, log }: OpenOptions): Journal {
   try {
     const journal = new Journal({

@@ -16,8 +16,8 @@ import { encodeMessage } from '../src/wire/codec.js';
 import { writeMarker } from './damage-marker.js';
 import type { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
-import { type OpenedFiles, openFiles } from './open.js';
-import { Scrubber, ScrubTally } from './scrubber.js';
+import { closeFiles, type OpenedFiles } from './open.js';
+import { Scrubber } from './scrubber.js';
 import { isDamage } from './state/database.js';
 import { type FileState, StateError } from './state/index.js';
 
@@ -65,8 +65,8 @@ export class ReplicaServer implements LinkHandler {
   });
 
   constructor(
-    private readonly options: ReplicaServerOptions,
-    private readonly files: OpenedFiles,
+    readonly options: ReplicaServerOptions,
+    readonly files: OpenedFiles,
   ) {
     const { state, journal, tally } = files;
     const { cluster, identity, log } = options;
@@ -283,18 +283,10 @@ export class ReplicaServer implements LinkHandler {
     this.closed = this.endpoint.close();
   }
 
-  /**
-   * After it has failed: another server, if it was the state that failed and is begun anew. If that is sound, what failed
-   * is something else, which another server would not do better.
-   */
-  async replace(): Promise<ReplicaServer | undefined> {
-    const { options } = this;
+  /** After it has failed: lets go of its port and files. */
+  async abandon(): Promise<void> {
     await this.closed;
-    await release(this.files, options.log);
-    const files = await openFiles(options, this.files.tally);
-    if (files.condition === 'new') return begin(options, files);
-    await release(files, options.log);
-    return undefined;
+    await closeFiles(this.files, this.options.log);
   }
 
   async stop(): Promise<void> {
@@ -303,41 +295,5 @@ export class ReplicaServer implements LinkHandler {
     this.shut();
     this.state.close();
     await this.journal.close();
-  }
-}
-
-/**
- * Starts a replica from what its directory holds.
- * @throws StateError, JournalError: state or journal cannot be used; system errors of listening, with their code
- */
-export async function startReplica(options: ReplicaServerOptions): Promise<ReplicaServer> {
-  return begin(options, await openFiles(options, new ScrubTally()));
-}
-
-async function begin(options: ReplicaServerOptions, files: OpenedFiles): Promise<ReplicaServer> {
-  let server: ReplicaServer;
-  try {
-    server = new ReplicaServer(options, files);
-  } catch (error) {
-    const { log, directory } = options;
-    log.error({ err: error }, 'what the journal holds could not be executed on this state');
-    writeMarker(replicaFiles(directory).damaged, { certain: isDamage(error), why: (error as Error).message });
-    await release(files, log);
-    if (files.condition !== 'unchecked') throw error;
-    // Looks through the state first.
-    return begin(options, await openFiles(options, files.tally));
-  }
-  await server.listen();
-  return server;
-}
-
-/** Closes both, with nothing written of a state that is not to be believed. */
-async function release({ state, journal }: OpenedFiles, log: Logger): Promise<void> {
-  await journal.close();
-  state.distrust();
-  try {
-    state.close();
-  } catch (error) {
-    log.warn({ err: error }, 'a damaged state could not be closed');
   }
 }

@@ -1,4 +1,5 @@
 export type { FileStateOptions } from './database.js';
 export { StateError, type StateErrorCode } from './errors.js';
-export { createFileState, type FileState, type FileStateStatistics, openFileState } from './file-state.js';
+export type { FileState, FileStateStatistics } from './file-state.js';
+export { createFileState, openFileState } from './opening.js';
 export type { StateTransfer, TransferProgress, TransferSource, TransferTarget } from './transfer.js';

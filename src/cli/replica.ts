@@ -10,7 +10,7 @@ import { CommandError, oneLine } from './errors.js';
 import { integerIn } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { announce, removePid, runningReplica, writePid } from './processes.js';
-import { openLog, startReplica } from './rooms.js';
+import { openLog, replicaRoom } from './rooms.js';
 import { stopRequested } from './signals.js';
 
 /** A damaged state is replaced within this process, but not more often than this. */
@@ -31,6 +31,7 @@ async function run(directory: string, id: number): Promise<void> {
   const layout = layoutOf(directory);
   const other = runningReplica(directory, id);
   if (other !== null) throw new CommandError(`replica-${id} runs already (pid ${other}): two would share one state`);
+  const { startReplica, replaceReplica } = await replicaRoom();
   const log = await openLog(`replica-${id}`);
   const requested = stopRequested();
   const { host, port } = cluster.replicas[id];
@@ -46,7 +47,7 @@ async function run(directory: string, id: number): Promise<void> {
     for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await Promise.race([requested, replica.failed])) {
       // A disk that spoils one state after the other is for whoever looks after this machine.
       const soon = performance.now() - replacedAt < REPLACED_MS;
-      const next = soon ? undefined : await replica.replace().catch(refused);
+      const next = soon ? undefined : await replaceReplica(replica).catch(refused);
       if (next === undefined) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
       replacedAt = performance.now();
       replica = next;
