@@ -4,4 +4,6 @@ import path from 'node:path';
 export const replicaFiles = (directory: string) => ({
   state: path.join(directory, 'state.db'),
   journal: path.join(directory, 'journal'),
+  /** See damage-marker.ts. */
+  damaged: path.join(directory, 'damaged'),
 });

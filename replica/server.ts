@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { ADMIN, clientNamed } from '../src/cluster/registry.js';
 import type { Cluster, Identity } from '../src/cluster/types.js';
 import { ReplicaAuthentication } from '../src/crypto/authentication.js';
 import type { MacKey } from '../src/crypto/macs.js';
@@ -6,15 +7,19 @@ import { ReplicaEndpoint } from '../src/net/endpoint.js';
 import type { Link, LinkHandler } from '../src/net/link.js';
 import { Configuration } from '../src/pbft/configuration.js';
 import { sessionKey } from '../src/pbft/digests.js';
-import type { ClientMessage, Message, ReplicaMessage, Reply, SessionId } from '../src/pbft/messages.js';
+import type { ClientMessage, Message, ReplicaMessage, Reply, SequenceNumber, SessionId } from '../src/pbft/messages.js';
 import type { JournalRecord } from '../src/pbft/ports.js';
 import type { Outgoing, Ready } from '../src/pbft/ready.js';
 import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
-import { Journal } from './journal/journal.js';
+import { clearMarker, writeMarker } from './damage-marker.js';
+import type { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
-import { type FileState, type MakeService, openFileState } from './state/index.js';
+import { closeFiles, type OpenedFiles } from './open.js';
+import { Scrubber } from './scrubber.js';
+import { isDamage } from './state/database.js';
+import { type FileState, type MakeService, StateError } from './state/index.js';
 
 export interface ReplicaServerOptions {
   cluster: Cluster;
@@ -41,6 +46,9 @@ export class ReplicaServer implements LinkHandler {
   private readonly journal: Journal;
   private readonly replica: Replica;
   private readonly clock = new SteadyClock();
+  private readonly scrubber: Scrubber;
+  /** Who may ask for a scrub. */
+  private readonly admin: number;
   /** Where replies to a client process go. */
   private readonly sessions = new Map<string, Link>();
   private readonly attached = new Map<Link, string>();
@@ -50,6 +58,7 @@ export class ReplicaServer implements LinkHandler {
   private turnScheduled = false;
   private transferring = false;
   private stopped = false;
+  private closed = Promise.resolve();
   private readonly endpoint: ReplicaEndpoint;
   private readonly timers: NodeJS.Timeout[] = [];
   private fail!: (error: Error) => void;
@@ -58,26 +67,29 @@ export class ReplicaServer implements LinkHandler {
     this.fail = resolve;
   });
 
-  constructor(private readonly options: ReplicaServerOptions) {
-    const { cluster, identity, directory, log, service } = options;
-    const files = replicaFiles(directory);
+  constructor(
+    readonly options: ReplicaServerOptions,
+    readonly files: OpenedFiles,
+  ) {
+    const { state, journal, tally } = files;
+    const { cluster, identity, log } = options;
     const authentication = new ReplicaAuthentication({
       cluster,
       identity,
       authenticatorKeys: (session) => this.authenticatorKeys(session),
     });
-    const decoding = { n: cluster.replicas.length, signables: authentication.signables };
-    this.state = openFileState({ path: files.state, cluster, durability: cluster.durability, service });
-    this.journal = new Journal({
-      directory: files.journal,
-      owner: { clusterId: cluster.id, replica: identity.id },
-      decoding,
-      synced: cluster.durability === 'synced',
+    this.state = state;
+    this.journal = journal;
+    this.admin = clientNamed(cluster, ADMIN).id;
+    this.scrubber = new Scrubber({
+      state,
+      tally,
+      guard: (action) => this.guard(action),
+      isCaughtUp: () => this.replica.describe().state === 'normal',
+      certified: () => this.certified(),
+      onDamage: (what) => this.onDamage(what),
     });
-    if (this.journal.droppedBytes > 0) {
-      log.warn({ bytes: this.journal.droppedBytes }, 'dropped a record that a crash had cut short');
-    }
-    const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
+    const recovered = this.journal.recover(this.forgettable());
     this.replica = new Replica({
       configuration: new Configuration(cluster.f, identity.id, cluster.optimizations),
       authentication,
@@ -91,6 +103,14 @@ export class ReplicaServer implements LinkHandler {
     log.info({ records: recovered.length, lastExecuted: this.state.lastExecuted }, 'restored');
   }
 
+  /** Up to there nothing on record is needed, unless others ask for it. */
+  private forgettable(): SequenceNumber {
+    const { state, journal } = this;
+    // A state that was begun anew comes from others: there is nothing to be executed again.
+    if (state.installed > state.lastExecuted) return journal.lastStable;
+    return Math.min(journal.lastStable, state.lastExecuted);
+  }
+
   /** Opens the port and starts the clock. */
   async listen(): Promise<void> {
     // The first message may come before the first tick: it must not be judged by a clock that stands at zero.
@@ -98,6 +118,7 @@ export class ReplicaServer implements LinkHandler {
     await this.endpoint.start();
     this.timers.push(setInterval(() => this.guard(() => this.tick()), TICK_MS));
     this.timers.push(setInterval(() => this.guard(() => this.commit()), COMMIT_MS));
+    this.scrubber.start();
   }
 
   private authenticatorKeys(session: SessionId): readonly MacKey[] {
@@ -149,6 +170,7 @@ export class ReplicaServer implements LinkHandler {
         return;
       }
       case 'inspect':
+        if (message.scrub && link.peer.id === this.admin) this.scrubber.ask();
         link.send(encodeMessage({ kind: 'inspection', json: JSON.stringify(this.inspection()) }));
     }
   }
@@ -159,6 +181,7 @@ export class ReplicaServer implements LinkHandler {
     return {
       ...described,
       stateRoot: stateRoot ?? '',
+      scrub: this.scrubber.status,
       net: this.endpoint.counters,
       memoryBytes: process.memoryUsage.rss(),
     };
@@ -241,7 +264,30 @@ export class ReplicaServer implements LinkHandler {
     const { log } = this.options;
     if (transfer !== null)
       log.warn({ sequence: transfer.sequence, lastExecuted }, 'takes the state from other replicas');
-    else log.info({ installed: this.state.installed, lastExecuted }, 'has the state of the others');
+    else {
+      clearMarker(replicaFiles(this.options.directory).damaged);
+      log.info({ installed: this.state.installed, lastExecuted }, 'has the state of the others');
+    }
+  }
+
+  /** The last stable checkpoint, and its root in hex. */
+  private certified(): { sequence: SequenceNumber; root: string } | undefined {
+    const { stableCheckpoint: sequence, stateRoot: root } = this.replica.describe();
+    return root === null ? undefined : { sequence, root };
+  }
+
+  /** What the disk has altered is taken from the others again. */
+  private onDamage(what: string): void {
+    this.options.log.error({ what }, 'the state is not what was written');
+    const { cluster, directory } = this.options;
+    // Without others, or a checkpoint of theirs, the state is begun anew, or cannot be.
+    if (cluster.f > 0 && this.certified() !== undefined) {
+      writeMarker(replicaFiles(directory).damaged, { certain: true, why: what });
+      this.replica.stateDamaged();
+      return this.scheduleTurn();
+    }
+    this.state.distrust();
+    this.stopBecause(new StateError('corrupt', replicaFiles(directory).state, what));
   }
 
   /** Our own mistakes and failures of this machine end here: the replica stops rather than guess. */
@@ -256,15 +302,27 @@ export class ReplicaServer implements LinkHandler {
 
   private readonly stopBecause = (error: unknown): void => {
     if (this.stopped) return;
-    this.options.log.fatal({ err: error }, 'this replica stops');
+    const { log, directory } = this.options;
+    log.fatal({ err: error }, 'this replica stops');
+    const reason = error instanceof Error ? error : new Error(String(error));
+    // Whatever it was, the disk may be what failed.
+    const certain = this.state.damaged || isDamage(error);
+    writeMarker(replicaFiles(directory).damaged, { certain, why: reason.message });
     this.shut();
-    this.fail(error instanceof Error ? error : new Error(String(error)));
+    this.fail(reason);
   };
 
   private shut(): void {
     this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);
-    void this.endpoint.close();
+    this.scrubber.stop();
+    this.closed = this.endpoint.close();
+  }
+
+  /** After it has failed: lets go of its port and files. */
+  async abandon(): Promise<void> {
+    await this.closed;
+    await closeFiles(this.files, this.options.log);
   }
 
   async stop(): Promise<void> {
@@ -274,14 +332,4 @@ export class ReplicaServer implements LinkHandler {
     this.state.close();
     await this.journal.close();
   }
-}
-
-/**
- * Starts a replica from what its directory holds.
- * @throws FileStateError, JournalError: state or journal cannot be used; system errors of listening, with their code
- */
-export async function startReplica(options: ReplicaServerOptions): Promise<ReplicaServer> {
-  const server = new ReplicaServer(options);
-  await server.listen();
-  return server;
 }

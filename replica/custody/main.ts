@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { loadCluster } from '../../src/cluster/file.js';
 import { loadReplicaIdentity } from '../../src/cluster/identity.js';
 import { layoutOf } from '../../src/cluster/layout.js';
-import { startReplica } from '../server.js';
+import { startReplica } from '../start.js';
 import { CustodyRegister } from './register.js';
 
 const [directory, id] = [process.argv[2], Number(process.argv[3])];

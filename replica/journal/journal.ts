@@ -263,6 +263,11 @@ export class Journal implements History {
     this.unsynced.clear();
   }
 
+  /** The highest sequence number that any record is about. */
+  get lastSequence(): SequenceNumber {
+    return Math.max(...this.segments.map(({ maxSequence }) => maxSequence));
+  }
+
   digest(sequence: SequenceNumber): Digest | undefined {
     const committed = this.index.committed(sequence);
     return committed === undefined ? undefined : Buffer.from(committed, 'latin1');

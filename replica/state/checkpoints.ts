@@ -6,8 +6,17 @@
  */
 import type { Database } from 'better-sqlite3';
 import { assert, Limits } from '../../src/limits.js';
-import { type NodeSource, type Octets, octets, rootDigest, toBytes, updateTree } from '../../src/merkle/index.js';
+import {
+  leafDigest,
+  type NodeSource,
+  type Octets,
+  octets,
+  rootDigest,
+  toBytes,
+  updateTree,
+} from '../../src/merkle/index.js';
 import type { Digest, ReplicaId, SequenceNumber } from '../../src/pbft/messages.js';
+import { rowDigest } from './row-bytes.js';
 import { readStatement } from './tables/statements.js';
 import type { ChangeLog } from './tables/table.js';
 import { TreeNodes } from './tree-nodes.js';
@@ -23,6 +32,12 @@ const HELD_BATCHES = 64 * 1024;
 export interface RowSource {
   contentAt(key: Octets): Buffer | undefined;
   leafAt(key: Octets): Octets | undefined;
+}
+
+/** A row as it was at a checkpoint; no leaf: there was none. */
+export interface RowImage {
+  key: Octets;
+  leaf: Octets | undefined;
 }
 
 export class Checkpoints implements ChangeLog {
@@ -41,6 +56,7 @@ export class Checkpoints implements ChangeLog {
   private readonly deleteCheckpoints;
   private readonly insertImage;
   private readonly image;
+  private readonly imagesOf;
   private readonly deleteImages;
   private readonly handImagesDown;
   private readonly deleteImagesAt;
@@ -57,9 +73,10 @@ export class Checkpoints implements ChangeLog {
   ) {
     this.tree = new TreeNodes(db);
     const every = readStatement<[], [number]>(db, 'SELECT sequence FROM checkpoint ORDER BY sequence');
-    const imagesOf = readStatement<[number], [Buffer]>(
+    const imaged = readStatement<[number], [Buffer]>(db, 'SELECT key FROM row_image WHERE checkpoint = ? ORDER BY key');
+    this.imagesOf = readStatement<[number, Buffer, number], [key: Buffer, content: Buffer | null]>(
       db,
-      'SELECT key FROM row_image WHERE checkpoint = ? ORDER BY key',
+      'SELECT key, content FROM row_image WHERE checkpoint = ? AND key > ? ORDER BY key LIMIT ?',
     );
     const treeVersion = readStatement<[], [number]>(db, 'SELECT tree_version FROM state WHERE id = 1');
     this.insertCheckpoint = db.prepare<[number]>('INSERT INTO checkpoint VALUES (?)');
@@ -80,7 +97,7 @@ export class Checkpoints implements ChangeLog {
     this.taken = every.all().map(([sequence]) => sequence);
     if (this.latest === undefined) return;
     const isUpToDate = treeVersion.get()?.[0] === lastExecuted;
-    for (const [key] of imagesOf.all(this.latest)) {
+    for (const [key] of imaged.all(this.latest)) {
       const text = octets(key);
       this.imaged.add(text);
       if (!isUpToDate) this.changes.set(text, rows.leafAt(text));
@@ -189,14 +206,40 @@ export class Checkpoints implements ChangeLog {
     return this.rows.contentAt(key);
   }
 
+  /** Rows that a checkpoint has otherwise than the next, in the order of their keys: at most `limit` after `key`. */
+  imagesAfter(checkpoint: SequenceNumber, key: Octets | undefined, limit: number): RowImage[] {
+    return this.imagesOf.all(checkpoint, toBytes(key ?? ''), limit).map(([bytes, content]) => {
+      const key = octets(bytes);
+      return { key, leaf: content === null ? undefined : leafDigest(key, rowDigest(content)) };
+    });
+  }
+
   /** The tree of a readable checkpoint. */
   nodes(checkpoint: SequenceNumber): NodeSource {
     return this.tree.at(checkpoint);
   }
 
+  /** Of a readable checkpoint. */
+  rootAt(checkpoint: SequenceNumber): Digest {
+    return toBytes(rootDigest(this.nodes(checkpoint)));
+  }
+
   /** The tree as it was last brought up to date. */
   get currentNodes(): NodeSource {
     return this.tree.at(Number.MAX_SAFE_INTEGER);
+  }
+
+  /**
+   * Forgets the tree with all its checkpoints, so that it can be made again of the rows: each is to be told of as
+   * `changed`. Until a checkpoint is taken there is none.
+   */
+  forgetAll(): void {
+    this.taken = [];
+    this.imaged.clear();
+    this.changes.clear();
+    this.deleteCheckpoints.run(Number.MAX_SAFE_INTEGER);
+    this.deleteImages.run(Number.MAX_SAFE_INTEGER);
+    this.tree.clear();
   }
 
   /** Drops all checkpoints, since the rows are to become those of another: `sequence`, which is to be taken then. */

@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Cluster } from '../../src/cluster/types.js';
 import type { Service } from '../../src/pbft/ports.js';
-import { StateError } from './errors.js';
-import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.js';
+import { DatabaseContradiction, StateError } from './errors.js';
+import { APPLICATION_ID, HEADER_SEAL, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.js';
 import type { Store } from './store.js';
 import { readStatement } from './tables/statements.js';
 
@@ -20,6 +20,8 @@ export interface FileStateOptions {
   durability: 'buffered' | 'synced';
   /** Makes the service that is replicated, on the rows it lives in. Default: the file service. */
   service?: MakeService;
+  /** Told how many rows a damaged state was found to have damaged, when a transfer begins to mend them. */
+  onDamage?: (rows: number) => void;
 }
 
 const PAGE_CACHE_KIB = 64 * 1024;
@@ -43,7 +45,7 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
     db.exec(SCHEMA);
-    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
+    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
     fill(db);
   } finally {
     db.close();
@@ -87,8 +89,11 @@ function check(db: Database.Database, path: string, cluster: Cluster): void {
   if (version !== SCHEMA_VERSION) {
     throw new StateError('version', path, `its version is ${version}, this program knows version ${SCHEMA_VERSION}`);
   }
-  const id = readStatement<[], [Buffer]>(db, 'SELECT cluster FROM state WHERE id = 1').get()?.[0];
+  const [id, isSealed] =
+    readStatement<[], [Buffer, number]>(db, `SELECT cluster, seal = ${HEADER_SEAL} FROM state WHERE id = 1`).get() ??
+    [];
   if (id === undefined) throw new StateError('corrupt', path, 'it has no header');
+  if (isSealed !== 1 || !Buffer.isBuffer(id)) throw new StateError('corrupt', path, 'its header was altered');
   if (!id.equals(cluster.id)) {
     throw new StateError('cluster', path, `it is the state of cluster ${short(id)}, not of ${short(cluster.id)}`);
   }
@@ -109,13 +114,23 @@ function open(path: string, file: string, how: Database.Options): Database.Datab
 
 const short = (id: Buffer): string => id.toString('hex', 0, 8);
 
+/** Whether SQLite says that the file is no database, or that a part of it cannot be read. */
+const isUnreadable = (code: string): boolean =>
+  /^SQLITE_(CORRUPT|NOTADB|IOERR_(READ|SHORT_READ|CORRUPTFS|DATA))/.test(code);
+
+/** Whether the file state is damaged in a way that nothing in it can be trusted to mend. */
+export function isDamage(error: unknown): boolean {
+  if (error instanceof StateError) return error.code === 'corrupt';
+  return error instanceof DatabaseContradiction || (error instanceof Database.SqliteError && isUnreadable(error.code));
+}
+
 /** What SQLite and the operating system say, as one of the reasons that `StateError` knows. */
 export function explained<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
     if (error instanceof Database.SqliteError) {
-      if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) throw new StateError('corrupt', path, error.message);
+      if (isUnreadable(error.code)) throw new StateError('corrupt', path, error.message);
       if (/^SQLITE_(BUSY|LOCKED)/.test(error.code)) throw new StateError('locked', path, 'another process has it open');
       if (/^SQLITE_ERROR/.test(error.code)) throw new StateError('corrupt', path, error.message);
       throw new StateError('unreadable', path, error.message);

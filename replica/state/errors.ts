@@ -25,3 +25,11 @@ export class StateError extends Error {
     super(`${path}: ${reason}`);
   }
 }
+
+/**
+ * The database contradicts itself: a row is there by one way and not by another, or keys are not in their order. What is
+ * in it cannot be told by asking it.
+ */
+export class DatabaseContradiction extends Error {
+  override name = 'DatabaseContradiction';
+}

@@ -1,22 +1,17 @@
 /** The deterministic, SQLite-backed file state of one replica. */
-import { statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
 import type { Digest, ReplicaId, SequenceNumber, Timestamp } from '../../src/pbft/messages.js';
 import type { ReplicatedState, Service, SessionStore } from '../../src/pbft/ports.js';
 import type { StateTransfer, TransferSource, TransferTarget } from '../../src/pbft/transfer-ports.js';
-import { createDatabase, explained, type FileStateOptions, openDatabase } from './database.js';
-import { StateError } from './errors.js';
-import { initialHeader, initialRoot } from './initial.js';
+import type { FileStateOptions } from './database.js';
+import type { Scrub } from './scrub.js';
 import { FileService } from './service.js';
 import { StoredSessions } from './sessions.js';
 import { Staging } from './staging.js';
-import { Store } from './store.js';
+import type { Store } from './store.js';
 import { answer } from './transfer-source.js';
 import { Transfer } from './transfer-target.js';
-
-/** A file up to this size has all its rows checked against its digest when it is opened: well under a second. */
-const CHECKED_AT_OPEN_BYTES = 8 * 1024 * 1024;
 
 /** All of it known without asking SQLite. */
 export interface FileStateStatistics {
@@ -49,6 +44,8 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   private committed: SequenceNumber;
   /** What a killed process committed need not be on the disk: it is, once the log is copied for the first time. */
   private checkpointed: SequenceNumber = 0;
+  /** Rows are known not to be what was executed. */
+  private isDamaged = false;
 
   constructor(
     private readonly db: Database,
@@ -81,6 +78,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
 
   beginBatch(sequence: SequenceNumber): void {
     assert(this.batch === 'none', 'one batch at a time');
+    assert(!this.isDamaged, 'nothing is executed on rows that are damaged');
     assert(this.staging === undefined, 'nothing is executed while another state is gathered');
     assert(sequence === this.lastExecuted + 1, `batch ${sequence} follows ${this.lastExecuted}`);
     this.batch = 'executing';
@@ -113,11 +111,44 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   checkpoint(): Digest {
     assert(this.batch === 'none', 'a checkpoint lies between batches');
     assert(this.installation === undefined, 'no checkpoint is taken of half a state');
+    assert(!this.isDamaged, 'no checkpoint is taken of rows that are damaged');
     return this.store.checkpoint();
   }
 
+  get damaged(): boolean {
+    return this.isDamaged;
+  }
+
+  distrust(): void {
+    this.isDamaged = true;
+  }
+
+  /**
+   * Begins a pass over all rows, of which steps may be taken whenever `isScrubbable`. Whoever finds damage by it says so
+   * by `distrust`.
+   */
+  scrub(): Scrub {
+    return this.store.scrub();
+  }
+
+  /** Of the pages in which SQLite keeps all this, looked at all at once: what is wrong; undefined: nothing. */
+  findDamagedPage(): string | undefined {
+    const found = this.db.pragma('integrity_check(1)', { simple: true }) as string;
+    return found === 'ok' ? undefined : found;
+  }
+
+  /** Whether the rows are those of one state: not while another takes its place. */
+  get isScrubbable(): boolean {
+    return !this.isDamaged && this.installation === undefined;
+  }
+
   get readableCheckpoints(): readonly SequenceNumber[] {
-    return this.store.checkpoints.readable;
+    return this.isDamaged ? [] : this.store.checkpoints.readable;
+  }
+
+  /** Root of a checkpoint's tree; undefined: it is not readable here. */
+  rootAt(checkpoint: SequenceNumber): Digest | undefined {
+    return this.readableCheckpoints.includes(checkpoint) ? this.store.checkpoints.rootAt(checkpoint) : undefined;
   }
 
   releaseCheckpoints(below: SequenceNumber): void {
@@ -125,13 +156,14 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   }
 
   serve(query: Uint8Array, reader: ReplicaId): Uint8Array | undefined {
+    if (this.isDamaged) return undefined;
     return answer(this.store.checkpoints, query, reader);
   }
 
   beginTransfer(sequence: SequenceNumber, stateDigest: Digest): StateTransfer {
     assert(this.batch === 'none', 'a transfer begins between batches');
     assert(this.staging === undefined, 'one transfer at a time');
-    this.store.updateTree();
+    if (!this.isDamaged) this.store.updateTree();
     const { path, durability } = this.options;
     const staging = new Staging(`${path}-staging`, durability);
     this.staging = staging;
@@ -142,7 +174,20 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
         staging.close();
       },
     };
-    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest);
+    const preparation = this.isDamaged ? this.admitDamage() : undefined;
+    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest, preparation);
+  }
+
+  /**
+   * Counts what is damaged, then makes the tree that of the rows as they are: a transfer takes from others what the tree
+   * does not have, so it must not have what the rows have not. None of it is committed before the state is installed.
+   */
+  private *admitDamage(): Generator<void> {
+    const scrub = this.store.scrub();
+    while (!scrub.step()) yield;
+    this.options.onDamage?.(scrub.damaged);
+    this.store.discardTouched();
+    yield* this.store.remakeTree();
   }
 
   /**
@@ -159,8 +204,11 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     const isRight = installed !== undefined && Buffer.compare(installed, root) === 0;
     this.installation = undefined;
     this.staging = undefined;
-    // The journal has nothing to execute again of what the transfer brought.
-    if (isRight) this.commit(true);
+    if (isRight) {
+      this.isDamaged = false;
+      // The journal has nothing to execute again of what the transfer brought.
+      this.commit(true);
+    }
     staging.discard();
     assert(isRight, 'what was staged is what was certified');
     return true;
@@ -175,7 +223,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   /**
    * Makes what has been executed survive the death of the process. For the shell, every so many batches or ms. While a
    * batch is tentative it waits: until that batch is final or undone, `statistics.committed` stays as it was. An
-   * installation commits itself.
+   * installation commits itself, and what is damaged is not committed.
    * @param onDisk what has been executed also survives a loss of power
    */
   commit(onDisk = false): void {
@@ -184,59 +232,30 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.commitDue = this.batch === 'tentative';
     if (this.commitDue) return;
     this.staging?.commit();
+    if (this.isDamaged) return;
     const copied = this.store.commit(onDisk);
     this.committed = this.lastExecuted;
     if (copied) this.checkpointed = this.committed;
     this.store.beginTransaction();
   }
 
-  /** Commits and closes, without a batch that is still tentative; the object is of no use afterwards. */
+  /**
+   * Commits and closes, without a batch that is still tentative; the object is of no use afterwards. What is damaged is
+   * left as it was last committed.
+   */
   close(): void {
     if (this.batch === 'tentative') this.rollbackBatch();
-    if (this.installation === undefined) {
+    const isWhole = this.installation === undefined && !this.isDamaged;
+    if (isWhole) {
       this.store.updateTree();
       this.commit();
     }
     this.staging?.close();
-    this.db.exec(this.installation === undefined ? 'COMMIT' : 'ROLLBACK');
-    this.db.pragma('wal_checkpoint(TRUNCATE)');
-    this.db.close();
+    try {
+      this.db.exec(isWhole ? 'COMMIT' : 'ROLLBACK');
+      this.db.pragma('wal_checkpoint(TRUNCATE)');
+    } finally {
+      this.db.close();
+    }
   }
 }
-
-/** Makes a new database with the agreed initial state. @throws StateError if there is one, or it cannot be written */
-export function createFileState(options: FileStateOptions): FileState {
-  createDatabase(options, (db) => {
-    const store = makeStore(db, options);
-    const root = initialRoot(options.cluster);
-    store.beginTransaction();
-    store.inodes.insert(root.ino, root);
-    store.header.insert(0, initialHeader(options.cluster));
-    store.commitBatch();
-    store.checkpoint();
-    store.commit();
-  });
-  return openFileState(options);
-}
-
-/** Opens an existing one: it never starts empty. @throws StateError */
-export function openFileState(options: FileStateOptions): FileState {
-  const { path } = options;
-  const db = openDatabase(options);
-  try {
-    return explained(path, () => {
-      const store = makeStore(db, options);
-      if (store.checkpoints.readable.length === 0) throw new StateError('corrupt', path, 'it has no checkpoint');
-      if (statSync(path).size <= CHECKED_AT_OPEN_BYTES && !store.isWhole()) {
-        throw new StateError('corrupt', path, 'its rows do not have the digests it recorded');
-      }
-      return new FileState(db, store, options);
-    });
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-const makeStore = (db: Database, { cluster }: FileStateOptions): Store =>
-  new Store(db, cluster.id, { bytes: cluster.capacityBytes, inodes: cluster.capacityInodes });

@@ -1,3 +1,4 @@
 export type { FileStateOptions, MakeService } from './database.js';
 export { StateError, type StateErrorCode } from './errors.js';
-export { createFileState, type FileState, type FileStateStatistics, openFileState } from './file-state.js';
+export type { FileState, FileStateStatistics } from './file-state.js';
+export { createFileState, openFileState } from './opening.js';

@@ -12,6 +12,9 @@ export const SCHEMA_VERSION = 3;
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
 
+/** What the header has and no digest covers, as one number: a bit that flips in it is noticed when the state is opened. */
+export const HEADER_SEAL = '3 * last_executed + 5 * tree_version + 7 * installed';
+
 export const SCHEMA = `
   CREATE TABLE state (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -25,7 +28,9 @@ export const SCHEMA = `
     -- The rows' sequence number when the partition tree was brought up to date.
     tree_version INTEGER NOT NULL,
     -- The checkpoint that the last state transfer brought; 0 if none.
-    installed INTEGER NOT NULL
+    installed INTEGER NOT NULL,
+    -- Of what no digest covers: see HEADER_SEAL.
+    seal INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE inode (

@@ -3,12 +3,14 @@ import type { Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
 import { leafDigest, type Octets, rootDigest, toBytes } from '../../src/merkle/index.js';
 import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
-import { treeIsThatOfRows, treeOfRows } from './audit.js';
+import { treeOfRows } from './audit.js';
 import { Checkpoints } from './checkpoints.js';
+import { DatabaseContradiction } from './errors.js';
 import { rowDigest } from './row-bytes.js';
-import { tableOf } from './row-keys.js';
+import { HEADER_KEY, tableOf } from './row-keys.js';
 import type { HeaderRow } from './rows.js';
-import { PAGE_BYTES } from './schema.js';
+import { HEADER_SEAL, PAGE_BYTES } from './schema.js';
+import { keysInOrder, leafOf, Scrub } from './scrub.js';
 import type { Staging } from './staging.js';
 import { BlockTable } from './tables/blocks.js';
 import { DentryTable } from './tables/dentries.js';
@@ -32,6 +34,9 @@ const WAL_SLICE_BYTES = 4 * 1024 * 1024;
 /** Staged rows installed in one step: ≤ 8 MiB. */
 const INSTALLED_AT_ONCE = 256;
 
+/** Rows whose leaves are made again in one step: ≤ 8 MiB. */
+const REMADE_AT_ONCE = 256;
+
 /** Of the file system, for ENOSPC: agreed in the cluster file. */
 export interface Capacity {
   bytes: number;
@@ -52,9 +57,10 @@ export class Store {
   installed: SequenceNumber;
   /** Of a service that is not the file service. */
   readonly records: RecordTable;
-  private readonly tables;
+  readonly tables;
   readonly checkpoints: Checkpoints;
   private readonly begin;
+  private readonly seal;
   private readonly end;
   private readonly walFrames;
   private readonly walCheckpoint;
@@ -88,6 +94,7 @@ export class Store {
     this.installed = this.header.installed;
     this.checkpoints = new Checkpoints(db, rows, this.header.get(0)?.lastExecuted ?? 0);
     this.begin = db.prepare('BEGIN');
+    this.seal = db.prepare(`UPDATE state SET seal = ${HEADER_SEAL}`);
     this.end = db.prepare('COMMIT');
     this.walFrames = readStatement<[], [busy: number, log: number, copied: number]>(db, 'PRAGMA wal_checkpoint(NOOP)');
     this.walCheckpoint = readStatement<[], [busy: number, log: number, copied: number]>(
@@ -173,9 +180,41 @@ export class Store {
     return toBytes(rootDigest(treeOfRows(this.tables)));
   }
 
-  /** Whether the stored tree is that of the rows, as far as it is to know them. */
-  isWhole(): boolean {
-    return treeIsThatOfRows(this.tables, this.checkpoints);
+  /** A pass over all rows, to be made in steps. */
+  scrub(): Scrub {
+    return new Scrub(this);
+  }
+
+  /** Nothing of what was executed since the rows were last settled is to be kept. `lastExecuted` stays. */
+  discardTouched(): void {
+    for (const table of this.tables) if (table !== this.header) table.discard();
+    this.header.settle(this.checkpoints);
+  }
+
+  /**
+   * Makes the tree again of the rows as they are, right or wrong, some of them at each step; rows that are none are
+   * removed. There is no checkpoint afterwards. Nothing that was stored of the tree is looked at.
+   */
+  *remakeTree(): Generator<void> {
+    this.db.exec('REINDEX dentry');
+    this.checkpoints.forgetAll();
+    for (const table of this.tables) {
+      let keys = keysInOrder(table, undefined, REMADE_AT_ONCE);
+      while (keys.length > 0) {
+        for (const key of keys) this.remakeLeaf(table, key);
+        this.checkpoints.updateTree(this.header.row.lastExecuted);
+        yield;
+        keys = keysInOrder(table, keys[keys.length - 1], REMADE_AT_ONCE);
+      }
+    }
+  }
+
+  private remakeLeaf(table: StoredRows, key: Octets): void {
+    const leaf = leafOf(table, key);
+    if (leaf === 'absent') throw new DatabaseContradiction('a row is not found by its key');
+    if (leaf !== 'unreadable') this.checkpoints.changed(key, leaf);
+    // The header is replaced by that of another state; it is not removed.
+    else if (key !== HEADER_KEY) table.uninstall(key);
   }
 
   /**
@@ -186,6 +225,7 @@ export class Store {
   commit(copied = false): boolean {
     assert(this.db.inTransaction, 'a transaction is open');
     this.settle();
+    this.seal.run();
     this.end.run();
     const [, frames, copiedBefore] = this.walFrames.get()!;
     if (!copied && (frames - copiedBefore) * PAGE_BYTES < WAL_SLICE_BYTES) return false;

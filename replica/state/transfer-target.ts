@@ -31,6 +31,9 @@ interface MissingRow {
 
 type Piece = { node: MissingNode; row?: undefined } | { row: MissingRow; node?: undefined };
 
+/** Preparation that one call of `queries` does. */
+const PREPARED_MS = 10;
+
 /** What the transfer does to the state at its end. */
 export interface TransferEnd {
   /** @returns whether it is installed, or has to be called again */
@@ -39,7 +42,8 @@ export interface TransferEnd {
 }
 
 export class Transfer implements StateTransfer, DifferenceSink {
-  private walk: TreeDifference;
+  /** None until the local tree is what the local rows are. */
+  private walk: TreeDifference | undefined;
   /** Rows found to be missing and not asked for. They are asked for before more nodes are, which bounds their number. */
   private rows: MissingRow[] = [];
   private readonly outstanding = new Map<Octets, Piece[]>();
@@ -51,15 +55,19 @@ export class Transfer implements StateTransfer, DifferenceSink {
   private stagedNodesLeft = 0;
   private installing = false;
 
-  /** @param local the state's tree, which stays as it is until the end */
+  /**
+   * @param local the state's tree, which stays as it is until the end, but for
+   * @param preparation what is to be done before it can be relied on
+   */
   constructor(
     private readonly local: NodeSource,
     private readonly staging: Staging,
     private readonly end: TransferEnd,
     public sequence: SequenceNumber,
     private root: Digest,
+    private readonly preparation?: Generator<void>,
   ) {
-    this.walk = this.begin();
+    if (preparation === undefined) this.walk = this.begin();
   }
 
   retarget(sequence: SequenceNumber, root: Digest): void {
@@ -67,7 +75,15 @@ export class Transfer implements StateTransfer, DifferenceSink {
     assert(sequence > this.sequence, 'a transfer turns to a newer checkpoint');
     this.sequence = sequence;
     this.root = root;
-    this.walk = this.begin();
+    if (this.walk !== undefined) this.walk = this.begin();
+  }
+
+  /** Goes on with the preparation for a moment. */
+  private prepare(preparation: Generator<void>): void {
+    const until = performance.now() + PREPARED_MS;
+    do {
+      if (preparation.next().done) this.walk = this.begin();
+    } while (this.walk === undefined && performance.now() < until);
   }
 
   private begin(): TreeDifference {
@@ -92,17 +108,21 @@ export class Transfer implements StateTransfer, DifferenceSink {
   }
 
   get done(): boolean {
-    return this.walk.open === 0 && this.rows.length === 0 && this.outstanding.size === 0;
+    return this.walk?.open === 0 && this.rows.length === 0 && this.outstanding.size === 0;
   }
 
   get progress(): TransferProgress {
     const { rows, nodes, bytes } = this.gathered;
     const { piecesOutstanding } = this;
     const rowsMissing = this.rows.length + piecesOutstanding.rows;
-    return { rows, rowsMissing, nodes, nodesMissing: this.walk.open + piecesOutstanding.nodes, bytes };
+    return { rows, rowsMissing, nodes, nodesMissing: (this.walk?.open ?? 1) + piecesOutstanding.nodes, bytes };
   }
 
   queries(limit: number): Buffer[] {
+    if (this.walk === undefined) {
+      this.prepare(this.preparation!);
+      return [];
+    }
     this.stagedNodesLeft = STAGED_NODES;
     const queries: Buffer[] = [];
     for (let pieces = this.nextPieces(); pieces.length > 0; pieces = this.nextPieces()) {
@@ -131,16 +151,17 @@ export class Transfer implements StateTransfer, DifferenceSink {
 
   /** A row, or else a node that no earlier transfer left here. */
   private nextPiece(): Piece | undefined {
+    const walk = this.walk!;
     for (;;) {
       const row = this.rows.pop();
       if (row !== undefined) return { row };
-      const node = this.stagedNodesLeft > 0 ? this.walk.take() : undefined;
+      const node = this.stagedNodesLeft > 0 ? walk.take() : undefined;
       if (node === undefined) return undefined;
       const staged = this.staging.node(node.prefix);
       if (staged === undefined || !TreeDifference.isRight(node, staged)) return { node };
       this.stagedNodesLeft--;
       this.gathered.nodes++;
-      this.walk.accept(node, staged);
+      walk.accept(node, staged);
     }
   }
 
@@ -161,7 +182,7 @@ export class Transfer implements StateTransfer, DifferenceSink {
   }
 
   private putBack(piece: Piece): void {
-    if (piece.row === undefined) this.walk.putBack(piece.node);
+    if (piece.row === undefined) this.walk!.putBack(piece.node);
     else this.rows.push(piece.row);
   }
 
@@ -203,7 +224,7 @@ export class Transfer implements StateTransfer, DifferenceSink {
     } else {
       this.staging.putNode(node.prefix, content);
       this.gathered.nodes++;
-      this.walk.accept(node, content);
+      this.walk!.accept(node, content);
     }
   }
 

@@ -28,6 +28,8 @@ export class TreeNodes implements NodeStorage {
   private readonly removeOlder;
   private readonly forgetSuperseded;
   private readonly lowerVersions;
+  private readonly removeAll;
+  private readonly forgetAll;
 
   constructor(db: Database) {
     const columns = 'SELECT id, version, content FROM tree_node WHERE prefix = ?';
@@ -55,6 +57,8 @@ export class TreeNodes implements NodeStorage {
     );
     this.removeOlder = db.prepare<[Buffer, number]>('DELETE FROM tree_node WHERE prefix = ? AND version < ?');
     this.forgetSuperseded = db.prepare<[number]>('DELETE FROM tree_node_superseded WHERE version <= ?');
+    this.removeAll = db.prepare('DELETE FROM tree_node');
+    this.forgetAll = db.prepare('DELETE FROM tree_node_superseded');
     this.lowerVersions = db.prepare<[number, number]>('UPDATE tree_node SET version = ? WHERE version > ?');
   }
 
@@ -120,5 +124,12 @@ export class TreeNodes implements NodeStorage {
   /** No node is of a later version: for a tree whose checkpoints are dropped because it goes back before them. */
   goBackTo(version: SequenceNumber): void {
     this.lowerVersions.run(version, version);
+  }
+
+  /** There are no nodes any more, of any version. */
+  clear(): void {
+    this.removeAll.run();
+    this.forgetAll.run();
+    this.found.clear();
   }
 }

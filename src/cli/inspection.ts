@@ -13,6 +13,28 @@ const transfer = z.object({
   bytes: count,
 });
 
+/** Of the passes in which a replica looks for what its disk has altered: counts of this life of its process. */
+const scrub = z.object({
+  /** Looked at in the last complete pass. */
+  rows: count,
+  damaged: count,
+  repaired: count,
+  /** When the last pass was completed, milliseconds since 1970. */
+  lastPass: count.nullable(),
+  passes: count,
+  /** Rows looked at in the pass under way. */
+  current: count.nullable(),
+  /** A pass was asked for and is not complete. */
+  asked: z.boolean(),
+});
+
+export type ScrubStatus = z.output<typeof scrub>;
+
+/** @returns what a replica's report says of its passes; null if there is none, or it makes no sense */
+export function readScrubStatus(report: unknown): ScrubStatus | null {
+  return z.object({ scrub }).safeParse(report).data?.scrub ?? null;
+}
+
 const inspection = z.object({
   view: count,
   lastExecuted: count,
@@ -26,6 +48,7 @@ const inspection = z.object({
     .array(z.object({ replica: count, why: z.string().max(500) }))
     .max(100)
     .default([]),
+  scrub: scrub.nullable().default(null),
 });
 
 export type ReplicaState = z.output<typeof inspection>['state'];
@@ -46,6 +69,8 @@ export interface ReplicaStatus {
   transferred: z.output<typeof inspection>['transferred'];
   /** Why this replica is thought to be faulty. */
   suspected: string | null;
+  /** What it found of its own disk. */
+  scrub: ScrubStatus | null;
 }
 
 export interface ClusterStatus {
@@ -65,7 +90,7 @@ export type Inspect = (replica: number, timeoutMs: number) => Promise<unknown>;
 
 const UNKNOWN = {
   ...{ view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null },
-  ...{ transfer: null, transferred: null },
+  ...{ transfer: null, transferred: null, scrub: null },
 };
 
 interface Report {

@@ -11,12 +11,13 @@ import * as init from './init.js';
 import * as mount from './mount.js';
 import { announce } from './processes.js';
 import * as replica from './replica.js';
+import * as scrub from './scrub.js';
 import * as status from './status.js';
 import * as umount from './umount.js';
 import * as up from './up.js';
 import { versionLine } from './version.js';
 
-const VERBS = [init, replica, mount, umount, up, down, status, bench, doctor];
+const VERBS = [init, replica, mount, umount, up, down, status, scrub, bench, doctor];
 
 function commandLine(): Command {
   const program = new Command('byzfs')

@@ -10,8 +10,11 @@ import { CommandError, oneLine } from './errors.js';
 import { integerIn } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { announce, removePid, runningReplica, writePid } from './processes.js';
-import { openLog, startReplica } from './rooms.js';
+import { openLog, replicaRoom } from './rooms.js';
 import { stopRequested } from './signals.js';
+
+/** A damaged state is replaced within this process, but not more often than this. */
+const REPLACED_MS = 60_000;
 
 export function register(program: Command): void {
   program
@@ -28,18 +31,27 @@ async function run(directory: string, id: number): Promise<void> {
   const layout = layoutOf(directory);
   const other = runningReplica(directory, id);
   if (other !== null) throw new CommandError(`replica-${id} runs already (pid ${other}): two would share one state`);
+  const { startReplica, replaceReplica } = await replicaRoom();
   const log = await openLog(`replica-${id}`);
   const requested = stopRequested();
   const { host, port } = cluster.replicas[id];
-  const replica = await startReplica({ cluster, identity, directory: layout.replica(id), log }).catch((error) => {
+  const refused = (error: unknown): never => {
     throw refusal(id, host, port, error);
-  });
+  };
+  let replica = await startReplica({ cluster, identity, directory: layout.replica(id), log }).catch(refused);
   writePid(layout.replicaPid(id));
   await announce({ ready: true });
   log.info({ host, port, pid: process.pid }, 'listening');
   try {
-    const end = await Promise.race([requested, replica.failed]);
-    if (end instanceof Error) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
+    let end = await Promise.race([requested, replica.failed]);
+    for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await Promise.race([requested, replica.failed])) {
+      // A disk that spoils one state after the other is for whoever looks after this machine.
+      const soon = performance.now() - replacedAt < REPLACED_MS;
+      const next = soon ? undefined : await replaceReplica(replica).catch(refused);
+      if (next === undefined) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
+      replacedAt = performance.now();
+      replica = next;
+    }
     log.info({ signal: end }, 'stopping');
     await replica.stop();
   } finally {

@@ -16,18 +16,7 @@ export async function openQuietLog(name: string): Promise<Logger> {
   return pino({ name, level: process.env.BYZFS_LOG ?? 'silent' }, pino.destination({ dest: 2, sync: true }));
 }
 
-export interface ReplicaOptions {
-  cluster: Cluster;
-  identity: Identity;
-  /** The replica's own: state and journal. */
-  directory: string;
-  log: Logger;
-}
-
-export async function startReplica(options: ReplicaOptions) {
-  const room = await import('../../replica/server.js');
-  return room.startReplica(options);
-}
+export const replicaRoom = () => import('../../replica/start.js');
 
 /** Makes the initial state and journal of one replica. */
 export async function createReplica(options: { cluster: Cluster; id: number; directory: string }): Promise<void> {

@@ -176,7 +176,7 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     const { id } = link.peer;
     this.core.linkUp(id);
     this.attach(link);
-    if (this.inspections.has(id)) link.send(encodeMessage({ kind: 'inspect' }));
+    if (this.inspections.has(id)) link.send(encodeMessage({ kind: 'inspect', scrub: false }));
     if (this.health().linked.length >= 2 * this.options.cluster.f + 1) this.onLinked?.();
     this.options.log.debug({ replica: id }, 'linked');
   }
@@ -207,8 +207,11 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     }
   }
 
-  /** What a replica says of itself; null if it does not answer in time, or not in JSON. */
-  inspect(replica: ReplicaId, timeoutMs: number): Promise<unknown> {
+  /**
+   * What a replica says of itself; null if it does not answer in time, or not in JSON.
+   * @param scrub whether it is to look through its state; only the administrator is heard
+   */
+  inspect(replica: ReplicaId, timeoutMs: number, scrub = false): Promise<unknown> {
     return new Promise((resolve) => {
       const waiting = this.inspections.get(replica) ?? [];
       this.inspections.set(replica, waiting);
@@ -218,7 +221,7 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
       };
       const timer = setTimeout(() => done(null), timeoutMs);
       waiting.push((json) => done(parsed(json)));
-      this.endpoint.replicas[replica]?.send(encodeMessage({ kind: 'inspect' }));
+      this.endpoint.replicas[replica]?.send(encodeMessage({ kind: 'inspect', scrub }));
     });
   }
 

@@ -1,3 +1,4 @@
+export { auditedLeaf, auditedLeaves, DamagedNode } from './audit.js';
 export { type DifferenceSink, type MissingNode, TreeDifference } from './difference.js';
 export { DIGEST_BYTES, KEY_BYTES, leafDigest, nodeDigest } from './hashing.js';
 export { LARGEST_NODE_BYTES } from './node.js';

@@ -139,6 +139,8 @@ export class Checkpointing {
 
   /** The state was taken from others: it is that of a certified checkpoint. */
   onInstalled(sequence: SequenceNumber, stateDigest: Digest): void {
+    // What was signed since, if the state was not what it should have been, may not have been right.
+    for (const later of this.own.keys()) if (later > sequence) this.own.delete(later);
     this.own.set(sequence, stateDigest);
     this.stable = { sequence, stateDigest };
     this.compare();
@@ -146,7 +148,8 @@ export class Checkpointing {
   }
 
   private moveWaterMarks(): void {
-    const low = Math.min(this.certified, this.execution().lastCommitted);
+    // A state that was mended begins at the checkpoint that was stable when that began.
+    const low = Math.max(this.core.log.lowWaterMark, Math.min(this.certified, this.execution().lastCommitted));
     this.core.log.advance(low, this.certified);
     this.onWaterMarksMoved();
   }

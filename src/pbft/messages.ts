@@ -273,6 +273,8 @@ export interface Attach {
 /** Asks a replica how it is (`byzfs status`); answered with `Inspection`. */
 export interface Inspect {
   kind: 'inspect';
+  /** The administrator's wish that it look through its whole state now (`byzfs scrub`). */
+  scrub: boolean;
 }
 
 export interface Inspection {

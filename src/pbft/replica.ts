@@ -188,6 +188,11 @@ export class Replica {
     this.transfers.tick();
   }
 
+  /** The shell has found that the disk altered the state: takes from the others what is not as it was. */
+  stateDamaged(): void {
+    this.transfers.distrustState();
+  }
+
   /** Whether `takeReady` would yield something to be done now: most votes change nothing. */
   get hasReady(): boolean {
     return !this.core.outbox.empty || this.normalCase.mayPropose || this.transfers.hasWork;

@@ -93,9 +93,21 @@ export class StateTransfers {
     const { now } = this.core;
     const { lastCommitted } = this.execution;
     const behind = this.checkpointing.certified - lastCommitted;
+    if (this.state.damaged) return this.checkpointing.certified > 0;
     if (behind <= 0 || lastCommitted !== this.lastCommitted) this.progressAt = now;
     this.lastCommitted = lastCommitted;
     return behind > Limits.transferLag || (behind > 0 && now - this.progressAt >= TransferLimits.stalledMs);
+  }
+
+  /**
+   * Part of the state is not what was executed: nothing more is executed on it, nor answered from it, until it is that of
+   * the last stable checkpoint again; what came after that is then executed again.
+   */
+  distrustState(): void {
+    if (this.transfer !== undefined) return;
+    this.execution.suspend();
+    this.state.distrust();
+    if (this.isNeeded()) this.begin();
   }
 
   private begin(): void {

@@ -21,8 +21,20 @@ export interface TransferSource {
 
 /** A state that can become the one of a certified checkpoint. */
 export interface TransferTarget {
-  /** The checkpoint that the last installed transfer brought; 0 if none. What came before it was not executed here. */
+  /**
+   * The checkpoint that the last installed transfer brought; 0 if none. What came before it was not executed here. Above
+   * `lastExecuted` if the state was begun anew: then it is to be taken from others.
+   */
   readonly installed: SequenceNumber;
+  /**
+   * Rows are known not to be what was executed. Then nothing may be executed or answered from this state, which has no
+   * readable checkpoint either, until a transfer is installed: of the last stable checkpoint, though `lastExecuted` be
+   * beyond it. What came after that is executed again. The transfer first looks through all that is here, while
+   * `queries` yields none; it then asks for what differs from the certified state and for nothing else.
+   */
+  readonly damaged: boolean;
+  /** From now on it is `damaged`: this replica's root is not the certified one, or its disk was found to alter rows. */
+  distrust(): void;
   /**
    * Begins to gather what this state lacks to be that of a checkpoint, or goes on where an earlier transfer ended, in
    * this life of the process or the last. Nothing may be executed until `install` or `cancel`; queries may.

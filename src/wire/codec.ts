@@ -284,8 +284,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
     case 'attach':
       return { kind, instance: integer(schema.Attach.decode(r).instance) };
     case 'inspect':
-      schema.Inspect.decode(r);
-      return { kind };
+      return { kind, scrub: schema.Inspect.decode(r).scrub };
     case 'inspection':
       return { kind, json: schema.Inspection.decode(r).json };
     case 'view-change':

@@ -123,7 +123,7 @@ export interface Schema {
   FetchState: MessageCodec<{ number: number; query: Uint8Array }>;
   StateData: MessageCodec<{ number: number; answer?: Uint8Array | null }>;
   Attach: MessageCodec<{ instance: number }>;
-  Inspect: MessageCodec<object>;
+  Inspect: MessageCodec<{ scrub: boolean }>;
   Inspection: MessageCodec<{ json: string }>;
 }
 

@@ -1,6 +1,8 @@
 // A replica process that takes part in agreement and does one thing wrong. Arguments: DIR ID FAULT.
 import path from 'node:path';
 import { pino } from 'pino';
+import { openFiles } from '../../dist/replica/open.js';
+import { ScrubTally } from '../../dist/replica/scrubber.js';
 import { ReplicaServer } from '../../dist/replica/server.js';
 import { loadCluster } from '../../dist/src/cluster/file.js';
 import { loadReplicaIdentity } from '../../dist/src/cluster/identity.js';
@@ -43,11 +45,12 @@ class Slow extends ReplicaServer {
 }
 
 const Faulty = { lying: Lying, equivocating: Equivocating, slow: Slow }[fault];
-const server = new Faulty({
+const options = {
   cluster,
   identity: loadReplicaIdentity(directory, cluster, id),
   directory: path.join(directory, `replica-${id}`),
   log: pino({ level: 'warn' }),
-});
+};
+const server = new Faulty(options, await openFiles(options, new ScrubTally()));
 await server.listen();
 process.on('SIGTERM', () => server.stop().then(() => process.exit()));

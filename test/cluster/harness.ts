@@ -73,6 +73,7 @@ export interface ReplicaStatus {
   stateRoot: string;
   state: string;
   suspected: string | null;
+  scrub: object | null;
 }
 
 /** A cluster made by the command, in a temporary directory, on ports of its own. */

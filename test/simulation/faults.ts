@@ -20,6 +20,8 @@ export interface Troubles {
   clockStep: number;
   diskFull: number;
   bitRot: number;
+  /** The disk alters the state, and that is found. */
+  damage: number;
 }
 
 export type Trouble = keyof Troubles;
@@ -120,6 +122,9 @@ export class Faults {
           host.disk.full = false;
           this.restart(host);
         });
+      case 'damage':
+        host.findDamage();
+        return;
       case 'bitRot':
         if (world.hosts.filter(({ faulty }) => faulty).length >= world.f) return;
         host.faulty = true;

@@ -57,6 +57,7 @@ export class MemoryState implements ReplicatedState, Service {
   private readonly gathered = new Map<string, string>();
   private transferring = false;
   installed = 0;
+  damaged = false;
   /** Digest over what the current batch executed: what is compared between replicas when it commits. */
   private batchContent = '';
   readonly service: Service = this;
@@ -119,6 +120,7 @@ export class MemoryState implements ReplicatedState, Service {
 
   /** Makes permanent all that has committed; a tentative batch is not written. */
   commit(): void {
+    if (this.damaged) return;
     const upTo = this.tentative ?? this.mark();
     this.undo = this.undo.slice(upTo.undo);
     this.permanent = { ...upTo, undo: 0 };
@@ -128,12 +130,19 @@ export class MemoryState implements ReplicatedState, Service {
   crash(): void {
     this.tentative = undefined;
     this.transferring = false;
+    this.damaged = false;
     this.backTo(this.permanent);
     for (const sequence of this.checkpoints.keys()) if (sequence > this.executed) this.checkpoints.delete(sequence);
   }
 
   private checkIdle(): void {
+    assert(!this.damaged, 'nothing is asked of rows that are damaged');
     assert(!this.transferring, 'nothing is executed while another state is gathered');
+  }
+
+  distrust(): void {
+    this.damaged = true;
+    this.checkpoints.clear();
   }
 
   releaseCheckpoints(below: number): void {
@@ -150,8 +159,7 @@ export class MemoryState implements ReplicatedState, Service {
   }
 
   beginTransfer(sequence: number, stateDigest: Digest): StateTransfer {
-    this.checkIdle();
-    assert(this.tentative === undefined, 'a transfer begins between batches');
+    assert(this.tentative === undefined && !this.transferring, 'a transfer begins between batches');
     this.transferring = true;
     const end = {
       install: (text: string) => this.install(text),
@@ -165,6 +173,7 @@ export class MemoryState implements ReplicatedState, Service {
   private install(text: string): void {
     const { executed, clock, tokens, rows } = fromText(text);
     this.transferring = false;
+    this.damaged = false;
     this.tokens.splice(0, this.tokens.length, ...tokens);
     this.rows.clear();
     for (const [key, value] of rows) this.rows.set(key, value);

@@ -47,6 +47,7 @@ const TROUBLES: Troubles = {
   clockStep: 0.5,
   diskFull: 0.5,
   bitRot: 0.1,
+  damage: 0.5,
 };
 
 /** Some kinds only, in the manner of swarm testing (Groce et al., ISSTA '12): what is always on hides what it prevents. */

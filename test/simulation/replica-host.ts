@@ -158,6 +158,13 @@ export class ReplicaHost {
     this.input(() => this.replica?.receiveFromClient(request, client));
   }
 
+  findDamage(): void {
+    // Before there is a checkpoint, the shell begins the state anew.
+    this.input(() => {
+      if ((this.replica?.describe().stableCheckpoint ?? 0) > 0) this.replica?.stateDamaged();
+    });
+  }
+
   linkUp(from: ReplicaId): void {
     this.input(() => this.replica?.linkUp(from));
   }

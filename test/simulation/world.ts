@@ -359,6 +359,9 @@ export class World implements Surroundings {
   /** Why the correct replicas are not in one state, all that was agreed executed; undefined if they are. */
   divergence(): string | undefined {
     const { highest } = this.agreement;
+    // What prepared in the view before, and was answered, is executed again once the next has begun.
+    const waiting = this.correctHosts.filter(({ replica }) => replica?.describe().state === 'view-change');
+    if (waiting.length > this.f) return `${waiting.map(({ name }) => name).join(', ')} wait for a view to begin`;
     const roots = new Set<string>();
     for (const host of this.correctHosts) {
       const { name, state, up } = host;

@@ -4,7 +4,7 @@ import type { Octets } from '../../../src/merkle/index.js';
 import { blockDigest, decodeBlock, encodeBlock } from '../row-bytes.js';
 import { integerAt, blockKey as keyOfBlock } from '../row-keys.js';
 import { type BlockRow, Table } from '../rows.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 /** Up to so many blocks are looked up one by one when a file is cut; above it, SQLite is asked for those there are. */
@@ -21,12 +21,11 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
   private readonly byPosition;
   private readonly exists;
   private readonly positionsFrom;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(128);
+    super(128, new PrimaryKeys(db, 'block', ['ino', 'position']));
     this.byPosition = readStatement<BlockPosition, BlockColumns>(
       db,
       'SELECT ino, position, data FROM block WHERE ino = ? AND position = ?',
@@ -36,7 +35,6 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
       db,
       'SELECT position FROM block WHERE ino = ? AND position >= ? ORDER BY position',
     );
-    this.every = readStatement<[], BlockColumns>(db, 'SELECT ino, position, data FROM block ORDER BY ino, position');
     this.upsert = db.prepare<BlockColumns>('INSERT OR REPLACE INTO block VALUES (?, ?, ?)');
     this.delete = db.prepare<BlockPosition>('DELETE FROM block WHERE ino = ? AND position = ?');
   }
@@ -120,8 +118,8 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
     return decodeBlock(content);
   }
 
-  protected override stored(): IterableIterator<BlockRow> {
-    return mapped(this.every.iterate(), toBlock);
+  protected override keyAt(columns: BlockPosition): Octets {
+    return keyOfBlock(...columns);
   }
 }
 

@@ -1,10 +1,10 @@
 /** Directory entries by name, and in READDIR order. */
 import type { Database } from 'better-sqlite3';
-import { type Octets, toBytes } from '../../../src/merkle/index.js';
+import { type Octets, octets, toBytes } from '../../../src/merkle/index.js';
 import { decodeDentry, encodeDentry } from '../row-bytes.js';
 import { integerAt, dentryKey as keyOfDentry, nameDigest, nameDigestIn } from '../row-keys.js';
 import { type DentryRow, Table } from '../rows.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 /** Latin-1 maps each byte to one character, so that distinct names are distinct keys. */
@@ -13,6 +13,8 @@ const dentryKey = (parent: number, name: Uint8Array): string =>
 
 type DentryPosition = [parent: number, nameDigest: Buffer];
 type DentryColumns = [parent: number, name: Buffer, child: number, cookie: number];
+/** Of the index by which READDIR goes. */
+export type IndexEntry = [parent: number, cookie: number, nameDigest: Buffer];
 
 const keyOf = (row: DentryRow): string => dentryKey(row.parent, row.name);
 const byCookie = (a: DentryRow, b: DentryRow): number => a.cookie - b.cookie;
@@ -23,12 +25,13 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
   override readonly number = Table.Dentry;
   private readonly byName;
   private readonly afterCookie;
-  private readonly every;
+  private readonly index;
+  private readonly indexed;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(16_384);
+    super(16_384, new PrimaryKeys(db, 'dentry', ['parent', 'name_digest']));
     this.byName = readStatement<DentryPosition, DentryColumns>(
       db,
       'SELECT parent, name, child, cookie FROM dentry WHERE parent = ? AND name_digest = ?',
@@ -37,9 +40,11 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
       db,
       'SELECT parent, name, child, cookie FROM dentry WHERE parent = ? AND cookie > ? ORDER BY cookie LIMIT ?',
     );
-    this.every = readStatement<[], DentryColumns>(
+    const index = 'dentry INDEXED BY dentry_by_cookie';
+    this.index = new PrimaryKeys<IndexEntry>(db, index, ['parent', 'cookie', 'name_digest']);
+    this.indexed = readStatement<[number, number], [nameDigest: Buffer]>(
       db,
-      'SELECT parent, name, child, cookie FROM dentry ORDER BY parent, name_digest',
+      `SELECT name_digest FROM ${index} WHERE parent = ? AND cookie = ?`,
     );
     this.upsert = db.prepare<[number, Buffer, Buffer, number, number]>(
       'INSERT OR REPLACE INTO dentry VALUES (?, ?, ?, ?, ?)',
@@ -74,6 +79,23 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
       after = found[found.length - 1][3];
     }
     return rows.sort(byCookie).slice(0, limit);
+  }
+
+  /** At most `limit` entries of the index, in its order, from the first after `entry`. */
+  indexAfter(entry: IndexEntry | undefined, limit: number): IndexEntry[] {
+    return this.index.after(entry, limit);
+  }
+
+  /** Whether an entry of the index is that of a row. */
+  hasRowOf([parent, cookie, digest]: IndexEntry): boolean {
+    return this.load([parent, digest])?.cookie === cookie;
+  }
+
+  /** Whether the index has an entry for the row under `key`, which is there, and it alone at its place. */
+  isIndexed(key: Octets): boolean {
+    const [parent, digest] = this.columnsAt(key);
+    const found = this.indexed.all(parent, this.load([parent, digest])!.cookie);
+    return found.length === 1 && found[0][0].equals(digest);
   }
 
   protected override keyOf(row: DentryRow): string {
@@ -115,8 +137,8 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
     return decodeDentry(content);
   }
 
-  protected override stored(): IterableIterator<DentryRow> {
-    return mapped(this.every.iterate(), toDentry);
+  protected override keyAt([parent, digest]: DentryPosition): Octets {
+    return keyOfDentry(parent, octets(digest));
   }
 }
 

@@ -24,6 +24,7 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
   override readonly number = Table.Header;
   private readonly select;
   private readonly update;
+  private readonly updateLastExecuted;
   private readonly updateInstalled;
   private readonly selectInstalled;
 
@@ -31,13 +32,14 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
     db: Database,
     private readonly cluster: Buffer,
   ) {
-    super(2);
+    super(2, { after: (columns) => (columns === undefined ? [[]] : []) });
     this.select = readStatement<[], HeaderColumns>(
       db,
       'SELECT last_executed, clock_seconds, clock_nanoseconds, next_ino, used_bytes, used_inodes FROM state WHERE id = 1',
     );
     this.selectInstalled = readStatement<[], [number]>(db, 'SELECT installed FROM state WHERE id = 1');
-    this.updateInstalled = db.prepare<[number, number]>('UPDATE state SET last_executed = ?, installed = ?');
+    this.updateLastExecuted = db.prepare<[number]>('UPDATE state SET last_executed = ?');
+    this.updateInstalled = db.prepare<[number]>('UPDATE state SET installed = ?');
     this.update = db.prepare<HeaderColumns>(
       'UPDATE state SET last_executed = ?, clock_seconds = ?, clock_nanoseconds = ?, next_ino = ?, used_bytes = ?, used_inodes = ?',
     );
@@ -55,7 +57,12 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
 
   /** For rows that became those of a checkpoint, which are `forget`-ed afterwards. */
   markInstalled(sequence: number): void {
-    this.updateInstalled.run(sequence, sequence);
+    this.updateLastExecuted.run(sequence);
+    this.setInstalled(sequence);
+  }
+
+  setInstalled(sequence: number): void {
+    this.updateInstalled.run(sequence);
   }
 
   /** The checkpoint that was installed last; 0 if none. */
@@ -104,7 +111,7 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
     return decodeHeader(content, SCHEMA_VERSION, this.cluster, this.row.lastExecuted);
   }
 
-  protected override *stored(): IterableIterator<HeaderRow> {
-    yield this.load() as HeaderRow;
+  protected override keyAt(): Octets {
+    return HEADER_KEY;
   }
 }

@@ -4,7 +4,7 @@ import type { Octets } from '../../../src/merkle/index.js';
 import { decodeInode, encodeInode } from '../row-bytes.js';
 import { inodeKey, integerAt } from '../row-keys.js';
 import { type InodeRow, Table } from '../rows.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 type InodeColumns = [
@@ -34,14 +34,12 @@ const toInode = (c: InodeColumns): InodeRow => ({
 export class InodeTable extends RowTable<number, InodeRow, [ino: number]> {
   override readonly number = Table.Inode;
   private readonly byIno;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(16_384);
+    super(16_384, new PrimaryKeys(db, 'inode', ['ino']));
     this.byIno = readStatement<[number], InodeColumns>(db, 'SELECT * FROM inode WHERE ino = ?');
-    this.every = readStatement<[], InodeColumns>(db, 'SELECT * FROM inode ORDER BY ino');
     this.upsert = db.prepare(`INSERT OR REPLACE INTO inode VALUES (${'?, '.repeat(18)}?)`);
     this.delete = db.prepare<[number]>('DELETE FROM inode WHERE ino = ?');
   }
@@ -88,7 +86,7 @@ export class InodeTable extends RowTable<number, InodeRow, [ino: number]> {
     return decodeInode(content);
   }
 
-  protected override stored(): IterableIterator<InodeRow> {
-    return mapped(this.every.iterate(), toInode);
+  protected override keyAt([ino]: [number]): Octets {
+    return inodeKey(ino);
   }
 }

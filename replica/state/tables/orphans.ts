@@ -3,9 +3,10 @@ import type { Database } from 'better-sqlite3';
 import type { Octets } from '../../../src/merkle/index.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
 import { decodeOrphan, encodeOrphan } from '../row-bytes.js';
+import { clientKey } from '../row-keys.js';
 import { type OrphanRow, Table } from '../rows.js';
 import { inSessionAt, parts, subKey, treeKeyOf } from './session-keys.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 type OrphanColumns = [client: number, instance: number, ino: number];
@@ -16,12 +17,11 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
   override readonly number = Table.Orphan;
   private readonly byKey;
   private readonly bySession;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(1024);
+    super(1024, new PrimaryKeys(db, 'orphan', ['client', 'instance', 'ino']));
     this.byKey = readStatement<number[], OrphanColumns>(
       db,
       'SELECT * FROM orphan WHERE client = ? AND instance = ? AND ino = ?',
@@ -30,7 +30,6 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
       db,
       'SELECT * FROM orphan WHERE client = ? AND instance = ? ORDER BY ino',
     );
-    this.every = readStatement<[], OrphanColumns>(db, 'SELECT * FROM orphan ORDER BY client, instance, ino');
     this.upsert = db.prepare<OrphanColumns>('INSERT OR REPLACE INTO orphan VALUES (?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM orphan WHERE client = ? AND instance = ? AND ino = ?');
   }
@@ -95,7 +94,7 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
     return decodeOrphan(content);
   }
 
-  protected override stored(): IterableIterator<OrphanRow> {
-    return mapped(this.every.iterate(), toOrphan);
+  protected override keyAt([client, instance, ino]: number[]): Octets {
+    return clientKey(Table.Orphan, client, instance, ino);
   }
 }

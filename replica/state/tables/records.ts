@@ -1,11 +1,11 @@
 /** Rows of a service that is not the file service: bytes by key. */
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../../src/limits.js';
-import { type Octets, toBytes } from '../../../src/merkle/index.js';
+import { type Octets, octets, toBytes } from '../../../src/merkle/index.js';
 import { decodeRecord, encodeRecord, RECORD_KEY_BYTES, RECORD_VALUE_BYTES } from '../row-bytes.js';
 import { recordDigest, recordDigestIn, recordKey } from '../row-keys.js';
 import { type RecordRow, Table } from '../rows.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 type RecordColumns = [key: Buffer, value: Buffer];
@@ -18,14 +18,12 @@ const text = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset
 export class RecordTable extends RowTable<string, RecordRow, [keyDigest: Buffer]> {
   override readonly number = Table.Record;
   private readonly byKey;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(4096);
+    super(4096, new PrimaryKeys(db, 'record', ['key_digest']));
     this.byKey = readStatement<[Buffer], RecordColumns>(db, 'SELECT key, value FROM record WHERE key_digest = ?');
-    this.every = readStatement<[], RecordColumns>(db, 'SELECT key, value FROM record ORDER BY key_digest');
     this.upsert = db.prepare<[Buffer, Buffer, Buffer]>('INSERT OR REPLACE INTO record VALUES (?, ?, ?)');
     this.delete = db.prepare<[Buffer]>('DELETE FROM record WHERE key_digest = ?');
   }
@@ -82,7 +80,7 @@ export class RecordTable extends RowTable<string, RecordRow, [keyDigest: Buffer]
     return decodeRecord(content);
   }
 
-  protected override stored(): IterableIterator<RecordRow> {
-    return mapped(this.every.iterate(), toRecord);
+  protected override keyAt([keyDigest]: [Buffer]): Octets {
+    return recordKey(octets(keyDigest));
   }
 }

@@ -7,7 +7,7 @@ import { decodeEndedInstance, decodeSession, encodeEndedInstance, encodeSession 
 import { clientKey, integerAt } from '../row-keys.js';
 import { type EndedInstanceRow, Table } from '../rows.js';
 import { parts, sessionAt, sessionKey, treeKeyOf } from './session-keys.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 type SessionColumns = [client: number, instance: number, slots: number, seconds: number, nanoseconds: number];
@@ -22,18 +22,16 @@ export class SessionTable extends RowTable<string, SessionRow, number[]> {
   override readonly number = Table.Session;
   private readonly byId;
   private readonly byClient;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(1024);
+    super(1024, new PrimaryKeys(db, 'session', ['client', 'instance']));
     this.byId = readStatement<number[], SessionColumns>(db, 'SELECT * FROM session WHERE client = ? AND instance = ?');
     this.byClient = readStatement<[number], SessionColumns>(
       db,
       'SELECT * FROM session WHERE client = ? ORDER BY instance',
     );
-    this.every = readStatement<[], SessionColumns>(db, 'SELECT * FROM session ORDER BY client, instance');
     this.upsert = db.prepare<SessionColumns>('INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM session WHERE client = ? AND instance = ?');
   }
@@ -97,8 +95,8 @@ export class SessionTable extends RowTable<string, SessionRow, number[]> {
     return decodeSession(content);
   }
 
-  protected override stored(): IterableIterator<SessionRow> {
-    return mapped(this.every.iterate(), toSession);
+  protected override keyAt([client, instance]: number[]): Octets {
+    return clientKey(Table.Session, client, instance);
   }
 }
 
@@ -109,14 +107,12 @@ const toEndedInstance = ([client, instance]: EndedInstanceColumns): EndedInstanc
 export class EndedInstanceTable extends RowTable<number, EndedInstanceRow, number[]> {
   override readonly number = Table.EndedInstance;
   private readonly byClient;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(256);
+    super(256, new PrimaryKeys(db, 'ended_instance', ['client']));
     this.byClient = readStatement<number[], EndedInstanceColumns>(db, 'SELECT * FROM ended_instance WHERE client = ?');
-    this.every = readStatement<[], EndedInstanceColumns>(db, 'SELECT * FROM ended_instance ORDER BY client');
     this.upsert = db.prepare<EndedInstanceColumns>('INSERT OR REPLACE INTO ended_instance VALUES (?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM ended_instance WHERE client = ?');
   }
@@ -158,7 +154,7 @@ export class EndedInstanceTable extends RowTable<number, EndedInstanceRow, numbe
     return decodeEndedInstance(content);
   }
 
-  protected override stored(): IterableIterator<EndedInstanceRow> {
-    return mapped(this.every.iterate(), toEndedInstance);
+  protected override keyAt([client]: number[]): Octets {
+    return clientKey(Table.EndedInstance, client);
   }
 }

@@ -4,9 +4,10 @@ import type { Octets } from '../../../src/merkle/index.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
 import type { SlotRow } from '../../../src/pbft/ports.js';
 import { decodeSlot, encodeSlot } from '../row-bytes.js';
+import { clientKey } from '../row-keys.js';
 import { type SlotEntry, Table } from '../rows.js';
 import { inSessionAt, parts, subKey, treeKeyOf } from './session-keys.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 type SlotColumns = [
@@ -30,17 +31,15 @@ function toSlot(columns: SlotColumns): SlotEntry {
 export class SlotTable extends RowTable<string, SlotEntry, number[]> {
   override readonly number = Table.Slot;
   private readonly byKey;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(4096);
+    super(4096, new PrimaryKeys(db, 'slot', ['client', 'instance', 'slot']));
     this.byKey = readStatement<number[], SlotColumns>(
       db,
       'SELECT * FROM slot WHERE client = ? AND instance = ? AND slot = ?',
     );
-    this.every = readStatement<[], SlotColumns>(db, 'SELECT * FROM slot ORDER BY client, instance, slot');
     this.upsert = db.prepare<SlotColumns>('INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM slot WHERE client = ? AND instance = ? AND slot = ?');
   }
@@ -96,7 +95,7 @@ export class SlotTable extends RowTable<string, SlotEntry, number[]> {
     return decodeSlot(content);
   }
 
-  protected override stored(): IterableIterator<SlotEntry> {
-    return mapped(this.every.iterate(), toSlot);
+  protected override keyAt([client, instance, slot]: number[]): Octets {
+    return clientKey(Table.Slot, client, instance, slot);
   }
 }

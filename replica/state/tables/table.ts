@@ -3,6 +3,10 @@ import { assert } from '../../../src/limits.js';
 import { leafDigest, type Octets } from '../../../src/merkle/index.js';
 import { GenerationCache } from '../cache.js';
 import { rowDigest } from '../row-bytes.js';
+import type { PrimaryKeys } from './statements.js';
+
+/** Rows that `leaves` looks up at once. */
+const LEAVES_AT_ONCE = 256;
 
 /** Told of each row that `settle` hands to SQLite, by its key in the partition tree. */
 export interface ChangeLog {
@@ -19,6 +23,11 @@ export interface StoredRows {
   readonly number: number;
   contentAt(key: Octets): Buffer | undefined;
   leafAt(key: Octets): Octets | undefined;
+  /**
+   * Keys of at most `limit` rows in the order in which SQLite has them, from the first after `key`; undefined: from the
+   * first that there is. Throws if there is one that no row of this table can have.
+   */
+  keysAfter(key: Octets | undefined, limit: number): Octets[];
   /** Every row's leaf, computed from the rows alone. */
   leaves(): IterableIterator<[key: Octets, leaf: Octets]>;
   /** Puts in or replaces the row that stands under `key`. @throws MalformedBytes */
@@ -63,7 +72,10 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
   private undo: BeforeImage<Key, Row> | undefined;
   private batch = 0;
 
-  constructor(cacheRows: number) {
+  constructor(
+    cacheRows: number,
+    private readonly primaryKeys: Pick<PrimaryKeys<Columns>, 'after'>,
+  ) {
     this.clean = new GenerationCache(cacheRows);
   }
 
@@ -74,11 +86,10 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
   /** Primary key in SQLite, from the one and from the other. */
   protected abstract columns(key: Key): Columns;
   protected abstract columnsAt(key: Octets): Columns;
+  protected abstract keyAt(columns: Columns): Octets;
   protected abstract load(columns: Columns): Row | undefined;
   protected abstract store(row: Row): void;
   protected abstract erase(columns: Columns): void;
-  /** Each row as SQLite has it. */
-  protected abstract stored(): IterableIterator<Row>;
   protected abstract encode(row: Row): Buffer;
   protected abstract decode(content: Buffer): Row;
 
@@ -204,10 +215,16 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
     return row && this.leaf(key, row);
   }
 
+  keysAfter(key: Octets | undefined, limit: number): Octets[] {
+    const found = this.primaryKeys.after(key === undefined ? undefined : this.columnsAt(key), limit);
+    return found.map((columns) => this.keyAt(columns));
+  }
+
   *leaves(): IterableIterator<[key: Octets, leaf: Octets]> {
-    for (const row of this.stored()) {
-      const key = this.treeKey(this.keyOf(row));
-      yield [key, this.leaf(key, row)];
+    let keys = this.keysAfter(undefined, LEAVES_AT_ONCE);
+    while (keys.length > 0) {
+      for (const key of keys) yield [key, this.leafAt(key)!];
+      keys = this.keysAfter(keys[keys.length - 1], LEAVES_AT_ONCE);
     }
   }
 
@@ -219,6 +236,13 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
 
   uninstall(key: Octets): void {
     this.erase(this.columnsAt(key));
+  }
+
+  /** Forgets what was not settled, and what was read. */
+  discard(): void {
+    this.touched.clear();
+    this.undo = undefined;
+    this.clean.clear();
   }
 
   forget(): void {

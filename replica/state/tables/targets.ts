@@ -4,7 +4,7 @@ import type { Octets } from '../../../src/merkle/index.js';
 import { decodeTarget, encodeTarget } from '../row-bytes.js';
 import { integerAt, targetKey } from '../row-keys.js';
 import { Table, type TargetRow } from '../rows.js';
-import { mapped, readStatement } from './statements.js';
+import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
 type TargetColumns = [ino: number, path: Buffer];
@@ -14,14 +14,12 @@ const toTarget = ([ino, path]: TargetColumns): TargetRow => ({ ino, path });
 export class TargetTable extends RowTable<number, TargetRow, [ino: number]> {
   override readonly number = Table.Target;
   private readonly byIno;
-  private readonly every;
   private readonly upsert;
   private readonly delete;
 
   constructor(db: Database) {
-    super(1024);
+    super(1024, new PrimaryKeys(db, 'target', ['ino']));
     this.byIno = readStatement<[number], TargetColumns>(db, 'SELECT ino, path FROM target WHERE ino = ?');
-    this.every = readStatement<[], TargetColumns>(db, 'SELECT ino, path FROM target ORDER BY ino');
     this.upsert = db.prepare<[number, Buffer]>('INSERT OR REPLACE INTO target VALUES (?, ?)');
     this.delete = db.prepare<[number]>('DELETE FROM target WHERE ino = ?');
   }
@@ -63,7 +61,7 @@ export class TargetTable extends RowTable<number, TargetRow, [ino: number]> {
     return decodeTarget(content);
   }
 
-  protected override stored(): IterableIterator<TargetRow> {
-    return mapped(this.every.iterate(), toTarget);
+  protected override keyAt([ino]: [number]): Octets {
+    return targetKey(ino);
   }
 }

@@ -47,6 +47,7 @@ describe('cluster status', () => {
           transfer: null,
           transferred: { transfers: 1, rows: 2, nodes: 3, bytes: 4 },
           suspected: null,
+          scrub: null,
         })),
         {
           id: 3,
@@ -59,6 +60,7 @@ describe('cluster status', () => {
           transfer: null,
           transferred: null,
           suspected: null,
+          scrub: null,
         },
       ],
     });

@@ -123,7 +123,8 @@ const SAMPLES: Message[] = [
   { kind: 'fetch-batch', sequence: 6, digest: digest(6) },
   { kind: 'batch-data', sequence: 6, batch: batch([request()]) },
   { kind: 'attach', instance: 123 },
-  { kind: 'inspect' },
+  { kind: 'inspect', scrub: false },
+  { kind: 'inspect', scrub: true },
   { kind: 'inspection', json: '{"id":0,"state":"naïve"}' },
 ];
 

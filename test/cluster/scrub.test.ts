@@ -1,0 +1,123 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Random } from '../simulation/random.js';
+import { shell, TestCluster, until } from './harness.js';
+
+describe('a replica whose disk alters what was written', { timeout: 240_000 }, () => {
+  let cluster: TestCluster;
+  let source: string;
+
+  beforeEach(async () => {
+    cluster = new TestCluster();
+    await cluster.up();
+    // More than a replica looks through each time it starts.
+    source = path.join(cluster.scratch, 'source');
+    await shell(
+      `mkdir -p ${source}; for i in $(seq 1 120); do head -c $((i * 2011)) /dev/urandom > ${source}/f$i; done`,
+    );
+    await shell(`cp -r ${source} ${cluster.mountpoint}/copy && sync -f ${cluster.mountpoint}/copy/f1`);
+  });
+  afterEach(() => cluster.destroy());
+
+  const state = (id: number): string => path.join(cluster.directory, `replica-${id}/state.db`);
+  const log = (id: number): string => fs.readFileSync(path.join(cluster.scratch, `replica-${id}.log`), 'utf8');
+
+  const stop = async (id: number): Promise<void> => {
+    cluster.kill(id, 'SIGTERM');
+    await until('its log is copied back', () => !fs.existsSync(`${state(id)}-wal`));
+  };
+
+  /** Random bytes at so many places beyond the first page. */
+  const spoil = (id: number, places: number, seed: number): void => {
+    const random = new Random(seed);
+    const file = fs.openSync(state(id), 'r+');
+    const { size } = fs.fstatSync(file);
+    expect(size).toBeGreaterThan(8 << 20);
+    for (let i = 0; i < places; i++) {
+      const bytes = Buffer.from(Array.from({ length: 40 }, () => random.below(256)));
+      fs.writeSync(file, bytes, 0, bytes.length, 8192 + random.below(size - 8192 - bytes.length));
+    }
+    fs.closeSync(file);
+  };
+
+  const expectRight = () => shell(`diff -r ${source} ${cluster.mountpoint}/copy`);
+
+  const scrub = async (id: number) => {
+    const { code, stdout, stderr } = await cluster.byzfs('scrub', cluster.directory, '--id', String(id), '--json');
+    expect([code, stderr]).toEqual([0, '']);
+    return JSON.parse(stdout) as { replica: number; rows: number; damaged: number; repaired: number };
+  };
+
+  const expectSame = async (): Promise<void> => {
+    const { replicas } = await cluster.status('--barrier');
+    expect(replicas.map(({ state }) => state)).toEqual(['normal', 'normal', 'normal', 'normal']);
+    expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
+    expect(new Set(replicas.map(({ stableCheckpoint }) => stableCheckpoint)).size).toBe(1);
+  };
+
+  it('while it is stopped: what it has is made good, and the mount is right all the time', async () => {
+    await stop(2);
+    spoil(2, 8, 1);
+    cluster.startReplica(2);
+    await expectRight();
+    const result = await scrub(2);
+    expect(result).toMatchObject({ replica: 2, repaired: result.damaged });
+    expect(result.damaged).toBeGreaterThan(0);
+    expect(result.rows).toBeGreaterThan(120 * 3);
+    await expectRight();
+    await expectSame();
+    const { replicas } = await cluster.status();
+    expect(replicas[2].scrub).toMatchObject({ damaged: result.damaged, repaired: result.damaged, asked: false });
+  });
+
+  it('while it runs: the same', async () => {
+    await stop(1);
+    cluster.startReplica(1);
+    await cluster.ready();
+    // It has read next to nothing yet that it could answer from memory.
+    spoil(1, 8, 2);
+    await expectRight();
+    const result = await scrub(1);
+    expect(result.damaged).toBeGreaterThan(0);
+    expect(result.repaired).toBe(result.damaged);
+    await shell(`cp -r ${source} ${cluster.mountpoint}/later`);
+    await expectRight();
+    await expectSame();
+  });
+
+  it('so that execution trips over it: the replica stops, finds that it was the disk, and begins anew', async () => {
+    await stop(2);
+    const db = new Database(state(2));
+    // A size that no reply can have.
+    db.exec('UPDATE inode SET size = -5 WHERE ino > 1');
+    db.close();
+    cluster.startReplica(2);
+    await cluster.ready();
+    await shell(`ls -l ${cluster.mountpoint}/copy`);
+    await expectRight();
+    await until('it is begun anew', () => log(2).includes('it is set aside'));
+    expect(log(2)).toMatch(/this replica stops/);
+    await cluster.ready();
+    await expectRight();
+    await expectSame();
+  });
+
+  it('so that the file is none any more: it begins anew, says so, and keeps the old one', async () => {
+    await stop(3);
+    fs.writeFileSync(state(3), Buffer.alloc(100_000, 0x5a));
+    cluster.startReplica(3);
+    await cluster.ready();
+    await expectRight();
+    await expectSame();
+    expect(log(3)).toMatch(/it is set aside/);
+    expect(fs.readdirSync(path.dirname(state(3)))).toContain('state.damaged-1');
+  });
+
+  it('of a sound one, a scrub finds nothing', async () => {
+    expect(await scrub(0)).toMatchObject({ damaged: 0, repaired: 0 });
+    const { code, stderr } = await cluster.byzfs('scrub', cluster.directory, '--id', '7');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/no replica 7/)]);
+  });
+});
