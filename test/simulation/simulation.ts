@@ -16,9 +16,11 @@ export const Bounds = {
    * executed something: on a far network what Byzantine clients left in the queues takes its time.
    */
   convergenceMs: 30_000,
-  /** No view is left any more whose primary is correct, counted from convergence … */
-  settlingMs: 10_000,
-  /** … for as long as one looks. */
+  /** … and stay so for so long. */
+  lastingMs: 3_000,
+  /** From then on a while comes soon in which no view is left whose primary is correct: within so long … */
+  settlingMs: 60_000,
+  /** … one as long as this. */
   calmMs: 5_000,
 } as const;
 
@@ -120,10 +122,13 @@ function checkConvergence(world: World): void {
   const executed = (): number => world.correctHosts.reduce((sum, { state }) => sum + state.lastExecuted, 0);
   let divergence = world.divergence();
   let before = executed();
-  for (let waited = 0; waited < Bounds.convergenceMs && divergence !== undefined; waited += 100) {
+  // What was answered in a view that has ended may be on its way to be executed again: one state must last.
+  for (let waited = 0, lasts = 0; waited < Bounds.convergenceMs && lasts < Bounds.lastingMs; waited += 100) {
     world.run(100);
     divergence = world.divergence();
-    if (executed() > before) waited = 0;
+    const goesOn = executed() > before;
+    lasts = divergence === undefined && !goesOn ? lasts + 100 : 0;
+    if (goesOn || lasts > 0) waited = 0;
     before = Math.max(before, executed());
   }
   checkRegisters(world.invocations.all);
@@ -133,9 +138,10 @@ function checkConvergence(world: World): void {
 
 /** Nothing is wrong but at most f replicas: nobody may go on suspecting primaries that are correct. */
 function checkCalm(world: World): void {
-  world.run(Bounds.settlingMs);
-  const before = world.correctPrimariesLeft;
-  world.run(Bounds.calmMs);
-  if (world.correctPrimariesLeft === before) return;
+  for (let settled = 0; settled < Bounds.settlingMs; settled += Bounds.calmMs) {
+    const before = world.correctPrimariesLeft;
+    world.run(Bounds.calmMs);
+    if (world.correctPrimariesLeft === before) return;
+  }
   throw new Violation('progress', 'correct replicas go on leaving views whose primaries are correct');
 }

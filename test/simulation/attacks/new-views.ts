@@ -80,7 +80,7 @@ const loneCertificate: Attack = {
   puppet: 3,
   world: { limits: { checkpointInterval: 10, logSize: 40, batchRequests: 1 }, batchWindow: 1 },
   carryOut(stage) {
-    const { puppet, world } = stage;
+    const { puppet } = stage;
     const [knows, lags, unaware] = [0, 1, 2];
     const heals = [stage.isolate(lags), stage.loseKinds(['checkpoint'], (_from, to) => to !== knows)];
     const begun = stage.host(knows).state.lastExecuted;
@@ -100,10 +100,9 @@ const loneCertificate: Attack = {
     const filter = stage.lose((message, from, to) => {
       if (from >= FIRST_CLIENT || to >= FIRST_CLIENT) return false;
       if (message.kind === 'view-change') return to === unaware || from === unaware;
-      return (
-        to === lags &&
-        !(wanted.includes(message.kind) && (from === puppet.id || !('view' in message) || message.view > 0))
-      );
+      if (to !== lags) return false;
+      const ofViewZero = 'view' in message && message.view === 0 && from !== puppet.id;
+      return ofViewZero || !wanted.includes(message.kind);
     });
     heals.shift()!();
     puppet.hears = (message, from) => {
@@ -122,8 +121,7 @@ const loneCertificate: Attack = {
     puppet.says = silence;
     puppet.acts = () => {
       if (stage.viewOf(knows) > 0) return;
-      const missing = { lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [], viewChanges: 0 };
-      puppet.tell(lags, { kind: 'status', view: 0, active: true, dissatisfied: true, ...missing });
+      puppet.complain(lags, 0);
       const lie = puppet.viewChange(1, { prePrepared: confirmed });
       if (stage.viewOf(lags) > 0) for (const to of [knows, lags]) puppet.tell(to, lie);
     };
@@ -134,7 +132,6 @@ const loneCertificate: Attack = {
     puppet.acts = () => {};
     puppet.says = (message, to) => ('view' in message && message.view === 0 ? [] : honesty(message, to));
     for (const heal of [...heals, filter]) heal();
-    world.transcript.event(world.now, 'world', 'the lone certificate is shared');
   },
 };
 

@@ -35,9 +35,8 @@ const lostTwice: Attack = {
     };
     puppet.acts = () => {
       const views = [second, third].map((id) => stage.viewOf(id));
-      const missing = { lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [], viewChanges: 0 };
       for (const to of [second, third]) {
-        puppet.tell(to, { kind: 'status', view: Math.min(...views), active: true, dissatisfied: true, ...missing });
+        puppet.complain(to, Math.min(...views));
         if (Math.max(...views) > Math.min(...views)) puppet.tell(to, puppet.viewChange(Math.max(...views)));
       }
     };
@@ -53,8 +52,7 @@ const lostTwice: Attack = {
     const gone = stage.isolate(second);
     deaf();
     puppet.acts = () => {
-      const missing = { lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [], viewChanges: 0 };
-      puppet.tell(third, { kind: 'status', view: 1, active: true, dissatisfied: true, ...missing });
+      puppet.complain(third, 1);
       for (const to of [third, first]) if (stage.viewOf(to) < 2) puppet.tell(to, puppet.viewChange(2));
     };
     stage.until('view 2 does not begin', () => stage.isIn(2, third), 8000);

@@ -120,7 +120,7 @@ const readsAfterAcceptedWrite: Attack = {
   },
 };
 
-/** A replica that was far behind restarts in the middle of catching up; the puppet feeds it inventions. */
+/** A replica that is far behind hears of an invention as committed, and is sent wrong batches for all it asks for. */
 const poisonedCatchUp: Attack = {
   name: 'a replica that lags is sent wrong batches',
   puppet: 3,

@@ -58,6 +58,12 @@ export class Puppet implements Behaviour {
     this.acts = () => {};
   }
 
+  /** Says that the primary of the view fails it: with one more who says so, the view is left. */
+  complain(to: ReplicaId, view: number): void {
+    const nothing = { viewChanges: 0, lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [] };
+    this.tell(to, { kind: 'status', view, active: true, dissatisfied: true, ...nothing });
+  }
+
   /** Its own view-change for a view, with what it likes in it; without a checkpoint if it has none to show. */
   viewChange(view: number, { certificate, prepared = [], prePrepared = prepared }: Claims = {}): ViewChange {
     const { authentication } = this.self;
