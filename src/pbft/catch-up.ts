@@ -231,11 +231,11 @@ export class CatchUp {
     this.execution.advance();
     this.fetch();
     const { core, execution } = this;
-    // All that was attested is done and there is more: go on at once rather than at the next tick.
+    // All that was attested is done and there is more: go on at once rather than at the next tick. But not after each batch,
+    // whose attestations come one by one: every STATUS has all be sent again that is above it.
     const next = core.log.get(execution.lastCommitted + 1);
-    if (next?.committed === undefined && this.behind && execution.lastCommitted > this.committedAtLastStatus) {
-      this.sendStatus();
-    }
+    const far = this.committedAtLastStatus + CatchUpLimits.entriesPerStatus / 2;
+    if (next?.committed === undefined && this.behind && execution.lastCommitted >= far) this.sendStatus();
   }
 
   private mayAttest(to: ReplicaId): boolean {

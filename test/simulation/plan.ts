@@ -141,6 +141,7 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
   }
   const far = random.chance(0.04);
   const checkpointInterval = random.pick([10, 16, 32, 128]);
+  const batchRequests = random.pick([1, 2, 256]);
   const weather: Weather = random.chance(0.3)
     ? { minDelayMs: 0.1, maxDelayMs: 20, loss: 0.03, duplication: 0.03, reordering: true }
     : { ...FAIR, reordering: random.chance(0.3) };
@@ -157,7 +158,8 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
         logSize: checkpointInterval * random.pick([2, 4]),
         wholeReplyBytes: random.pick([16, 512]),
         cachedReplyBytes: random.pick([64, 4096]),
-        batchRequests: random.pick([1, 2, 256]),
+        // On a far network a client that floods it would outlast every primary.
+        batchRequests: far ? 256 : batchRequests,
         transferLag: checkpointInterval * random.pick([4, 4, 64]),
         historyBatches: checkpointInterval * random.pick([1, 1, 1000]),
         inlineRequestBytes: random.pick([8192, 80, 0]),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Behaviour } from './byzantine/behaviour.js';
 import { batchOf } from './fake-authentication.js';
-import { STORMY } from './network.js';
+import { FAIR, STORMY } from './network.js';
 import { Workload } from './workload.js';
 import { World, type WorldOptions } from './world.js';
 
@@ -118,6 +118,35 @@ describe('crashes and partitions', () => {
     heal();
     finish(w, workload);
     expect(w.hosts[0].replica!.describe().view).toBe(0);
+  });
+});
+
+describe('catching up', () => {
+  it('asks again after many batches, not after each', () => {
+    const w = world({ seed: 6, clients: 1, weather: { ...FAIR, reordering: true } });
+    // What is proposed reaches replica 3, the votes do not; and it hears how far the others are before it can ask.
+    let cut = true;
+    let asked = 0;
+    const route = w.route.bind(w);
+    w.route = (from, to, message) => {
+      if (cut && (from.id === 3 || (to === 3 && (message.kind === 'prepare' || message.kind === 'commit')))) return;
+      if (message.kind === 'status' && from.id === 3) asked++;
+      route(from, to, message);
+    };
+    const workload = new Workload(w, {
+      operations: 200,
+      writers: 1,
+      readers: 0,
+      thinkMs: 0,
+      registers: 4,
+      durable: 0.04,
+    });
+    expect(w.runUntil(() => workload.done, 60_000)).toBe(true);
+    w.run(2500);
+    cut = false;
+    converge(w);
+    // To three others, a few times: not for each of 200 batches.
+    expect(asked).toBeLessThanOrEqual(24);
   });
 });
 
