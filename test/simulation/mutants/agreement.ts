@@ -124,10 +124,4 @@ export const AGREEMENT_MUTANTS: readonly Mutant[] = [
     find: 'if (request === undefined) return undefined;',
     replace: 'if (request === undefined) continue;',
   },
-  {
-    name: 'missing bodies are waited for, and not fetched',
-    file: 'src/pbft/normal-case.ts',
-    find: 'now - since >= (quiet ? BodyTiming.quietMs : BodyTiming.longestMs)',
-    replace: 'now - since >= 1e9',
-  },
 ];
