@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Cluster, Identity } from '../src/cluster/types.js';
 import { ReplicaAuthentication } from '../src/crypto/authentication.js';
@@ -12,6 +13,8 @@ import type { Outgoing, Ready } from '../src/pbft/ready.js';
 import { Replica } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
+import { recreateReplica } from './create.js';
+import { mayHaveLostPower, noteRunning, noteStopped } from './journal/boot.js';
 import { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
 import { type FileState, openFileState } from './state/index.js';
@@ -22,9 +25,17 @@ export interface ReplicaServerOptions {
   /** The replica's own directory, made by `createReplica`. */
   directory: string;
   log: Logger;
+  /** It lost its disk, or part of it: it makes what is missing, and says nothing until it is up to date (DESIGN 3.12). */
+  rejoin?: boolean;
+  /**
+   * More than f replicas may have forgotten votes at once: nobody is left who could tell them. It goes on from its journal,
+   * which has all that was fsynced, and perhaps not the rest.
+   */
+  resume?: boolean;
 }
 
 const TICK_MS = 20;
+const LIVES = 2 ** 48 - 1;
 /** The state's transaction is committed this often; what a killed process had not committed, its journal has. */
 const COMMIT_MS = 250;
 /** Batches proposed and not yet executed. */
@@ -58,6 +69,9 @@ export class ReplicaServer implements LinkHandler {
   constructor(private readonly options: ReplicaServerOptions) {
     const { cluster, identity, directory, log } = options;
     const files = replicaFiles(directory);
+    const synced = cluster.durability === 'synced';
+    if (options.rejoin) recreateReplica({ cluster, id: identity.id, directory });
+    const lostPower = !synced && mayHaveLostPower(files.journal);
     const authentication = new ReplicaAuthentication({
       cluster,
       identity,
@@ -69,23 +83,49 @@ export class ReplicaServer implements LinkHandler {
       directory: files.journal,
       owner: { clusterId: cluster.id, replica: identity.id },
       decoding,
-      synced: cluster.durability === 'synced',
+      synced,
+      lostPower: lostPower || options.rejoin,
     });
     if (this.journal.droppedBytes > 0) {
       log.warn({ bytes: this.journal.droppedBytes }, 'dropped a record that a crash had cut short');
     }
     const recovered = this.journal.recover(Math.min(this.journal.lastStable, this.state.lastExecuted));
+    this.markForgotten(recovered, lostPower);
+    // Only now: a start that is cut short must not make the next one believe that nothing was forgotten.
+    noteRunning(files.journal);
+    // Nor is what a killed process wrote on the disk yet, and what is said may rest on it.
+    if (synced) this.flushed = this.journal.sync();
     this.replica = new Replica({
       configuration: new Configuration(cluster.f, identity.id),
       authentication,
       state: this.state,
       history: this.journal,
       recovered,
-      synced: cluster.durability === 'synced',
+      synced,
+      life: randomInt(LIVES),
       batchWindow: BATCH_WINDOW,
     });
     this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this });
     log.info({ records: recovered.length, lastExecuted: this.state.lastExecuted }, 'restored');
+  }
+
+  /** Puts on record whether this replica has to keep silent, before it says anything. */
+  private markForgotten(recovered: JournalRecord[], lostPower: boolean): void {
+    const { cluster, log, rejoin, resume } = this.options;
+    const last = recovered.findLast(({ kind }) => kind === 'recovering' || kind === 'recovered');
+    // A single replica contradicts nobody.
+    const isAlone = cluster.f === 0;
+    let mark: JournalRecord | undefined;
+    if ((resume || isAlone) && (lostPower || last?.kind === 'recovering')) {
+      mark = { kind: 'recovered', votesFrom: 0 };
+      log.warn('power was lost: this replica goes on from its disk; what was not fsynced may be lost');
+    } else if ((lostPower || rejoin) && !isAlone) {
+      mark = { kind: 'recovering' };
+      log.warn({ lostPower }, 'votes may be forgotten: this replica says nothing until it is up to date');
+    }
+    if (mark === undefined) return;
+    this.journal.append([mark]);
+    recovered.push(mark);
   }
 
   /** Opens the port and starts the clock. */
@@ -223,6 +263,8 @@ export class ReplicaServer implements LinkHandler {
       this.journal.append(this.notes);
       this.notes = [];
     }
+    // After a power loss the state must not be ahead of what the journal knows to have committed.
+    if (this.options.cluster.durability === 'synced') this.journal.flushNow();
     this.state.commit();
     this.journal.prune(Math.min(this.replica.describe().stableCheckpoint, this.state.statistics.checkpointed));
   }
@@ -256,6 +298,7 @@ export class ReplicaServer implements LinkHandler {
     this.shut();
     this.state.close();
     await this.journal.close();
+    noteStopped(replicaFiles(this.options.directory).journal);
   }
 }
 

@@ -22,6 +22,10 @@ export interface ReplicaOptions {
   /** The replica's own: state and journal. */
   directory: string;
   log: Logger;
+  /** Its disk was lost. */
+  rejoin?: boolean;
+  /** So many lost power together that nobody is left to rejoin. */
+  resume?: boolean;
 }
 
 export async function startReplica(options: ReplicaOptions) {

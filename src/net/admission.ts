@@ -19,6 +19,10 @@ const REPLICA_TO_REPLICA: ReadonlySet<Message['kind']> = new Set([
   'batch-data',
   'view-change',
   'new-view',
+  'flushed',
+  'flushed-certificate',
+  'query-stable',
+  'reply-stable',
 ]);
 const CLIENT_TO_REPLICA: ReadonlySet<Message['kind']> = new Set(['request', 'attach', 'inspect']);
 const REPLICA_TO_CLIENT: ReadonlySet<Message['kind']> = new Set(['reply', 'inspection']);

@@ -172,6 +172,7 @@ export class Flushing {
     const { core } = this;
     const digest = this.chain.at(sequence);
     if (sequence <= this.certified || digest === undefined) return;
+    if (this.voteOf(core.configuration.id, sequence) !== undefined) return;
     const signature = core.authentication.signFlushed(sequence, digest);
     this.add({ sequence, digest, replica: core.configuration.id, signature, valid: true });
     core.outbox.send('replicas', { kind: 'flushed', sequence, digest, signature });

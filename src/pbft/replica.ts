@@ -11,6 +11,7 @@ import type { Digest, ReplicaId, ReplicaMessage, Request, SequenceNumber, Timest
 import { NormalCase } from './normal-case.js';
 import type { Authentication, History, JournalRecord, ReplicatedState } from './ports.js';
 import { Outbox, type Ready } from './ready.js';
+import { Recovery } from './recovery.js';
 import { RequestQueue } from './request-queue.js';
 import { RequestTimer } from './request-timer.js';
 import { Requests } from './requests.js';
@@ -25,6 +26,8 @@ export interface ReplicaOptions {
   recovered: readonly JournalRecord[];
   /** Whether `persist` is flushed before anything is sent (DESIGN 3.11). */
   synced: boolean;
+  /** A number that no earlier process of this replica was given. */
+  life: number;
   /** Batches proposed and not yet executed. */
   batchWindow: number;
 }
@@ -54,6 +57,7 @@ export class Replica {
   private readonly checkpointing: Checkpointing;
   private readonly chain: DigestChain;
   private readonly flushing: Flushing;
+  private readonly recovery: Recovery;
   private readonly viewChanges: ViewChanges;
   private readonly catchUp: CatchUp;
   private readonly timer: RequestTimer;
@@ -68,6 +72,9 @@ export class Replica {
       queue: new RequestQueue(),
       view: 0,
       active: true,
+      recovering: false,
+      awaited: 0,
+      votesFrom: 0,
       now: 0,
       wallClock: { seconds: 0, nanoseconds: 0 },
     };
@@ -94,6 +101,11 @@ export class Replica {
       fetch: () => this.catchUp.fetch(),
       sendStatus: () => this.catchUp.sendStatus(),
     });
+    this.recovery = new Recovery(this.core, execution, checkpointing, normalCase, options.life, () => {
+      normalCase.resume();
+      requests.dropSettled();
+      timer.enteredView();
+    });
     const { flushing } = this;
     this.catchUp = new CatchUp(this.core, execution, checkpointing, this.viewChanges, normalCase, flushing, history);
     this.restore(options);
@@ -117,6 +129,7 @@ export class Replica {
       case 'checkpoint':
         return this.checkpointing.onCheckpoint(message, from);
       case 'status':
+        this.recovery.onStatus(message, from);
         return this.catchUp.onStatus(message, from);
       case 'committed':
         return this.catchUp.onCommitted(message, from);
@@ -132,6 +145,10 @@ export class Replica {
         return this.flushing.onFlushed(message, from);
       case 'flushed-certificate':
         return this.flushing.onCertificate(message, from);
+      case 'query-stable':
+        return this.recovery.onQuery(message, from);
+      case 'reply-stable':
+        return this.recovery.onReply(message, from);
     }
   }
 
@@ -168,6 +185,7 @@ export class Replica {
     this.timer.watch(this.execution.lastCommitted + 1);
     this.viewChanges.tick();
     this.flushing.tick();
+    this.recovery.tick();
     this.catchUp.tick();
   }
 
@@ -190,7 +208,7 @@ export class Replica {
       lastExecuted: execution.lastCommitted,
       stableCheckpoint: stable.sequence,
       stateRoot: stable.root,
-      state: !core.active ? 'view-change' : !execution.readable || this.catchUp.behind ? 'recovering' : 'normal',
+      state: this.condition,
       logEntries: core.log.size,
       rejected: Object.fromEntries(core.outbox.rejected),
       suspicions: [
@@ -200,9 +218,22 @@ export class Replica {
     };
   }
 
+  private get condition(): ReplicaDescription['state'] {
+    if (this.core.recovering) return 'recovering';
+    if (!this.core.active) return 'view-change';
+    return !this.execution.readable || this.catchUp.behind ? 'recovering' : 'normal';
+  }
+
   /** Takes up where the journal ends: keeps every promise in it, and executes again what the state lacks. */
   private restore({ recovered, state, history }: ReplicaOptions): void {
     const { core, checkpointing, viewChanges, execution, normalCase, flushing } = this;
+    for (const record of recovered) {
+      if (record.kind === 'recovering') core.recovering = true;
+      if (record.kind === 'recovered') {
+        core.recovering = false;
+        core.votesFrom = record.votesFrom;
+      }
+    }
     for (const record of recovered) if (record.kind === 'stable') checkpointing.restoreCertificate(record.certificate);
     for (const record of recovered) if (record.kind === 'checkpoint') checkpointing.restoreVote(record.checkpoint);
     for (const record of recovered) if (record.kind === 'flushed') flushing.restore(record.certificate);
@@ -234,6 +265,7 @@ export class Replica {
     execution.advance();
     // Nobody waits for what was said in the life before.
     core.outbox.take();
+    core.outbox.silent = core.recovering;
     flushing.restored(execution.lastCommitted);
     normalCase.resume();
   }
@@ -268,6 +300,11 @@ export class Replica {
       return true;
     }
     const { view, digest } = record;
+    if (core.recovering && sequence > this.checkpointing.lastVoted) {
+      // Later votes may be missing, and what did not commit is worth nothing without them. Contents are what they are.
+      if (record.kind === 'pre-prepared' && record.batch !== undefined) entry.restoreContent(record.batch);
+      return true;
+    }
     if (record.kind === 'prepared') {
       entry.notePrepared(view, digest);
       execution.holdReadsUntil(sequence);
@@ -275,7 +312,7 @@ export class Replica {
       if (record.batch !== undefined) entry.restoreContent(record.batch);
       entry.notePrePrepared(view, digest);
     }
-    if (view === core.view && core.active) this.restoreProposal(entry, record);
+    if (view === core.view && core.active && !core.recovering) this.restoreProposal(entry, record);
     return true;
   }
 

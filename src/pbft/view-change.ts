@@ -1,6 +1,6 @@
 import { assert, Limits } from '../limits.js';
 import type { Checkpointing } from './checkpointing.js';
-import { type Core, isDesignated } from './core.js';
+import { type Core, isDesignated, mayVote } from './core.js';
 import type { Execution } from './execution.js';
 import type { NewView, OrderedBatch, ReplicaId, SequenceNumber, Status, View, ViewChange } from './messages.js';
 import type { NormalCase } from './normal-case.js';
@@ -48,6 +48,7 @@ export class ViewChanges {
 
   tick(): void {
     this.lookedAt = [];
+    if (this.core.recovering) return;
     if (!this.core.active) {
       if (this.rooms.timer.expired) this.giveUp('no new-view in time');
       return;
@@ -90,7 +91,7 @@ export class ViewChanges {
   private leaveIfShared(): void {
     const { core, complaint } = this;
     const complaints = this.dissatisfiedOthers.size + (complaint === undefined ? 0 : 1);
-    if (core.active && complaints >= core.configuration.weakQuorum)
+    if (core.active && !core.recovering && complaints >= core.configuration.weakQuorum)
       this.giveUp(complaint ?? 'f+1 others complain of it');
   }
 
@@ -107,9 +108,10 @@ export class ViewChanges {
     return recent.map(([replica, { why }]) => ({ replica, why }));
   }
 
-  /** Leaves the current view for a higher one. */
-  private start(view: View): void {
+  /** Leaves the current view for a higher one, in which this replica has a voice. */
+  private start(asked: View): void {
     const { core, rooms } = this;
+    const view = Math.max(asked, core.votesFrom);
     const { id } = core.configuration;
     assert(view > core.view, `view ${view} does not follow ${core.view}`);
     this.leaveFor(view);
@@ -143,7 +145,9 @@ export class ViewChanges {
     const low = certificate?.sequence ?? 0;
     const prepared: OrderedBatch[] = [];
     const prePrepared: OrderedBatch[] = [];
-    for (const { sequence, lastPrepared, everPrePrepared } of this.core.log.inOrder(low + 1)) {
+    for (const entry of this.core.log.inOrder(low + 1)) {
+      const { sequence } = entry;
+      const { lastPrepared, everPrePrepared } = entry.votesToTell;
       assert(
         everPrePrepared.length <= Limits.prePreparedPerNumber,
         'a new-view settles what was pre-prepared before it',
@@ -183,7 +187,7 @@ export class ViewChanges {
     this.received.forEach((message, replica) => {
       if (message !== undefined && replica !== id && message.view > core.view) higher.push(message.view);
     });
-    if (higher.length < weakQuorum) return;
+    if (core.recovering || higher.length < weakQuorum) return;
     higher.sort((a, b) => b - a);
     this.start(higher[weakQuorum - 1]);
   }
@@ -204,7 +208,7 @@ export class ViewChanges {
     // Whoever has gone further waits for this view no more, but has asked for it or something later all the same.
     const reached = this.received.filter((message) => message !== undefined && message.view >= core.view);
     if (reached.length >= core.configuration.quorum) rooms.timer.awaitNewView();
-    if (!isDesignated(core) || this.pending !== undefined) return this.beginIfComplete();
+    if (!isDesignated(core) || !mayVote(core) || this.pending !== undefined) return this.beginIfComplete();
     const viewChanges = reached.filter((message) => message?.view === core.view) as ViewChange[];
     const selection = select(viewChanges, core.configuration);
     if (selection === undefined) return;

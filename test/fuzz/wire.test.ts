@@ -46,6 +46,8 @@ const SEEDS: Message[] = [
     lastStable: 256,
     lastExecuted: 257,
     lastFlushed: 0,
+    recovering: false,
+    awaited: 0,
     missing: [],
   },
   { kind: 'reply', view: 5, tentative: true, instance: 1, slot: 2, sequence: 3, status: 0, result: Buffer.alloc(9) },

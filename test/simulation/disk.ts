@@ -26,6 +26,7 @@ export class Disk implements History {
   /** Notes in the process's memory: written with the next records, or by the shell's timer. */
   private notes: JournalRecord[] = [];
   private readonly index = new Map<SequenceNumber, Indexed>();
+  private lastCheckpoint: SequenceNumber = 0;
   private rotten = false;
   full = false;
 
@@ -64,7 +65,9 @@ export class Disk implements History {
     const unflushed = this.records.length - this.flushed;
     if (unflushed === 0) return;
     this.records.length = this.flushed + random.below(unflushed + 1);
+    this.flushed = this.records.length;
     this.index.clear();
+    this.lastCheckpoint = 0;
     for (const record of this.records) this.remember(record);
   }
 
@@ -111,6 +114,10 @@ export class Disk implements History {
   }
 
   private remember(record: JournalRecord): void {
+    if (record.kind === 'checkpoint') {
+      this.lastCheckpoint = Math.max(this.lastCheckpoint, record.checkpoint.sequence);
+    }
+    if (record.kind === 'recovering') this.forgetPrepared();
     if (record.kind !== 'pre-prepared' && record.kind !== 'prepared' && record.kind !== 'committed') return;
     let indexed = this.index.get(record.sequence);
     if (indexed === undefined) {
@@ -120,6 +127,11 @@ export class Disk implements History {
     if (record.kind === 'prepared') indexed.prepared = record.digest;
     else if (record.batch !== undefined) indexed.batches.set(digestKey(record.batch.digest), record.batch);
     if (record.kind === 'committed') indexed.committed = record.digest;
+  }
+
+  /** As the real journal: whether what prepared last is what committed, records that may be missing would tell. */
+  private forgetPrepared(): void {
+    for (const [sequence, indexed] of this.index) if (sequence > this.lastCheckpoint) indexed.prepared = undefined;
   }
 
   digest(sequence: SequenceNumber): Digest | undefined {

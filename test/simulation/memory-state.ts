@@ -43,6 +43,8 @@ export class MemoryState implements ReplicatedState, Service {
   private executing = 0;
   private executed = 0;
   private time: Timestamp = { seconds: 0, nanoseconds: 0 };
+  /** What a loss of power goes back to; the undo log begins here. */
+  private onDisk: Mark = this.mark();
   /** What a crash goes back to. */
   private permanent: Mark = this.mark();
   /** Before the tentative batch, while there is one. */
@@ -105,17 +107,33 @@ export class MemoryState implements ReplicatedState, Service {
     this.time = mark.clock;
   }
 
-  /** Makes permanent all that has committed; a tentative batch is not written. */
-  commit(): void {
-    const upTo = this.tentative ?? this.mark();
-    this.undo = this.undo.slice(upTo.undo);
-    this.permanent = { ...upTo, undo: 0 };
+  /**
+   * Makes permanent all that has committed; a tentative batch is not written.
+   * @param flushed on stable storage too
+   */
+  commit(flushed = true): void {
+    this.permanent = this.tentative ?? this.mark();
+    if (!flushed) return;
+    this.undo = this.undo.slice(this.permanent.undo);
+    this.permanent = { ...this.permanent, undo: 0 };
     if (this.tentative !== undefined) this.tentative = this.permanent;
+    this.onDisk = this.permanent;
   }
 
   crash(): void {
     this.tentative = undefined;
     this.backTo(this.permanent);
+  }
+
+  /** All up to here would be left of it if the power were lost. */
+  get flushedUpTo(): number {
+    return this.onDisk.lastExecuted;
+  }
+
+  losePower(): void {
+    this.tentative = undefined;
+    this.backTo(this.onDisk);
+    this.permanent = this.onDisk;
   }
 
   beginBatch(sequence: number): void {

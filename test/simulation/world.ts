@@ -227,6 +227,7 @@ export class World implements Surroundings {
   onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void {
     for (const record of records) {
       if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
+      if (record.kind === 'recovered') host.forgetful = false;
       if (host.faulty) continue;
       if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
       if (record.kind === 'committed') this.agreement.recorded(host.name, record.sequence, record.digest);
@@ -307,6 +308,7 @@ export class World implements Surroundings {
       const { name, state, up } = host;
       if (!up && this.options.tolerateStops && this.stopped.some((each) => each.startsWith(name))) continue;
       if (!up) return `${name} is down`;
+      if (host.forgetful) return `${name} has not recovered`;
       if (state.isTentative) return `${name} has executed ${state.lastExecuted} tentatively`;
       if (state.lastExecuted !== highest) return `${name} has executed ${state.lastExecuted} of ${highest}`;
       roots.add(digestKey(state.checkpoint()));

@@ -10,7 +10,7 @@ const authentication = new FakeAuthentication(-1);
 
 /**
  * A client accepted the reply to a durable call, executed at `sequence`. All up to it is on stable storage of f+1 correct
- * replicas, and so is, of f+1 too, a certificate that says so: one of either is among any 2f+1 that come back when all
+ * replicas, as a state and the batches after it, and so is, of f+1 too, a certificate that says so: one of either is among any 2f+1 that come back when all
  * lose power at this moment.
  *
  * @param certified whether a certificate is needed: where no vote is ever forgotten, it is not
@@ -23,8 +23,8 @@ export function checkDurability(
   certified: boolean,
 ): void {
   if (sequence === undefined) throw new Violation('durability', `${operation} was answered, and has not committed`);
-  const hasBatches = (disk: Disk): boolean => {
-    for (let each = 1; each <= sequence; each++) if (disk.batch(each) === undefined) return false;
+  const hasBatches = (disk: Disk, { state }: ReplicaHost): boolean => {
+    for (let each = state.flushedUpTo + 1; each <= sequence; each++) if (disk.batch(each) === undefined) return false;
     return true;
   };
   const hasCertificate = ({ flushCertificate: certificate }: Disk): boolean =>
@@ -34,8 +34,8 @@ export function checkDurability(
   check('batches', hasBatches);
   if (certified) check('the certificate', hasCertificate);
 
-  function check(what: string, isThere: (disk: Disk) => boolean): void {
-    const where = correct.filter(({ disk }) => isThere(disk.flushedPart));
+  function check(what: string, isThere: (disk: Disk, host: ReplicaHost) => boolean): void {
+    const where = correct.filter((host) => isThere(host.disk.flushedPart, host));
     if (where.length >= configuration.weakQuorum) return;
     const whose = where.map(({ name }) => name).join(', ') || 'nobody';
     throw new Violation(

@@ -176,6 +176,18 @@ describe('FLUSHED', () => {
     expect(room.turn().said).toBe('persist flushed, flush');
   });
 
+  it('is said once for each number, whichever flush covers it first', () => {
+    const room = new Room();
+    for (const sequence of [1, 2, 3]) room.commit(sequence, ...(sequence === 3 ? [0] : []));
+    const first = room.turn().ready;
+    room.flushing.onFlushed(flushedBy(0, 2), 0);
+    const second = room.turn().ready;
+    expect(room.flush(first).said).toBe('flushed 3');
+    room.flushing.reply(SESSION, replyTo(7), 2);
+    expect(room.turn().said).toBe('flushed 2');
+    expect(room.flush(second).said).toBe('');
+  });
+
   it.each([
     ['too few', certificateOf(1, [0, 2])],
     ['one twice', certificateOf(1, [0, 2, 2])],
