@@ -37,6 +37,8 @@ export class ViewChanges {
   private lookedAt: number[] = [];
   /** What this replica has against the primary of the current view … */
   private complaint: string | undefined;
+  /** A view whose primary says that it recovers. */
+  private silentIn: View | undefined;
   /** … and who else has something. */
   private readonly dissatisfiedOthers = new Set<ReplicaId>();
   private readonly blamed = new Map<ReplicaId, { why: string; until: number }>();
@@ -62,6 +64,7 @@ export class ViewChanges {
   /** How the primary fails this replica, if it does. */
   private grievance(): string | undefined {
     const { timer, requests } = this.rooms;
+    if (this.silentIn === this.core.view) return 'the primary may have forgotten its votes';
     if (timer.tooSlow) return 'waiting requests are executed slowly';
     if (timer.stuck) return 'a batch did not commit in time';
     if (!timer.expired) return undefined;
@@ -78,7 +81,9 @@ export class ViewChanges {
   }
 
   /** What another replica's STATUS says of the primary. */
-  onComplaint(from: ReplicaId, { view, active, dissatisfied }: Status): void {
+  onComplaint(from: ReplicaId, { view, active, dissatisfied, recovering }: Status): void {
+    // It orders nothing in this view any more, and if nobody asks for anything no timer would tell (recovery.ts).
+    if (recovering && from === this.core.configuration.primary(this.core.view)) this.silentIn = this.core.view;
     if (!dissatisfied || !active || view !== this.core.view) this.dissatisfiedOthers.delete(from);
     else if (this.core.active) this.dissatisfiedOthers.add(from);
     this.leaveIfShared();

@@ -175,6 +175,19 @@ describe('a replica that may have forgotten what it said', () => {
   });
 });
 
+describe('a primary that recovers', () => {
+  it('is complained of at once, and replaced by f+1 who do: it waits for what it does not order', () => {
+    const alone = new Alone([]);
+    const said: Status = { ...statusIn(alone.pass(1000))!, recovering: true };
+    alone.hears(said, 2);
+    expect(statusIn(alone.pass(1000))).toMatchObject({ dissatisfied: false });
+    alone.hears(said, 0);
+    expect(statusIn(alone.pass(20))).toMatchObject({ dissatisfied: true });
+    const answer = alone.hears({ ...said, recovering: false, dissatisfied: true }, 3);
+    expect(kindsOf(answer)).toContain('view-change');
+  });
+});
+
 describe('a primary', () => {
   const waiting = (awaited: number): Status => ({
     kind: 'status',
