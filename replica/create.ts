@@ -12,6 +12,21 @@ export interface CreateReplicaOptions {
   directory: string;
 }
 
+/**
+ * For a replica that lost its disk: makes what is missing, to be started with `rejoin` (DESIGN 3.12). It has forgotten
+ * what it said, which an empty journal does not tell.
+ */
+export function recreateReplica({ cluster, id, directory }: CreateReplicaOptions): void {
+  const files = replicaFiles(directory);
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (!fs.existsSync(files.journal)) {
+    createJournal({ directory: files.journal, owner: { clusterId: cluster.id, replica: id } });
+  }
+  if (!fs.existsSync(files.state)) {
+    createFileState({ path: files.state, cluster, durability: cluster.durability }).close();
+  }
+}
+
 /** Makes the agreed initial state and an empty journal. Refuses where either exists: it never starts anything over. */
 export function createReplica({ cluster, id, directory }: CreateReplicaOptions): void {
   const files = replicaFiles(directory);

@@ -3,7 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Cluster, Identity } from '../src/cluster/types.js';
 import { Signables } from '../src/crypto/signables.js';
+import { recreateReplica } from './create.js';
 import { clearMarker, readMarker } from './damage-marker.js';
+import { mayHaveLostPower } from './journal/boot.js';
 import { JournalError } from './journal/errors.js';
 import { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
@@ -26,6 +28,8 @@ export interface OpenOptions {
   log: Logger;
   /** Another service than the file service. */
   service?: MakeService;
+  /** Its disk was lost: makes what is missing. */
+  rejoin?: boolean;
 }
 
 export interface OpenedFiles {
@@ -33,6 +37,8 @@ export interface OpenedFiles {
   journal: Journal;
   /** Of the rows that are found to be damaged. */
   tally: ScrubTally;
+  /** Whether what was said may be forgotten: the machine went down without this replica having stopped. */
+  lostPower: boolean;
   /** As the last run left it, or looked through since, or begun anew. */
   condition: 'unchecked' | 'sound' | 'new';
 }
@@ -43,9 +49,12 @@ export interface OpenedFiles {
  * @throws JournalError, StateError: the replica must not start
  */
 export async function openFiles(options: OpenOptions, tally: ScrubTally): Promise<OpenedFiles> {
-  const journal = openJournal(options);
+  const { cluster, directory, rejoin = false } = options;
+  if (rejoin) recreateReplica({ cluster, id: options.identity.id, directory });
+  const lostPower = cluster.durability === 'buffered' && mayHaveLostPower(replicaFiles(directory).journal);
+  const journal = openJournal(options, lostPower || rejoin);
   try {
-    return { journal, tally, ...(await openState(options, journal, tally)) };
+    return { journal, tally, lostPower, ...(await openState(options, journal, tally)) };
   } catch (error) {
     await journal.close();
     throw error;
@@ -63,13 +72,14 @@ export async function closeFiles({ state, journal }: OpenedFiles, log: Logger): 
   }
 }
 
-function openJournal({ cluster, identity, directory, log }: OpenOptions): Journal {
+function openJournal({ cluster, identity, directory, log }: OpenOptions, lostPower: boolean): Journal {
   try {
     const journal = new Journal({
       directory: replicaFiles(directory).journal,
       owner: { clusterId: cluster.id, replica: identity.id },
       decoding: { n: cluster.replicas.length, signables: new Signables(cluster.id) },
       synced: cluster.durability === 'synced',
+      lostPower,
     });
     if (journal.droppedBytes > 0) {
       log.warn({ bytes: journal.droppedBytes }, 'dropped a record that a crash had cut short');

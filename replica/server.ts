@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { ADMIN, clientNamed } from '../src/cluster/registry.js';
 import type { Cluster, Identity } from '../src/cluster/types.js';
@@ -14,6 +15,7 @@ import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
 import { clearMarker, writeMarker } from './damage-marker.js';
+import { noteRunning, noteStopped } from './journal/boot.js';
 import type { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
 import { closeFiles, type OpenedFiles } from './open.js';
@@ -29,9 +31,17 @@ export interface ReplicaServerOptions {
   log: Logger;
   /** Makes another service than the file service: the same at every replica of the cluster. */
   service?: MakeService;
+  /** It lost its disk, or part of it: it makes what is missing, and says nothing until it is up to date (DESIGN 3.12). */
+  rejoin?: boolean;
+  /**
+   * More than f replicas may have forgotten votes at once: nobody is left who could tell them. It goes on from its journal,
+   * which has all that was fsynced, and perhaps not the rest.
+   */
+  resume?: boolean;
 }
 
 const TICK_MS = 20;
+const LIVES = 2 ** 48 - 1;
 /** The state's transaction is committed this often; what a killed process had not committed, its journal has. */
 const COMMIT_MS = 250;
 /** Batches proposed and not yet executed. */
@@ -71,8 +81,9 @@ export class ReplicaServer implements LinkHandler {
     readonly options: ReplicaServerOptions,
     readonly files: OpenedFiles,
   ) {
-    const { state, journal, tally } = files;
+    const { state, journal, tally, lostPower } = files;
     const { cluster, identity, log } = options;
+    const synced = cluster.durability === 'synced';
     const authentication = new ReplicaAuthentication({
       cluster,
       identity,
@@ -90,13 +101,19 @@ export class ReplicaServer implements LinkHandler {
       onDamage: (what) => this.onDamage(what),
     });
     const recovered = this.journal.recover(this.forgettable());
+    this.markForgotten(recovered, lostPower);
+    // Only now: a start that is cut short must not make the next one believe that nothing was forgotten.
+    noteRunning(replicaFiles(options.directory).journal);
+    // Nor is what a killed process wrote on the disk yet, and what is said may rest on it.
+    if (synced) this.flushed = this.journal.sync();
     this.replica = new Replica({
       configuration: new Configuration(cluster.f, identity.id, cluster.optimizations),
       authentication,
       state: this.state,
       history: this.journal,
       recovered,
-      synced: cluster.durability === 'synced',
+      synced,
+      life: randomInt(LIVES),
       batchWindow: BATCH_WINDOW,
     });
     this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this });
@@ -109,6 +126,25 @@ export class ReplicaServer implements LinkHandler {
     // A state that was begun anew comes from others: there is nothing to be executed again.
     if (state.installed > state.lastExecuted) return journal.lastStable;
     return Math.min(journal.lastStable, state.lastExecuted);
+  }
+
+  /** Puts on record whether this replica has to keep silent, before it says anything. */
+  private markForgotten(recovered: JournalRecord[], lostPower: boolean): void {
+    const { cluster, log, rejoin, resume } = this.options;
+    const last = recovered.findLast(({ kind }) => kind === 'recovering' || kind === 'recovered');
+    // A single replica contradicts nobody.
+    const isAlone = cluster.f === 0;
+    let mark: JournalRecord | undefined;
+    if ((resume || isAlone) && (lostPower || last?.kind === 'recovering')) {
+      mark = { kind: 'recovered', votesFrom: 0 };
+      log.warn('power was lost: this replica goes on from its disk; what was not fsynced may be lost');
+    } else if ((lostPower || rejoin) && !isAlone) {
+      mark = { kind: 'recovering' };
+      log.warn({ lostPower }, 'votes may be forgotten: this replica says nothing until it is up to date');
+    }
+    if (mark === undefined) return;
+    this.journal.append([mark]);
+    recovered.push(mark);
   }
 
   /** Opens the port and starts the clock. */
@@ -251,6 +287,8 @@ export class ReplicaServer implements LinkHandler {
       this.journal.append(this.notes);
       this.notes = [];
     }
+    // After a power loss the state must not be ahead of what the journal knows to have committed.
+    if (this.options.cluster.durability === 'synced') this.journal.flushNow();
     this.state.commit();
     const described = this.replica.describe();
     this.announce(described);
@@ -331,5 +369,6 @@ export class ReplicaServer implements LinkHandler {
     this.shut();
     this.state.close();
     await this.journal.close();
+    noteStopped(replicaFiles(this.options.directory).journal);
   }
 }

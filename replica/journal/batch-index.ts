@@ -42,6 +42,13 @@ export class BatchIndex {
     if (kind === RecordKind.Prepared) indexed.prepared = location.digest;
   }
 
+  /**
+   * Records may be missing: whether what prepared last at a number above `known` committed there, they do not tell.
+   */
+  forgetPrepared(known: SequenceNumber): void {
+    for (const [sequence, indexed] of this.bySequence) if (sequence > known) indexed.prepared = undefined;
+  }
+
   /** Digest of the batch that committed there, if any did. */
   committed(sequence: SequenceNumber): string | undefined {
     const indexed = this.bySequence.get(sequence);

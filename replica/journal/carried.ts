@@ -1,6 +1,7 @@
 /**
  * The records that every segment starts with, being wanted however old they are: the last stable certificate, this
- * replica's checkpoints from there on, the last flush certificate, its last view-change, and the last new-view.
+ * replica's checkpoints from there on, the last flush certificate, its last view-change, the last new-view, and whether
+ * it recovers.
  */
 import type { JournalRecord } from '../../src/pbft/ports.js';
 
@@ -31,6 +32,9 @@ export class CarriedRecords {
       }
       case 'flushed':
         return this.put(record.kind, { record, rank: record.certificate.sequence, segment });
+      case 'recovering':
+      case 'recovered':
+        return this.put('recovery', { record, rank: 0, segment });
       case 'view-change':
       case 'new-view':
         return this.put(record.kind, { record, rank: record.message.view, segment });

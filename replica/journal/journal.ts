@@ -7,6 +7,7 @@ import type { Batch, Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { History, JournalRecord } from '../../src/pbft/ports.js';
 import type { Decoding } from '../../src/wire/codec.js';
 import { BatchIndex, type Location } from './batch-index.js';
+import { noteStopped } from './boot.js';
 import { CarriedRecords } from './carried.js';
 import { JournalError } from './errors.js';
 import {
@@ -45,6 +46,8 @@ export interface JournalOptions {
   historyBytes?: number;
   /** Records are on stable storage before what they allow is said, so that a power loss is survived (DESIGN 3.11). */
   synced?: boolean;
+  /** The machine lost power since records were last written, and they were not flushed: the end may be anything. */
+  lostPower?: boolean;
 }
 
 /** Makes the empty journal of a new replica; refuses to touch one that exists. */
@@ -54,7 +57,7 @@ export function createJournal({ directory, owner }: Pick<JournalOptions, 'direct
   const { fd } = createSegment(path.join(directory, segmentName(1)), owner, 1);
   fs.fsyncSync(fd);
   fs.closeSync(fd);
-  syncDirectory(directory);
+  noteStopped(directory);
 }
 
 /**
@@ -74,6 +77,7 @@ export class Journal implements History {
   private readonly atStart: { kind: number; sequence: SequenceNumber; location: Location }[] = [];
   /** The last stable checkpoint found at opening; 0 if none. What is above it is still P and Q, though it be executed. */
   lastStable: SequenceNumber = 0;
+  private lastCheckpoint: SequenceNumber = 0;
   /** Bytes of a record cut short by a crash that were dropped at opening. */
   droppedBytes = 0;
 
@@ -90,21 +94,30 @@ export class Journal implements History {
       if (names[i] !== segmentName(first + i)) {
         throw new JournalError('corrupt', `${directory}: ${segmentName(first + i)} is missing`);
       }
-      this.openSegment(first + i, i === names.length - 1);
+      const isWhole = this.openSegment(first + i, i === names.length - 1);
+      if (isWhole) continue;
+      for (const name of names.slice(i + 1)) fs.unlinkSync(path.join(directory, name));
+      return;
     }
   }
 
-  private openSegment(number: number, last: boolean): void {
+  /** @returns false if it was cut short */
+  private openSegment(number: number, last: boolean): boolean {
     const { directory, owner } = this.options;
     const file = path.join(directory, segmentName(number));
     const bytes = fs.readFileSync(file);
-    const scan = scanSegment(file, bytes, owner, number);
+    const scan = scanSegment(file, bytes, owner, number, this.options.lostPower ?? false);
     if (scan.torn) {
-      if (!last) throw new JournalError('corrupt', `${file}: cut short, though not the last segment`);
+      if (!last && !this.options.lostPower) {
+        throw new JournalError('corrupt', `${file}: cut short, though not the last segment`);
+      }
       this.droppedBytes = bytes.length - scan.end;
       if (scan.end === 0) fs.unlinkSync(file);
       else fs.truncateSync(file, scan.end);
-      if (scan.end === 0) return this.addSegment(number);
+      if (scan.end === 0) {
+        this.addSegment(number);
+        return false;
+      }
     }
     const fd = fs.openSync(file, 'r+');
     const segment: Segment = { number, path: file, fd, bytes: scan.end, maxSequence: 0 };
@@ -119,6 +132,7 @@ export class Journal implements History {
       if (head.kind === RecordKind.Stable) this.lastStable = Math.max(this.lastStable, head.sequence);
       this.atStart.push({ kind: head.kind, sequence: head.sequence, location });
     }
+    return !scan.torn;
   }
 
   private addSegment(number: number): void {
@@ -134,6 +148,9 @@ export class Journal implements History {
 
   /** Keeps account of a record that is in the journal. */
   private note(kind: number, sequence: SequenceNumber, location: Location): void {
+    if (kind === RecordKind.Checkpoint) this.lastCheckpoint = Math.max(this.lastCheckpoint, sequence);
+    // All that stands before a checkpoint of this replica's own committed, and nothing of it is missing.
+    if (kind === RecordKind.Recovering) this.index.forgetPrepared(this.lastCheckpoint);
     // These are carried from segment to segment: they keep none.
     if (isTimeless(kind)) return;
     const { segment } = location;
@@ -258,7 +275,8 @@ export class Journal implements History {
     for (const segment of segments) await fdatasync(segment.fd);
   }
 
-  private flushNow(): void {
+  /** Waits for the disk. */
+  flushNow(): void {
     for (const segment of this.unsynced) fs.fdatasyncSync(segment.fd);
     this.unsynced.clear();
   }

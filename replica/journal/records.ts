@@ -3,8 +3,8 @@
  *
  *     kind (u8) ‖ sequence (u64) ‖ digest (32) ‖ body
  *
- * so that a record can be indexed without decoding its body. Of a view-change and a new-view, which speak of many
- * sequence numbers, they are zero.
+ * so that a record can be indexed without decoding its body. Of those that speak of no one sequence number, a
+ * view-change for instance, they are zero.
  */
 import { ByteReader, ByteWriter } from '../../src/bytes.js';
 import { assert } from '../../src/limits.js';
@@ -26,6 +26,8 @@ export const RecordKind = {
   ViewChange: 8,
   NewView: 9,
   Flushed: 10,
+  Recovering: 11,
+  Recovered: 12,
 } as const;
 
 /** Whether records of that kind are wanted however old they are. */
@@ -34,7 +36,9 @@ export const isTimeless = (kind: number): boolean =>
   kind === RecordKind.Stable ||
   kind === RecordKind.ViewChange ||
   kind === RecordKind.NewView ||
-  kind === RecordKind.Flushed;
+  kind === RecordKind.Flushed ||
+  kind === RecordKind.Recovering ||
+  kind === RecordKind.Recovered;
 
 export interface RecordHead {
   kind: number;
@@ -73,6 +77,10 @@ export function recordHead(record: JournalRecord): RecordHead {
       };
     case 'flushed':
       return { kind: RecordKind.Flushed, sequence: record.certificate.sequence, digest: record.certificate.digest };
+    case 'recovering':
+      return { kind: RecordKind.Recovering, sequence: 0, digest: NO_DIGEST };
+    case 'recovered':
+      return { kind: RecordKind.Recovered, sequence: 0, digest: NO_DIGEST };
     case 'view-change':
       return { kind: RecordKind.ViewChange, sequence: 0, digest: NO_DIGEST };
     case 'new-view':
@@ -110,6 +118,10 @@ export function recordBody(record: JournalRecord): Uint8Array {
       for (const { replica, signature } of signatures) w.u8(replica).raw(signature);
       return w.finish();
     }
+    case 'recovering':
+      return NO_BODY;
+    case 'recovered':
+      return new ByteWriter(8).u64(record.votesFrom).finish();
     case 'view-change':
     case 'new-view':
       return encodeMessage(record.message);
@@ -154,6 +166,10 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
       return { kind: 'stable', certificate: { sequence, stateDigest: digest, signatures: readSignatures(body) } };
     case RecordKind.Flushed:
       return { kind: 'flushed', certificate: { sequence, digest, signatures: readSignatures(body) } };
+    case RecordKind.Recovering:
+      return { kind: 'recovering' };
+    case RecordKind.Recovered:
+      return { kind: 'recovered', votesFrom: new ByteReader(body).u64() };
     case RecordKind.ViewChange: {
       const message = decodeMessage(body, decoding);
       assert(message.kind === 'view-change', 'a view-change record holds a view-change');

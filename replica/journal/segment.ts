@@ -70,11 +70,21 @@ export interface Scan {
 
 /**
  * Reads a segment up to its end or its torn last record.
+ * @param lostPower whatever is not sound was lost with the power, and nothing after it counts
  * @throws JournalError when it is another's, or damaged before its end
  */
-export function scanSegment(path: string, bytes: Buffer, owner: SegmentOwner, number: number): Scan {
+export function scanSegment(
+  path: string,
+  bytes: Buffer,
+  owner: SegmentOwner,
+  number: number,
+  lostPower: boolean,
+): Scan {
   const header = encodeHeader(owner, number);
   if (bytes.length < HEADER_BYTES && header.subarray(0, bytes.length).equals(bytes)) {
+    return { frames: [], end: 0, checksum: 0, torn: true };
+  }
+  if (lostPower && bytes.subarray(0, HEADER_BYTES).every((byte) => byte === 0)) {
     return { frames: [], end: 0, checksum: 0, torn: true };
   }
   if (!bytes.subarray(0, 16).equals(MAGIC)) throw new JournalError('foreign', `${path}: not a journal of this version`);
@@ -91,7 +101,7 @@ export function scanSegment(path: string, bytes: Buffer, owner: SegmentOwner, nu
     checksum = bytes.readUInt32BE(at + 4);
     at += FRAME_BYTES + payload.length;
   }
-  if (at < bytes.length && !isTorn(bytes, at)) {
+  if (at < bytes.length && !lostPower && !isTorn(bytes, at)) {
     throw new JournalError('corrupt', `${path}: damaged at byte ${at}: not a record that a crash cut short`);
   }
   return { frames, end: at, checksum, torn: at < bytes.length };

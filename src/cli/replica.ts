@@ -6,7 +6,7 @@ import { loadReplicaIdentity } from '../cluster/identity.js';
 import { layoutOf } from '../cluster/layout.js';
 import { Limits } from '../limits.js';
 import { canonicalDirectory } from './directory.js';
-import { CommandError, oneLine } from './errors.js';
+import { CommandError, oneLine, UsageError } from './errors.js';
 import { integerIn } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { announce, removePid, runningReplica, writePid } from './processes.js';
@@ -15,6 +15,12 @@ import { stopRequested } from './signals.js';
 
 /** A damaged state is replaced within this process, but not more often than this. */
 const REPLACED_MS = 60_000;
+interface Given {
+  cluster: string;
+  id: number;
+  rejoin?: boolean;
+  resume?: boolean;
+}
 
 export function register(program: Command): void {
   program
@@ -22,10 +28,15 @@ export function register(program: Command): void {
     .description('run one replica in the foreground, until SIGTERM or SIGINT; logs JSON lines on stderr')
     .requiredOption('--cluster <dir>', 'cluster directory')
     .requiredOption('--id <n>', 'which replica', integerIn(0, 3 * Limits.maxFaults))
-    .action(async (options: { cluster: string; id: number }) => run(canonicalDirectory(options.cluster), options.id));
+    .option('--rejoin', 'its disk was lost: begin anew, and say nothing until the others have brought it up to date')
+    .option('--resume', 'more than f replicas lost power together: go on from what is on their disks')
+    .action(async ({ cluster, id, rejoin = false, resume = false }: Given) => {
+      if (rejoin && resume) throw new UsageError('--rejoin and --resume: what is on its disk is of use, or it is not');
+      await run(canonicalDirectory(cluster), id, { rejoin, resume });
+    });
 }
 
-async function run(directory: string, id: number): Promise<void> {
+async function run(directory: string, id: number, after: Omit<Given, 'cluster' | 'id'>): Promise<void> {
   const cluster = loadCluster(directory);
   const identity = loadReplicaIdentity(directory, cluster, id);
   const layout = layoutOf(directory);
@@ -38,7 +49,8 @@ async function run(directory: string, id: number): Promise<void> {
   const refused = (error: unknown): never => {
     throw refusal(id, host, port, error);
   };
-  let replica = await startReplica({ cluster, identity, directory: layout.replica(id), log }).catch(refused);
+  const options = { cluster, identity, directory: layout.replica(id), log };
+  let replica = await startReplica({ ...options, ...after }).catch(refused);
   writePid(layout.replicaPid(id));
   await announce({ ready: true });
   log.info({ host, port, pid: process.pid }, 'listening');
@@ -69,6 +81,8 @@ function refusal(id: number, host: string, port: number, error: unknown): Comman
       return new CommandError(`replica-${id} cannot listen: ${host} is no address of this machine`);
     case 'EACCES':
       return new CommandError(`replica-${id} cannot listen: ${host}:${port} is not allowed: ${oneLine(error)}`);
+    case 'missing':
+      return new CommandError(`${oneLine(error)}: if its disk was lost, start replica-${id} with --rejoin`);
     default:
       return new CommandError(oneLine(error));
   }

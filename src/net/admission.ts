@@ -24,6 +24,8 @@ const WAYS: Record<Message['kind'], readonly Way[]> = {
   'new-view': ['replica to replica'],
   flushed: ['replica to replica'],
   'flushed-certificate': ['replica to replica'],
+  'query-stable': ['replica to replica'],
+  'reply-stable': ['replica to replica'],
   'fetch-state': ['replica to replica'],
   'state-data': ['replica to replica'],
   attach: ['client to replica'],

@@ -81,7 +81,8 @@ export class CatchUp {
   private overdue(): boolean {
     const { lastCommitted } = this.execution;
     if (this.target > lastCommitted) return true;
-    if (!this.core.active || this.viewChanges.dissatisfied || this.flushing.overdue) return true;
+    if (!this.core.active || this.core.recovering || this.viewChanges.dissatisfied || this.flushing.overdue)
+      return true;
     const next = this.core.log.get(lastCommitted + 1);
     return next !== undefined && this.core.now - next.since >= CatchUpLimits.busyMs;
   }
@@ -107,6 +108,8 @@ export class CatchUp {
       lastStable: this.checkpointing.certified,
       lastExecuted: execution.lastCommitted,
       lastFlushed: this.flushing.certified,
+      recovering: core.recovering,
+      awaited: core.awaited,
       missing,
     });
   }

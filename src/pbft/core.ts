@@ -1,7 +1,7 @@
 import type { Bodies } from './bodies.js';
 import type { Configuration } from './configuration.js';
 import type { MessageLog } from './log.js';
-import type { Timestamp, View } from './messages.js';
+import type { SequenceNumber, Timestamp, View } from './messages.js';
 import type { Authentication } from './ports.js';
 import type { Outbox } from './ready.js';
 import type { RequestQueue } from './request-queue.js';
@@ -17,6 +17,12 @@ export interface Core {
   view: View;
   /** Whether the view has begun here: false from the view-change this replica sent until the new-view that answers it. */
   active: boolean;
+  /** It may have forgotten what it said, and says nothing until it cannot contradict itself (recovery.ts). */
+  recovering: boolean;
+  /** While it is recovering: it waits for a stable checkpoint at or above this; 0 while that is not known. */
+  awaited: SequenceNumber;
+  /** The first view it votes in: it may have asked for this one before it forgot. */
+  votesFrom: View;
   /** Milliseconds on a clock that never goes back; its origin means nothing. */
   now: number;
   /** The machine's wall clock at `now`. */
@@ -26,5 +32,8 @@ export interface Core {
 /** Whether this replica is the primary of its view, though the view may have yet to begin. */
 export const isDesignated = (core: Core): boolean => core.configuration.primary(core.view) === core.configuration.id;
 
+/** Whether this replica has a voice in its view. */
+export const mayVote = (core: Core): boolean => !core.recovering && core.view >= core.votesFrom;
+
 /** Whether this replica orders requests now. */
-export const isPrimary = (core: Core): boolean => core.active && isDesignated(core);
+export const isPrimary = (core: Core): boolean => core.active && isDesignated(core) && mayVote(core);

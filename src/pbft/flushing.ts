@@ -1,4 +1,4 @@
-import { assert } from '../limits.js';
+import { assert, Limits } from '../limits.js';
 import type { Configuration } from './configuration.js';
 import type { Core } from './core.js';
 import type { DigestChain } from './digest-chain.js';
@@ -25,6 +25,8 @@ const FlushingLimits = {
   heldReplies: 4096,
   /** A reply held for longer is overdue: something was lost. */
   overdueMs: 150,
+  /** One held for so long may wait for replicas that do not know the chain there any more: a checkpoint tells them. */
+  stuckMs: 1000,
 } as const;
 
 interface Vote extends Omit<Flushed, 'kind'> {
@@ -76,6 +78,8 @@ export class Flushing {
      * replies need no certificate.
      */
     private readonly synced: boolean,
+    /** Orders empty batches up to that number, if this replica is the primary. */
+    private readonly fill: (upTo: SequenceNumber) => void,
   ) {}
 
   /** Sequence number of the highest certificate. */
@@ -85,8 +89,12 @@ export class Flushing {
 
   /** Something should have been certified by now. */
   get overdue(): boolean {
+    return this.hasWaited(FlushingLimits.overdueMs);
+  }
+
+  private hasWaited(ms: number): boolean {
     const first: Held | undefined = this.held.values().next().value;
-    return first !== undefined && this.core.now - first.since >= FlushingLimits.overdueMs;
+    return first !== undefined && this.core.now - first.since >= ms;
   }
 
   tick(): void {
@@ -94,6 +102,9 @@ export class Flushing {
     this.looked.length = 0;
     // Where the chain was not known, it may be by now.
     if (this.overdue) for (const { durableAt } of this.held.values()) this.wantFrom(durableAt);
+    const { checkpointInterval } = Limits;
+    const next = this.lastCommitted - (this.lastCommitted % checkpointInterval) + checkpointInterval;
+    if (this.hasWaited(FlushingLimits.stuckMs)) this.fill(next);
   }
 
   /** A certificate the journal held, which was verified before it was written. */
@@ -172,6 +183,7 @@ export class Flushing {
     const { core } = this;
     const digest = this.chain.at(sequence);
     if (sequence <= this.certified || digest === undefined) return;
+    if (this.voteOf(core.configuration.id, sequence) !== undefined) return;
     const signature = core.authentication.signFlushed(sequence, digest);
     this.add({ sequence, digest, replica: core.configuration.id, signature, valid: true });
     core.outbox.send('replicas', { kind: 'flushed', sequence, digest, signature });

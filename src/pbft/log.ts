@@ -109,6 +109,20 @@ export class LogEntry {
   }
 
   /**
+   * The elements of P and Q. What committed here is the only batch that ever can, so it is told of as if it had prepared
+   * here in view 0 at least, though it be only known from others: votes may be forgotten elsewhere, and this replica may
+   * have said that it is on its disk (DESIGN 3.11).
+   */
+  get votesToTell(): { lastPrepared: Voted | undefined; everPrePrepared: readonly Voted[] } {
+    const { committed, lastPrepared, everPrePrepared } = this;
+    if (committed === undefined) return { lastPrepared, everPrePrepared };
+    const isCommitted = ({ digest }: Voted): boolean => sameDigest(digest, committed);
+    const prepared = lastPrepared !== undefined && isCommitted(lastPrepared) ? lastPrepared : undefined;
+    const told = prepared ?? { view: 0, digest: committed };
+    return { lastPrepared: told, everPrePrepared: [everPrePrepared.find(isCommitted) ?? told] };
+  }
+
+  /**
    * A valid new-view for `view` chose `chosen` here, or nothing: no other batch committed at this number below that view,
    * and none will. What was pre-prepared or prepared of others need not be told of any more: this bounds Q to two
    * digests a sequence number, that which the last new-view chose and that which was proposed after it.

@@ -225,8 +225,30 @@ export interface Status {
   lastExecuted: SequenceNumber;
   /** Of the highest flush certificate that the sender holds; 0 if none. */
   lastFlushed: SequenceNumber;
+  /** The sender may have forgotten what it said, and is silent … */
+  recovering: boolean;
+  /** … until a checkpoint is stable here; 0 while it does not know. */
+  awaited: SequenceNumber;
   /** Sequence numbers above `lastExecuted` whose batch the sender lacks or has not seen prepared or committed. */
   missing: { sequence: SequenceNumber; batch: boolean; prepared: boolean }[];
+}
+
+/** A replica that may have forgotten what it said asks how far the others are (TOCS '02 §5.2). */
+export interface QueryStable {
+  kind: 'query-stable';
+  /** Which life of the sender asks. */
+  life: number;
+}
+
+export interface ReplyStable {
+  kind: 'reply-stable';
+  /** As asked. */
+  life: number;
+  /** c: the last checkpoint that the sender took. */
+  lastCheckpoint: SequenceNumber;
+  /** p: the last sequence number that prepared there. */
+  lastPrepared: SequenceNumber;
+  view: View;
 }
 
 /** Says that the sender committed the batch with that digest: f+1 matching ones are proof for any replica. */
@@ -299,7 +321,9 @@ export type ReplicaMessage =
   | FetchState
   | StateData
   | Flushed
-  | FlushedCertificate;
+  | FlushedCertificate
+  | QueryStable
+  | ReplyStable;
 
 /** From client to replica. */
 export type ClientMessage = Request | Attach | Inspect;

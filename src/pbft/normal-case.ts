@@ -1,6 +1,6 @@
 import { assert, Limits } from '../limits.js';
 import { completed, isLarge, withNames } from './bodies.js';
-import { type Core, isDesignated, isPrimary } from './core.js';
+import { type Core, isDesignated, isPrimary, mayVote } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { LogEntry } from './log.js';
@@ -33,6 +33,8 @@ export class NormalCase {
   /** Last sequence number this replica proposed as primary, or knows to be taken. */
   private lastProposed: SequenceNumber = 0;
   private lastProposedTime: Timestamp = { seconds: 0, nanoseconds: 0 };
+  /** Someone waits for sequence numbers up to here: they are given to batches of nothing, if nobody asks for anything. */
+  private fillUpTo: SequenceNumber = 0;
   /** What the current view began with and has yet to be prepared here: digests by sequence number. */
   private readonly chosen = new Map<SequenceNumber, Digest>();
   /** The first sequence number that the primary of the current view assigns by itself. */
@@ -59,10 +61,14 @@ export class NormalCase {
     this.lastProposed = Math.max(this.lastProposed, sequence);
   }
 
+  fill(sequence: SequenceNumber): void {
+    this.fillUpTo = Math.max(this.fillUpTo, sequence);
+  }
+
   /** Whether this replica is the primary, requests wait, and window and water marks allow another batch. */
   get mayPropose(): boolean {
     const { core, execution } = this;
-    if (core.queue.empty || !isPrimary(core)) return false;
+    if ((core.queue.empty && this.lastProposed >= this.fillUpTo) || !isPrimary(core)) return false;
     this.taken(execution.lastCommitted);
     const next = this.lastProposed + 1;
     const { batching } = core.configuration.optimizations;
@@ -74,23 +80,25 @@ export class NormalCase {
 
   /** Primary: assigns the next sequence numbers to waiting requests. */
   propose(): void {
+    const { queue, configuration } = this.core;
+    const most = configuration.optimizations.batching ? Limits.batchRequests : 1;
+    while (this.mayPropose) this.proposeBatch(queue.takeBatch(most));
+  }
+
+  private proposeBatch(requests: Request[]): void {
     const { core } = this;
-    while (this.mayPropose) {
-      const { batching } = core.configuration.optimizations;
-      const requests = core.queue.takeBatch(batching ? Limits.batchRequests : 1);
-      const time = laterTime(core.wallClock, this.lastProposedTime);
-      this.lastProposedTime = time;
-      const digest = core.authentication.batchDigest(time, requests);
-      const sequence = ++this.lastProposed;
-      const entry = core.log.entry(sequence, core.now);
-      assert(entry.digest === undefined, 'no sequence number is proposed twice');
-      const batch = { time, requests, digest };
-      entry.propose(core.view, digest, batch, true);
-      this.recordPrePrepared(entry, batch);
-      const proposed = withNames(batch, (request) => this.isSeparate(request));
-      core.outbox.send('replicas', { kind: 'pre-prepare', view: core.view, sequence, batch: proposed });
-      this.advance(entry);
-    }
+    const time = laterTime(core.wallClock, this.lastProposedTime);
+    this.lastProposedTime = time;
+    const digest = core.authentication.batchDigest(time, requests);
+    const sequence = ++this.lastProposed;
+    const entry = core.log.entry(sequence, core.now);
+    assert(entry.digest === undefined, 'no sequence number is proposed twice');
+    const batch = { time, requests, digest };
+    entry.propose(core.view, digest, batch, true);
+    this.recordPrePrepared(entry, batch);
+    const proposed = withNames(batch, (request) => this.isSeparate(request));
+    core.outbox.send('replicas', { kind: 'pre-prepare', view: core.view, sequence, batch: proposed });
+    this.advance(entry);
   }
 
   private isSeparate(request: Request): boolean {
@@ -184,6 +192,7 @@ export class NormalCase {
   private acceptPrePrepare(entry: LogEntry): void {
     const { core } = this;
     const { batch, view, sequence } = entry;
+    if (!mayVote(core)) return this.observe(entry);
     if (batch === undefined || entry.prePrepared || !core.log.inWindow(sequence)) return;
     if (!entry.authentic && entry.prepares.count(view, batch.digest) < core.configuration.weakQuorum) return;
     entry.authentic = true;
@@ -232,6 +241,7 @@ export class NormalCase {
     const { core } = this;
     const { configuration, outbox } = core;
     const { batch, view, sequence } = entry;
+    if (!mayVote(core)) return this.observe(entry);
     if (batch === undefined || !entry.prePrepared) return;
     const { digest } = batch;
     const nowPrepared = !entry.prepared && entry.prepares.count(view, digest) >= 2 * configuration.f;
@@ -251,6 +261,15 @@ export class NormalCase {
       entry.prepared && entry.committed === undefined && entry.commits.count(view, digest) >= configuration.quorum;
     if (nowCommitted) entry.committed = digest;
     if (nowPrepared || nowCommitted) this.execution.advance();
+  }
+
+  /** Without a voice in this view: what 2f+1 others commit has committed all the same. */
+  private observe(entry: LogEntry): void {
+    const { batch, view, commits, committed } = entry;
+    if (batch === undefined || committed !== undefined) return;
+    if (commits.count(view, batch.digest) < this.core.configuration.quorum) return;
+    entry.committed = batch.digest;
+    this.execution.advance();
   }
 
   /** The water marks moved: acts on what was only recorded. */

@@ -138,6 +138,10 @@ export type JournalRecord =
   | { kind: 'checkpoint'; checkpoint: Checkpoint }
   | { kind: 'stable'; certificate: CheckpointCertificate }
   | { kind: 'flushed'; certificate: FlushCertificate }
+  /** What stands before may lack votes that were sent: from here on this replica says nothing … */
+  | { kind: 'recovering' }
+  /** … until here, and after that it votes in no view below this one. */
+  | { kind: 'recovered'; votesFrom: View }
   /** The view-change this replica sent: from then on it is in `message.view`, waiting for its new-view. */
   | { kind: 'view-change'; message: ViewChange }
   /** The view this replica entered, or another's that settled older ones (view-change.ts). */

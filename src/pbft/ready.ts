@@ -28,6 +28,18 @@ export interface Ready {
   flush: number | undefined;
 }
 
+/** Questions, contents that prove themselves, and what others said. */
+const SAID_WHILE_SILENT: ReadonlySet<ReplicaMessage['kind']> = new Set([
+  'request',
+  'status',
+  'fetch-batch',
+  'batch-data',
+  'flushed-certificate',
+  'query-stable',
+  'fetch-state',
+  'state-data',
+] as const);
+
 const nothing = (): Ready => ({ persist: [], notes: [], send: [], replies: [], flush: undefined });
 
 /** Collects the effects of a turn, and counts what was refused and why. */
@@ -36,6 +48,8 @@ export class Outbox {
   private flushes = 0;
   /** Messages to all replicas that wait for another one to ride with. */
   private deferred: ReplicaMessage[] = [];
+  /** Nothing leaves that could contradict what was said before (DESIGN 3.12). */
+  silent = false;
   /** Refused input by reason, since the start. */
   readonly rejected = new Map<string, number>();
   /** Refused input by replica that sent it, since the start: who is suspected, and of what. */
@@ -50,6 +64,7 @@ export class Outbox {
   }
 
   send(to: ReplicaId | 'replicas', message: ReplicaMessage): void {
+    if (this.silent && !SAID_WHILE_SILENT.has(message.kind)) return;
     if (to === 'replicas') this.sendDeferred();
     this.ready.send.push({ to, message });
   }
@@ -67,6 +82,7 @@ export class Outbox {
   }
 
   reply(to: SessionId, reply: Reply): void {
+    if (this.silent) return;
     this.ready.replies.push({ to, reply });
   }
 

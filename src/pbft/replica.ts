@@ -12,6 +12,7 @@ import type { Digest, ReplicaId, ReplicaMessage, Request, SequenceNumber, Timest
 import { NormalCase } from './normal-case.js';
 import type { Authentication, History, JournalRecord, ReplicatedState } from './ports.js';
 import { Outbox, type Ready } from './ready.js';
+import { Recovery } from './recovery.js';
 import { RequestQueue } from './request-queue.js';
 import { RequestTimer } from './request-timer.js';
 import { Requests } from './requests.js';
@@ -28,6 +29,8 @@ export interface ReplicaOptions {
   recovered: readonly JournalRecord[];
   /** Whether `persist` is flushed before anything is sent (DESIGN 3.11). */
   synced: boolean;
+  /** A number that no earlier process of this replica was given. */
+  life: number;
   /** Batches proposed and not yet executed. */
   batchWindow: number;
 }
@@ -61,6 +64,7 @@ export class Replica {
   private readonly checkpointing: Checkpointing;
   private readonly chain: DigestChain;
   private readonly flushing: Flushing;
+  private readonly recovery: Recovery;
   private readonly viewChanges: ViewChanges;
   private readonly catchUp: CatchUp;
   private readonly timer: RequestTimer;
@@ -77,12 +81,15 @@ export class Replica {
       bodies: new Bodies(),
       view: 0,
       active: true,
+      recovering: false,
+      awaited: 0,
+      votesFrom: 0,
       now: 0,
       wallClock: { seconds: 0, nanoseconds: 0 },
     };
     this.timer = new RequestTimer(this.core);
     this.chain = new DigestChain(authentication);
-    this.flushing = new Flushing(this.core, this.chain, options.synced);
+    this.flushing = new Flushing(this.core, this.chain, options.synced, (upTo) => this.normalCase.fill(upTo));
     this.execution = new Execution(this.core, state, this.flushing, (sequence, digest, attested) => {
       this.checkpointing.onCommitted(sequence);
       this.chain.extend(sequence, digest, this.checkpointing.digestAt(sequence));
@@ -106,6 +113,11 @@ export class Replica {
     this.transfers = new StateTransfers(this.core, state, execution, checkpointing, (sequence, stateDigest) =>
       this.onInstalled(sequence, stateDigest),
     );
+    this.recovery = new Recovery(this.core, execution, checkpointing, normalCase, options.life, () => {
+      normalCase.resume();
+      requests.dropSettled();
+      timer.enteredView();
+    });
     const { flushing } = this;
     this.catchUp = new CatchUp(this.core, execution, checkpointing, this.viewChanges, normalCase, flushing, history);
     this.restore(options);
@@ -129,6 +141,7 @@ export class Replica {
       case 'checkpoint':
         return this.checkpointing.onCheckpoint(message, from);
       case 'status':
+        this.recovery.onStatus(message, from);
         return this.catchUp.onStatus(message, from);
       case 'committed':
         return this.catchUp.onCommitted(message, from);
@@ -148,6 +161,10 @@ export class Replica {
         return this.flushing.onFlushed(message, from);
       case 'flushed-certificate':
         return this.flushing.onCertificate(message, from);
+      case 'query-stable':
+        return this.recovery.onQuery(message, from);
+      case 'reply-stable':
+        return this.recovery.onReply(message, from);
     }
   }
 
@@ -184,6 +201,7 @@ export class Replica {
     this.timer.watch(this.execution.lastCommitted + 1);
     this.viewChanges.tick();
     this.flushing.tick();
+    this.recovery.tick();
     this.catchUp.tick();
     this.transfers.tick();
   }
@@ -214,7 +232,7 @@ export class Replica {
       lastExecuted: execution.lastCommitted,
       stableCheckpoint: stable.sequence,
       stateRoot: stable.root,
-      state: this.condition(),
+      state: this.condition,
       transfer,
       transferred: { ...this.transfers.total },
       logEntries: core.log.size,
@@ -226,8 +244,9 @@ export class Replica {
     };
   }
 
-  private condition(): ReplicaDescription['state'] {
+  private get condition(): ReplicaDescription['state'] {
     if (this.execution.isSuspended) return 'transferring';
+    if (this.core.recovering) return 'recovering';
     if (!this.core.active) return 'view-change';
     return !this.execution.readable || this.catchUp.behind ? 'recovering' : 'normal';
   }
@@ -246,6 +265,13 @@ export class Replica {
   /** Takes up where the journal ends: keeps every promise in it, and executes again what the state lacks. */
   private restore({ recovered, state, history }: ReplicaOptions): void {
     const { core, checkpointing, viewChanges, execution, normalCase, flushing } = this;
+    for (const record of recovered) {
+      if (record.kind === 'recovering') core.recovering = true;
+      if (record.kind === 'recovered') {
+        core.recovering = false;
+        core.votesFrom = record.votesFrom;
+      }
+    }
     for (const record of recovered) if (record.kind === 'stable') checkpointing.restoreCertificate(record.certificate);
     for (const record of recovered) if (record.kind === 'checkpoint') checkpointing.restoreVote(record.checkpoint);
     for (const record of recovered) if (record.kind === 'flushed') flushing.restore(record.certificate);
@@ -277,6 +303,7 @@ export class Replica {
     execution.advance();
     // Nobody waits for what was said in the life before.
     core.outbox.take();
+    core.outbox.silent = core.recovering;
     flushing.restored(execution.lastCommitted);
     normalCase.resume();
   }
@@ -312,6 +339,11 @@ export class Replica {
       return true;
     }
     const { view, digest } = record;
+    if (core.recovering && sequence > this.checkpointing.lastVoted) {
+      // Later votes may be missing, and what did not commit is worth nothing without them. Contents are what they are.
+      if (record.kind === 'pre-prepared' && record.batch !== undefined) entry.restoreContent(record.batch);
+      return true;
+    }
     if (record.kind === 'prepared') {
       entry.notePrepared(view, digest);
       execution.holdReadsUntil(sequence);
@@ -319,7 +351,7 @@ export class Replica {
       if (record.batch !== undefined) entry.restoreContent(record.batch);
       entry.notePrePrepared(view, digest);
     }
-    if (view === core.view && core.active) this.restoreProposal(entry, record);
+    if (view === core.view && core.active && !core.recovering) this.restoreProposal(entry, record);
     return true;
   }
 

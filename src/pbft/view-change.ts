@@ -1,6 +1,6 @@
 import { assert, Limits } from '../limits.js';
 import type { Checkpointing } from './checkpointing.js';
-import { type Core, isDesignated } from './core.js';
+import { type Core, isDesignated, mayVote } from './core.js';
 import type { Execution } from './execution.js';
 import type { NewView, OrderedBatch, ReplicaId, SequenceNumber, Status, View, ViewChange } from './messages.js';
 import type { NormalCase } from './normal-case.js';
@@ -37,6 +37,8 @@ export class ViewChanges {
   private lookedAt: number[] = [];
   /** What this replica has against the primary of the current view … */
   private complaint: string | undefined;
+  /** A view whose primary says that it recovers. */
+  private silentIn: View | undefined;
   /** … and who else has something. */
   private readonly dissatisfiedOthers = new Set<ReplicaId>();
   private readonly blamed = new Map<ReplicaId, { why: string; until: number }>();
@@ -48,6 +50,7 @@ export class ViewChanges {
 
   tick(): void {
     this.lookedAt = [];
+    if (this.core.recovering) return;
     if (!this.core.active) {
       if (this.rooms.timer.expired) this.giveUp('no new-view in time');
       return;
@@ -62,6 +65,7 @@ export class ViewChanges {
   /** How the primary fails this replica, if it does. */
   private grievance(): string | undefined {
     const { timer, requests } = this.rooms;
+    if (this.silentIn === this.core.view) return 'the primary may have forgotten its votes';
     if (timer.tooSlow) return 'waiting requests are executed slowly';
     if (timer.stuck) return 'a batch did not commit in time';
     if (!timer.expired) return undefined;
@@ -78,7 +82,9 @@ export class ViewChanges {
   }
 
   /** What another replica's STATUS says of the primary. */
-  onComplaint(from: ReplicaId, { view, active, dissatisfied }: Status): void {
+  onComplaint(from: ReplicaId, { view, active, dissatisfied, recovering }: Status): void {
+    // It orders nothing in this view any more, and if nobody asks for anything no timer would tell (recovery.ts).
+    if (recovering && from === this.core.configuration.primary(this.core.view)) this.silentIn = this.core.view;
     if (!dissatisfied || !active || view !== this.core.view) this.dissatisfiedOthers.delete(from);
     else if (this.core.active) this.dissatisfiedOthers.add(from);
     this.leaveIfShared();
@@ -91,7 +97,7 @@ export class ViewChanges {
   private leaveIfShared(): void {
     const { core, complaint } = this;
     const complaints = this.dissatisfiedOthers.size + (complaint === undefined ? 0 : 1);
-    if (core.active && complaints >= core.configuration.weakQuorum)
+    if (core.active && !core.recovering && complaints >= core.configuration.weakQuorum)
       this.giveUp(complaint ?? 'f+1 others complain of it');
   }
 
@@ -108,9 +114,10 @@ export class ViewChanges {
     return recent.map(([replica, { why }]) => ({ replica, why }));
   }
 
-  /** Leaves the current view for a higher one. */
-  private start(view: View): void {
+  /** Leaves the current view for a higher one, in which this replica has a voice. */
+  private start(asked: View): void {
     const { core, rooms } = this;
+    const view = Math.max(asked, core.votesFrom);
     const { id } = core.configuration;
     assert(view > core.view, `view ${view} does not follow ${core.view}`);
     this.leaveFor(view);
@@ -144,7 +151,9 @@ export class ViewChanges {
     const low = certificate?.sequence ?? 0;
     const prepared: OrderedBatch[] = [];
     const prePrepared: OrderedBatch[] = [];
-    for (const { sequence, lastPrepared, everPrePrepared } of this.core.log.inOrder(low + 1)) {
+    for (const entry of this.core.log.inOrder(low + 1)) {
+      const { sequence } = entry;
+      const { lastPrepared, everPrePrepared } = entry.votesToTell;
       assert(
         everPrePrepared.length <= Limits.prePreparedPerNumber,
         'a new-view settles what was pre-prepared before it',
@@ -184,7 +193,7 @@ export class ViewChanges {
     this.received.forEach((message, replica) => {
       if (message !== undefined && replica !== id && message.view > core.view) higher.push(message.view);
     });
-    if (higher.length < weakQuorum) return;
+    if (core.recovering || higher.length < weakQuorum) return;
     higher.sort((a, b) => b - a);
     this.start(higher[weakQuorum - 1]);
   }
@@ -205,7 +214,7 @@ export class ViewChanges {
     // Whoever has gone further waits for this view no more, but has asked for it or something later all the same.
     const reached = this.received.filter((message) => message !== undefined && message.view >= core.view);
     if (reached.length >= core.configuration.quorum) rooms.timer.awaitNewView();
-    if (!isDesignated(core) || this.pending !== undefined) return this.beginIfComplete();
+    if (!isDesignated(core) || !mayVote(core) || this.pending !== undefined) return this.beginIfComplete();
     const viewChanges = reached.filter((message) => message?.view === core.view) as ViewChange[];
     const selection = select(viewChanges, core.configuration);
     if (selection === undefined) return;

@@ -59,6 +59,8 @@ const TYPE = {
   'state-data': 18,
   flushed: 16,
   'flushed-certificate': 19,
+  'query-stable': 20,
+  'reply-stable': 21,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -198,6 +200,12 @@ function write(message: Message, w: Writer): void {
     case 'flushed-certificate':
       schema.FlushCertificate.encode(message.certificate, w);
       break;
+    case 'query-stable':
+      schema.QueryStable.encode(message, w);
+      break;
+    case 'reply-stable':
+      schema.ReplyStable.encode(message, w);
+      break;
   }
 }
 
@@ -255,7 +263,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       };
     }
     case 'status': {
-      refuseMoreFields(r, 7 + Limits.logSize);
+      refuseMoreFields(r, 9 + Limits.logSize);
       const m = schema.Status.decode(r);
       if (m.viewChanges >= 2 ** decoding.n) throw new WireError('out-of-range', `view-changes ${m.viewChanges}`);
       return {
@@ -267,6 +275,8 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
         lastStable: integer(m.lastStable),
         lastExecuted: integer(m.lastExecuted),
         lastFlushed: integer(m.lastFlushed),
+        recovering: m.recovering,
+        awaited: integer(m.awaited),
         missing: m.missing.map(({ sequence, batch, prepared }) => ({ sequence: integer(sequence), batch, prepared })),
       };
     }
@@ -307,6 +317,19 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
     }
     case 'flushed-certificate':
       return { kind, certificate: readFlushCertificate(r, decoding.n) };
+    case 'query-stable':
+      return { kind, life: integer(schema.QueryStable.decode(r).life) };
+    case 'reply-stable': {
+      const m = schema.ReplyStable.decode(r);
+      const { life, lastCheckpoint, lastPrepared, view } = m;
+      return {
+        kind,
+        life: integer(life),
+        lastCheckpoint: integer(lastCheckpoint),
+        lastPrepared: integer(lastPrepared),
+        view: integer(view),
+      };
+    }
   }
 }
 

@@ -74,6 +74,8 @@ export interface WireStatus {
   lastStable: number;
   lastExecuted: number;
   lastFlushed: number;
+  recovering: boolean;
+  awaited: number;
   missing: { sequence: number; batch: boolean; prepared: boolean }[];
 }
 
@@ -116,6 +118,8 @@ export interface Schema {
   BatchName: MessageCodec<WireBatchName>;
   BatchData: MessageCodec<WireBatchData>;
   Flushed: MessageCodec<WireFlushed>;
+  QueryStable: MessageCodec<{ life: number }>;
+  ReplyStable: MessageCodec<{ life: number; lastCheckpoint: number; lastPrepared: number; view: number }>;
   FlushCertificate: MessageCodec<WireFlushCertificate>;
   CheckpointCertificate: MessageCodec<WireCertificate>;
   ViewChange: MessageCodec<WireViewChange>;

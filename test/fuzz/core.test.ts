@@ -92,9 +92,19 @@ const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
     lastStable: sequence,
     lastExecuted: sequence,
     lastFlushed: sequence,
+    recovering: fc.boolean(),
+    awaited: sequence,
     missing: fc.array(fc.record({ sequence, batch: fc.boolean(), prepared: fc.boolean() }), { maxLength: 4 }),
   }),
   fc.record({ kind: fc.constant('committed' as const), sequence, digest }),
+  fc.record({ kind: fc.constant('query-stable' as const), life: fc.nat(2) }),
+  fc.record({
+    kind: fc.constant('reply-stable' as const),
+    life: fc.nat(2),
+    lastCheckpoint: sequence,
+    lastPrepared: sequence,
+    view,
+  }),
   fc.record({
     kind: fc.constant('flushed' as const),
     sequence,
@@ -126,6 +136,7 @@ const newReplica = (state: MemoryState): Replica =>
     history: { digest: () => undefined, batch: () => undefined },
     recovered: [],
     synced: false,
+    life: 1,
     batchWindow: 4,
   });
 

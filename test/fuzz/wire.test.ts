@@ -70,6 +70,8 @@ const SEEDS: Message[] = [
     lastStable: 256,
     lastExecuted: 257,
     lastFlushed: 0,
+    recovering: false,
+    awaited: 0,
     missing: [],
   },
   { kind: 'fetch-state', number: 3, query: Buffer.alloc(40, 2) },

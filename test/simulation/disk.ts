@@ -28,6 +28,7 @@ export class Disk implements History {
   private notes: JournalRecord[] = [];
   private readonly index = new Map<SequenceNumber, Indexed>();
   private lastStable: SequenceNumber = 0;
+  private lastCheckpoint: SequenceNumber = 0;
   private rotten = false;
   full = false;
 
@@ -66,8 +67,10 @@ export class Disk implements History {
     const unflushed = this.records.length - this.flushed;
     if (unflushed === 0) return;
     this.records.length = this.flushed + random.below(unflushed + 1);
+    this.flushed = this.records.length;
     this.index.clear();
     this.lastStable = 0;
+    this.lastCheckpoint = 0;
     for (const record of this.records) this.remember(record);
   }
 
@@ -111,6 +114,10 @@ export class Disk implements History {
 
   private remember(record: JournalRecord): void {
     if (record.kind === 'stable') this.lastStable = Math.max(this.lastStable, record.certificate.sequence);
+    if (record.kind === 'checkpoint') {
+      this.lastCheckpoint = Math.max(this.lastCheckpoint, record.checkpoint.sequence);
+    }
+    if (record.kind === 'recovering') this.forgetPrepared();
     if (record.kind !== 'pre-prepared' && record.kind !== 'prepared' && record.kind !== 'committed') return;
     let indexed = this.index.get(record.sequence);
     if (indexed === undefined) {
@@ -125,6 +132,11 @@ export class Disk implements History {
   /** What is long past, nobody lagging can have from here. */
   private isForgotten(sequence: SequenceNumber): boolean {
     return sequence <= this.lastStable - Limits.historyBatches;
+  }
+
+  /** As the real journal: whether what prepared last is what committed, records that may be missing would tell. */
+  private forgetPrepared(): void {
+    for (const [sequence, indexed] of this.index) if (sequence > this.lastCheckpoint) indexed.prepared = undefined;
   }
 
   digest(sequence: SequenceNumber): Digest | undefined {

@@ -89,8 +89,7 @@ export class Faults {
         for (const each of world.hosts) each.clock.offset += 3_600_000;
         return this.down(world.hosts, (each) => each.kill());
       case 'powerLoss':
-        // Without flushing before sending, a power loss makes a replica forget, which counts against f.
-        if (!world.synced) return;
+        if (!world.synced) return this.forget(host);
         world.statistics.powerLosses++;
         return this.down(random.chance(0.5) ? [host] : world.hosts, (each) => each.losePower());
       case 'isolate':
@@ -123,14 +122,29 @@ export class Faults {
           this.restart(host);
         });
       case 'damage':
-        host.findDamage();
+        if (this.spare > 0) host.findDamage();
         return;
       case 'bitRot':
-        if (world.hosts.filter(({ faulty }) => faulty).length >= world.f) return;
+        if (this.spare <= 0) return;
         host.faulty = true;
         host.disk.rot();
         return this.down([host], (each) => each.kill());
     }
+  }
+
+  /** How many more may be faulty. */
+  private get spare(): number {
+    const isOne = ({ faulty, forgetful, state }: ReplicaHost): boolean => faulty || forgetful || state.damaged;
+    return this.world.f - this.world.hosts.filter(isOne).length;
+  }
+
+  /** Without flushing before sending, a power loss makes a replica forget, which counts against f until it has rejoined. */
+  private forget(host: ReplicaHost): void {
+    const { world } = this;
+    if (host.faulty || this.spare <= 0) return;
+    world.statistics.powerLosses++;
+    world.statistics.forgetfulRestarts++;
+    this.down([host], (each) => each.losePower());
   }
 
   /** From everyone: fully, or one way. */

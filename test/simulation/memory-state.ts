@@ -47,6 +47,8 @@ export class MemoryState implements ReplicatedState, Service {
   private executing = 0;
   private executed = 0;
   private time: Timestamp = { seconds: 0, nanoseconds: 0 };
+  /** What a loss of power goes back to; the undo log begins here. */
+  private onDisk: Mark = this.mark();
   /** What a crash goes back to. */
   private permanent: Mark = this.mark();
   /** Before the tentative batch, while there is one. */
@@ -118,20 +120,34 @@ export class MemoryState implements ReplicatedState, Service {
     this.time = mark.clock;
   }
 
-  /** Makes permanent all that has committed; a tentative batch is not written. */
-  commit(): void {
+  /**
+   * Makes permanent all that has committed; a tentative batch is not written.
+   * @param flushed on stable storage too
+   */
+  commit(flushed = true): void {
     if (this.damaged) return;
-    const upTo = this.tentative ?? this.mark();
-    this.undo = this.undo.slice(upTo.undo);
-    this.permanent = { ...upTo, undo: 0 };
+    this.permanent = this.tentative ?? this.mark();
+    if (!flushed) return;
+    this.undo = this.undo.slice(this.permanent.undo);
+    this.permanent = { ...this.permanent, undo: 0 };
     if (this.tentative !== undefined) this.tentative = this.permanent;
+    this.onDisk = this.permanent;
   }
 
   crash(): void {
+    this.goBack(this.permanent);
+  }
+
+  losePower(): void {
+    this.goBack(this.onDisk);
+    this.permanent = this.onDisk;
+  }
+
+  private goBack(mark: Mark): void {
     this.tentative = undefined;
     this.transferring = false;
     this.damaged = false;
-    this.backTo(this.permanent);
+    this.backTo(mark);
     for (const sequence of this.checkpoints.keys()) if (sequence > this.executed) this.checkpoints.delete(sequence);
   }
 
@@ -181,11 +197,17 @@ export class MemoryState implements ReplicatedState, Service {
     this.time = clock;
     this.undo = [];
     this.permanent = this.mark();
+    this.onDisk = this.permanent;
     this.installed = executed;
     this.checkpoints.clear();
     this.checkpoints.set(executed, text);
     this.gathered.clear();
     this.onInstalled?.(executed);
+  }
+
+  /** All up to here would be left of it if the power were lost. */
+  get flushedUpTo(): number {
+    return this.onDisk.lastExecuted;
   }
 
   beginBatch(sequence: number): void {

@@ -37,7 +37,7 @@ const TROUBLES: Troubles = {
   crashPrimary: 3,
   crashAll: 1,
   outage: 0.3,
-  powerLoss: 1,
+  powerLoss: 3,
   isolate: 3,
   split: 2,
   cutLink: 2,
@@ -145,7 +145,7 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
   const weather: Weather = random.chance(0.3)
     ? { minDelayMs: 0.1, maxDelayMs: 20, loss: 0.03, duplication: 0.03, reordering: true }
     : { ...FAIR, reordering: random.chance(0.3) };
-  return {
+  const plan: Plan = {
     world: {
       seed,
       f,
@@ -183,4 +183,12 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
     durable: random.pick([0.04, 0.04, 0.4]),
     calmWeather: far ? FAR : FAIR,
   };
+  // One after another forgets and recovers, each a fault that only comes to light with the next.
+  if (behaviours.size + twins.length === 0 && !far && random.chance(0.4)) {
+    Object.assign(plan.world, { synced: false, limits: { ...plan.world.limits, checkpointInterval: 10, logSize: 20 } });
+    plan.troubles.powerLoss = 20;
+    plan.everyMs = 150;
+    plan.durable = random.pick([0, 0.04]);
+  }
+  return plan;
 }

@@ -63,6 +63,10 @@ export class ReplicaHost {
   private waiting: (() => void)[] = [];
   private flushedAt = 0;
   private nextCommitAt = 0;
+  private lives = 0;
+  private lostPower = false;
+  /** It may have forgotten what it said, and counts against f until it is up to date (DESIGN 3.12). */
+  forgetful = false;
 
   constructor(
     readonly id: ReplicaId,
@@ -104,6 +108,13 @@ export class ReplicaHost {
     this.flushedAt = world.scheduler.now;
     this.guard(() => {
       const recovered = disk.recover(Math.min(disk.stable, state.lastExecuted));
+      if (this.lostPower && !world.synced) {
+        disk.append([{ kind: 'recovering' }]);
+        recovered.push({ kind: 'recovering' });
+      }
+      this.lostPower = false;
+      // What a killed process wrote need not be on the disk, and what is said may rest on it.
+      if (world.synced) this.flushedAt = this.flush();
       this.replica = new Replica({
         configuration: this.configuration,
         authentication: this.authentication,
@@ -111,6 +122,7 @@ export class ReplicaHost {
         history: disk,
         recovered,
         synced: world.synced,
+        life: ++this.lives,
         batchWindow: world.batchWindow,
       });
       this.advanceClock();
@@ -129,6 +141,9 @@ export class ReplicaHost {
   losePower(): void {
     this.kill();
     this.disk.losePower(this.world.random);
+    this.state.losePower();
+    this.lostPower = true;
+    if (!this.world.synced) this.forgetful = true;
   }
 
   /** The process stands still, as under SIGSTOP or in a long collection; its sockets fill. */
@@ -222,7 +237,8 @@ export class ReplicaHost {
       this.nextCommitAt = now + COMMIT_MS;
       this.guard(() => {
         this.disk.append([]);
-        this.state.commit();
+        if (this.world.synced) this.disk.flush();
+        this.state.commit(this.world.random.chance(0.2));
       });
     }
   }

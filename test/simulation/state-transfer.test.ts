@@ -159,7 +159,7 @@ describe('state transfer', () => {
     w.hosts[LAST].deliver(
       {
         ...{ kind: 'status', view: 0, active: true, dissatisfied: false, viewChanges: 0 },
-        ...{ lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [] },
+        ...{ lastStable: 0, lastExecuted: 0, lastFlushed: 0, recovering: false, awaited: 0, missing: [] },
       },
       1,
     );

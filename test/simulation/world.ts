@@ -263,6 +263,7 @@ export class World implements Surroundings {
   onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void {
     for (const record of records) {
       if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
+      if (record.kind === 'recovered') host.forgetful = false;
       if (host.faulty) continue;
       if (record.kind === 'new-view') this.views.set(host.address, record.message.view);
       if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
@@ -367,6 +368,7 @@ export class World implements Surroundings {
       const { name, state, up } = host;
       if (!up && this.options.tolerateStops && this.stopped.some((each) => each.startsWith(name))) continue;
       if (!up) return `${name} is down`;
+      if (host.forgetful) return `${name} has not recovered`;
       if (state.isTentative) return `${name} has executed ${state.lastExecuted} tentatively`;
       if (state.lastExecuted !== highest) return `${name} has executed ${state.lastExecuted} of ${highest}`;
       roots.add(digestKey(state.checkpoint()));

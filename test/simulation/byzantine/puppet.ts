@@ -60,7 +60,15 @@ export class Puppet implements Behaviour {
 
   /** Says that the primary of the view fails it: with one more who says so, the view is left. */
   complain(to: ReplicaId, view: number): void {
-    const nothing = { viewChanges: 0, lastStable: 0, lastExecuted: 0, lastFlushed: 0, missing: [] };
+    const nothing = {
+      viewChanges: 0,
+      lastStable: 0,
+      lastExecuted: 0,
+      lastFlushed: 0,
+      recovering: false,
+      awaited: 0,
+      missing: [],
+    };
     this.tell(to, { kind: 'status', view, active: true, dissatisfied: true, ...nothing });
   }
 

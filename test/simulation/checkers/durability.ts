@@ -10,7 +10,7 @@ const authentication = new FakeAuthentication(-1);
 
 /**
  * A client accepted the reply to a durable call, executed at `sequence`. All up to it is on stable storage of f+1 correct
- * replicas, and so is, of f+1 too, a certificate that says so: one of either is among any 2f+1 that come back when all
+ * replicas, as a state and the batches after it, and so is, of f+1 too, a certificate that says so: one of either is among any 2f+1 that come back when all
  * lose power at this moment.
  *
  * @param certified whether a certificate is needed: where no vote is ever forgotten, it is not
@@ -25,7 +25,8 @@ export function checkDurability(
   if (sequence === undefined) throw new Violation('durability', `${operation} was answered, and has not committed`);
   const hasBatches = (disk: Disk, { state }: ReplicaHost): boolean => {
     // A state transfer is on stable storage when it is installed.
-    for (let each = state.installed + 1; each <= sequence; each++) if (!disk.holds(each)) return false;
+    const from = Math.max(state.installed, state.flushedUpTo) + 1;
+    for (let each = from; each <= sequence; each++) if (!disk.holds(each)) return false;
     return true;
   };
   const hasCertificate = ({ flushCertificate: certificate }: Disk): boolean =>

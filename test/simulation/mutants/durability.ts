@@ -46,4 +46,24 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     find: 'return { status: slot.status, result: slot.result, durableAt: slot.durableAt };',
     replace: 'return { status: slot.status, result: slot.result, durableAt: 0 };',
   },
+  {
+    name: 'a forgetful replica voting before its estimate',
+    file: 'src/pbft/recovery.ts',
+    find: `    const { core, lastView } = this;
+    if (!core.recovering || lastView === undefined || this.checkpointing.stable.sequence < core.awaited) return;`,
+    replace: `    const { core, lastView = -1 } = this;
+    if (!core.recovering) return;`,
+  },
+  {
+    name: 'a forgetful replica voting before a checkpoint at H_M',
+    file: 'src/pbft/recovery.ts',
+    find: 'this.core.awaited = checkpoint + Limits.logSize;',
+    replace: 'this.core.awaited = 0;',
+  },
+  {
+    name: 'no batches of nothing for a recovering replica',
+    file: 'src/pbft/recovery.ts',
+    find: '    this.normalCase.fill(awaited);',
+    replace: '',
+  },
 ];

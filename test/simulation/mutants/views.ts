@@ -75,13 +75,13 @@ export const VIEW_CHANGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'f+1 higher view-changes not joined',
     file: 'src/pbft/view-change.ts',
-    find: 'if (higher.length < weakQuorum) return;',
+    find: 'if (core.recovering || higher.length < weakQuorum) return;',
     replace: 'if (higher.length < 99) return;',
   },
   {
     name: 'one higher view-change is joined',
     file: 'src/pbft/view-change.ts',
-    find: `    if (higher.length < weakQuorum) return;
+    find: `    if (core.recovering || higher.length < weakQuorum) return;
     higher.sort((a, b) => b - a);
     this.start(higher[weakQuorum - 1]);`,
     replace: `    if (higher.length < 1) return;

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mayHaveLostPower, noteRunning, noteStopped } from '../../../replica/journal/boot.js';
 import { createJournal, Journal } from '../../../replica/journal/journal.js';
 import { Signables } from '../../../src/crypto/signables.js';
 import { BrokenInvariant } from '../../../src/limits.js';
@@ -246,6 +247,60 @@ describe('journal', () => {
   it('refuses to record a batch under the digest of another', () => {
     const record = votesFor(1)[0];
     expect(() => open().append([{ ...record, digest: Buffer.alloc(32) } as JournalRecord])).toThrow(BrokenInvariant);
+  });
+
+  it('after a power loss keeps what comes before the first damage, and nothing after it', async () => {
+    const journal = open({ segmentBytes: 1000 });
+    for (let sequence = 1; sequence <= 20; sequence++) journal.append(votesFor(sequence));
+    await journal.close();
+    const names = fs.readdirSync(directory).filter((name) => name.endsWith('.journal'));
+    expect(names.length).toBeGreaterThan(3);
+    const second = path.join(directory, names[1]);
+    const bytes = fs.readFileSync(second);
+    // Pages reach the disk in any order: here the middle of a segment did not, and what follows did.
+    bytes.fill(0, 300, 600);
+    fs.writeFileSync(second, bytes);
+    expect(() => open()).toThrow(expect.objectContaining({ code: 'corrupt' }));
+    const whole = kinds(open({ lostPower: true }).recover(0));
+    expect(whole.length).toBeGreaterThan(0);
+    expect(whole).toEqual(
+      Array.from({ length: 20 }, (_, i) => kinds(votesFor(i + 1)))
+        .flat()
+        .slice(0, whole.length),
+    );
+    expect(kinds(open().recover(0))).toEqual(whole);
+  });
+
+  it('after a power loss does not take for committed what prepared last, but below a checkpoint of its own', () => {
+    const [mine, other] = [batch('mine'), batch('other')];
+    const journal = open();
+    for (const sequence of [127, 129]) {
+      journal.append([
+        { kind: 'pre-prepared', view: 0, sequence, digest: mine.digest, batch: mine },
+        { kind: 'prepared', view: 0, sequence, digest: mine.digest },
+      ]);
+    }
+    journal.append([checkpoint(128)]);
+    expect([127, 129].map((sequence) => journal.digest(sequence))).toEqual([mine.digest, mine.digest]);
+    journal.append([{ kind: 'recovering' }]);
+    for (const each of [journal, open()]) {
+      expect(each.digest(127)).toEqual(mine.digest);
+      expect(each.digest(129)).toBeUndefined();
+    }
+    journal.append([{ kind: 'committed', sequence: 129, digest: other.digest, batch: other }]);
+    expect(open().digest(129)).toEqual(other.digest);
+  });
+
+  it('knows whether power may have been lost since it was used', () => {
+    expect(mayHaveLostPower(directory)).toBe(false);
+    noteRunning(directory);
+    expect(mayHaveLostPower(directory)).toBe(false);
+    fs.writeFileSync(path.join(directory, 'boot'), '11111111-2222-3333-4444-555555555555\n');
+    expect(mayHaveLostPower(directory)).toBe(true);
+    noteStopped(directory);
+    expect(mayHaveLostPower(directory)).toBe(false);
+    fs.rmSync(path.join(directory, 'boot'));
+    expect(mayHaveLostPower(directory)).toBe(true);
   });
 
   it('shares flushes, and each covers what was appended before it was asked for', async () => {

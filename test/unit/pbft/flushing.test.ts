@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Limits } from '../../../src/limits.js';
 import { Configuration } from '../../../src/pbft/configuration.js';
 import type { Core } from '../../../src/pbft/core.js';
 import { DigestChain } from '../../../src/pbft/digest-chain.js';
@@ -54,9 +55,12 @@ class Room {
   } as unknown as Core;
   readonly flushing: Flushing;
 
+  /** Up to where it wanted empty batches to be ordered. */
+  readonly filled: number[] = [];
+
   constructor(synced = false) {
     this.chain.restore(0, () => undefined, digestOf);
-    this.flushing = new Flushing(this.core, this.chain, synced);
+    this.flushing = new Flushing(this.core, this.chain, synced, (upTo) => this.filled.push(upTo));
   }
 
   /** A batch commits, with a durable call in each of those slots. */
@@ -108,6 +112,15 @@ describe('a durable reply', () => {
     expect(certified.said).toBe('persist flushed, flush');
     expect(room.flush(certified.ready).said).toBe('reply in slot 5');
     expect(room.flushing.certified).toBe(1);
+  });
+
+  it('has a checkpoint made if it waits: too many may not know the chain there any more', () => {
+    const room = new Room();
+    room.commit(1, 5);
+    room.pass(900);
+    expect(room.filled).toEqual([]);
+    room.pass(200);
+    expect(room.filled).toEqual([Limits.checkpointInterval]);
   });
 
   it('leaves at once where every vote was flushed before it was sent', () => {
@@ -174,6 +187,18 @@ describe('FLUSHED', () => {
     expect(room.suspicions).toEqual(['flushed with a wrong signature', 'flushed with another digest']);
     room.flushing.onFlushed(flushedBy(3, 1), 3);
     expect(room.turn().said).toBe('persist flushed, flush');
+  });
+
+  it('is said once for each number, whichever flush covers it first', () => {
+    const room = new Room();
+    for (const sequence of [1, 2, 3]) room.commit(sequence, ...(sequence === 3 ? [0] : []));
+    const first = room.turn().ready;
+    room.flushing.onFlushed(flushedBy(0, 2), 0);
+    const second = room.turn().ready;
+    expect(room.flush(first).said).toBe('flushed 3');
+    room.flushing.reply(SESSION, replyTo(7), 2);
+    expect(room.turn().said).toBe('flushed 2');
+    expect(room.flush(second).said).toBe('');
   });
 
   it.each([

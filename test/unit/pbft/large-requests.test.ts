@@ -49,6 +49,7 @@ class Alone {
       recovered,
       batchWindow: 4,
       synced: false,
+      life: 1,
     });
     this.pass(TICK_MS);
   }

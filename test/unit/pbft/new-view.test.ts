@@ -29,6 +29,7 @@ function waiting(): Replica {
     history: { digest: () => undefined, batch: () => undefined },
     recovered: [],
     synced: false,
+    life: 1,
     batchWindow: 4,
   });
   for (const from of [0, 3]) replica.receive(viewChange(from, seen), from);

@@ -29,6 +29,7 @@ class Alone {
       history: { digest: () => undefined, batch: () => undefined },
       recovered,
       synced: false,
+      life: 1,
       batchWindow: 4,
     });
     this.replica.tick(1, NOW);
@@ -133,6 +134,7 @@ describe('after a restart', () => {
         history,
         recovered,
         synced: false,
+        life: 1,
         batchWindow: 4,
       });
     const first = create(executed, []);

@@ -56,6 +56,7 @@ export class Stage {
       history: { digest: () => undefined, batch: () => undefined },
       recovered: this.journals[id],
       synced: false,
+      life: 1,
       batchWindow: 4,
     });
   }
@@ -191,6 +192,10 @@ export class Stage {
         return `FLUSHED n=${message.sequence}`;
       case 'flushed-certificate':
         return `certificate of FLUSHED n=${message.certificate.sequence}`;
+      case 'query-stable':
+        return 'QUERY-STABLE';
+      case 'reply-stable':
+        return `REPLY-STABLE c=${message.lastCheckpoint} p=${message.lastPrepared} v=${message.view}`;
       case 'status':
         return 'STATUS dissatisfied';
       case 'fetch-state':

@@ -53,6 +53,15 @@ describe('transcripts', () => {
     await kept(stage, 'large-requests');
   });
 
+  it('durable call', async () => {
+    const stage = opened();
+    stage.scene('A durable call is not answered tentatively: COMMIT goes at once, all flush, and say so, signed');
+    stage.request(stage.sync(), 0);
+    stage.deliver();
+    stage.executed();
+    await kept(stage, 'durable-call');
+  });
+
   it('view change with a prepared batch', async () => {
     const stage = opened();
     const a = stage.append('a');

@@ -96,6 +96,8 @@ const SAMPLES: Message[] = [
     lastStable: 0,
     lastExecuted: 5,
     lastFlushed: 0,
+    recovering: false,
+    awaited: 0,
     missing: [],
   },
   {
@@ -107,6 +109,8 @@ const SAMPLES: Message[] = [
     lastStable: 128,
     lastExecuted: 130,
     lastFlushed: 0,
+    recovering: false,
+    awaited: 0,
     missing: [
       { sequence: 131, batch: true, prepared: false },
       { sequence: 132, batch: false, prepared: true },
@@ -121,6 +125,8 @@ const SAMPLES: Message[] = [
       signatures: [0, 2, 3].map((replica) => ({ replica, signature: Buffer.alloc(64, replica) })),
     },
   },
+  { kind: 'query-stable', life: 2 ** 48 },
+  { kind: 'reply-stable', life: 2 ** 48, lastCheckpoint: 128, lastPrepared: 140, view: 3 },
   { kind: 'committed', sequence: 6, digest: digest(6) },
   { kind: 'fetch-batch', sequence: 6, digest: digest(6) },
   { kind: 'batch-data', sequence: 6, batch: batch([request()]) },

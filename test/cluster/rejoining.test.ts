@@ -1,0 +1,78 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CLI, shell, TestCluster, until } from './harness.js';
+
+describe('a replica that may have forgotten what it said', { timeout: 180_000 }, () => {
+  let cluster: TestCluster;
+
+  beforeEach(async () => {
+    cluster = new TestCluster();
+    await cluster.up();
+    await shell(`cd ${cluster.mountpoint}; seq 1 5000 > numbers; sync numbers`);
+  });
+  afterEach(() => cluster.destroy());
+
+  const replica = (id: number): string => path.join(cluster.directory, `replica-${id}`);
+  const log = (id: number): string => fs.readFileSync(path.join(cluster.scratch, `replica-${id}.log`), 'utf8');
+
+  /** As far as a replica can tell that was killed. */
+  const losePower = (id: number): void =>
+    fs.writeFileSync(path.join(replica(id), 'journal', 'boot'), '11111111-2222-3333-4444-555555555555\n');
+
+  const isLikeTheOthers = async (): Promise<void> => {
+    await cluster.ready();
+    expect(await shell(`tail -n 1 ${cluster.mountpoint}/numbers`)).toBe('5000\n');
+    await shell(`cd ${cluster.mountpoint}; echo more > more; sync more`);
+    const { replicas } = await cluster.status('--barrier');
+    expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
+    // Enough was ordered, if only nothing, that all it may have voted for is below a checkpoint.
+    expect(replicas[3].stableCheckpoint).toBeGreaterThanOrEqual(512);
+  };
+
+  it('lost power: it says nothing until it is beyond all that it may have voted for', async () => {
+    cluster.kill(3);
+    losePower(3);
+    cluster.startReplica(3);
+    await isLikeTheOthers();
+    expect(log(3)).toContain('votes may be forgotten');
+  });
+
+  it('lost power with all the others: they wait for the word that it was so, and have what was fsynced', async () => {
+    const all = [0, 1, 2, 3];
+    const start = (id: number): string[] => [CLI, 'replica', '--cluster', cluster.directory, '--id', String(id)];
+    for (const id of all) cluster.kill(id);
+    for (const id of all) losePower(id);
+    for (const id of all) cluster.startReplica(id);
+    await until('all replicas run', () => all.every((id) => log(id).includes('listening')));
+    const { quorum, replicas } = await cluster.status();
+    expect([quorum, ...replicas.map(({ state }) => state)]).toEqual([false, ...all.map(() => 'recovering')]);
+    for (const id of all) cluster.kill(id);
+    for (const id of all) cluster.startReplica(id, [...start(id), '--resume']);
+    await cluster.ready();
+    expect(await shell(`tail -n 1 ${cluster.mountpoint}/numbers`)).toBe('5000\n');
+    await shell(`cd ${cluster.mountpoint}; echo more > more; sync more`);
+  });
+
+  it('was killed, or stopped, and forgot nothing', async () => {
+    cluster.kill(3);
+    cluster.startReplica(3);
+    await cluster.ready();
+    cluster.kill(3, 'SIGTERM');
+    await cluster.ready(3);
+    fs.accessSync(path.join(replica(3), 'journal', 'boot'));
+    cluster.startReplica(3);
+    await cluster.ready();
+    expect(log(3)).not.toContain('votes may be forgotten');
+  });
+
+  it('lost its disk: it starts only when told to rejoin, and then catches up', async () => {
+    cluster.kill(3);
+    fs.rmSync(replica(3), { recursive: true });
+    const start = ['replica', '--cluster', cluster.directory, '--id', '3'];
+    const { code, stderr } = await cluster.byzfs(...start);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('--rejoin')]);
+    cluster.startReplica(3, [CLI, ...start, '--rejoin']);
+    await isLikeTheOthers();
+  });
+});

@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest';
+import { Limits } from '../../../src/limits.js';
+import { Configuration } from '../../../src/pbft/configuration.js';
+import type { ReplicaMessage, ReplyStable, Status } from '../../../src/pbft/messages.js';
+import type { JournalRecord } from '../../../src/pbft/ports.js';
+import { Replica } from '../../../src/pbft/replica.js';
+import { batchOf, FakeAuthentication } from '../../simulation/fake-authentication.js';
+import { MemoryState } from '../../simulation/memory-state.js';
+
+const ME = 1;
+const LIFE = 77;
+const TIME = { seconds: 1000, nanoseconds: 0 };
+const { checkpointInterval, logSize } = Limits;
+const batch = batchOf(TIME, []);
+
+/** A replica, alone with what the test has others say. */
+class Alone {
+  readonly state = new MemoryState();
+  readonly replica: Replica;
+  readonly journal: JournalRecord[] = [];
+  readonly atStart: ReplicaMessage[];
+  private now = 0;
+
+  constructor(recovered: JournalRecord[]) {
+    this.replica = new Replica({
+      configuration: new Configuration(1, ME),
+      authentication: new FakeAuthentication(ME),
+      state: this.state,
+      history: { digest: () => undefined, batch: () => undefined },
+      recovered,
+      synced: false,
+      life: LIFE,
+      batchWindow: 4,
+    });
+    this.replica.tick(0, TIME);
+    this.atStart = this.takes();
+  }
+
+  /** What it says to that, and to the time that passes. */
+  hears(message: ReplicaMessage, ...from: number[]): ReplicaMessage[] {
+    for (const id of from) this.replica.receive(message, id);
+    return this.takes();
+  }
+
+  pass(ms: number): ReplicaMessage[] {
+    this.now += ms;
+    this.replica.tick(this.now, TIME);
+    return this.takes();
+  }
+
+  private takes(): ReplicaMessage[] {
+    const { persist, send } = this.replica.takeReady();
+    this.journal.push(...persist);
+    return send.map(({ message }) => message);
+  }
+
+  /** The others say, and prove, what it takes to execute up to a checkpoint that is stable. */
+  catchUpTo(sequence: number): void {
+    for (let each = this.state.lastExecuted + 1; each <= sequence; each++) {
+      this.hears({ kind: 'committed', sequence: each, digest: batch.digest }, 0, 2);
+      // Only an answer of the one that was asked is taken.
+      this.hears({ kind: 'batch-data', sequence: each, batch }, 0, 2, 3);
+      if (each % checkpointInterval !== 0) continue;
+      const stateDigest = this.state.checkpoint();
+      for (const replica of [0, 2, 3]) {
+        const signature = new FakeAuthentication(replica).signCheckpoint(each, stateDigest);
+        this.hears({ kind: 'checkpoint', sequence: each, stateDigest, replica, signature }, replica);
+      }
+    }
+  }
+
+  get recovering(): boolean {
+    return this.replica.describe().state === 'recovering';
+  }
+}
+
+const MARK: JournalRecord = { kind: 'recovering' };
+const answer = (lastCheckpoint: number, lastPrepared: number, view = 0, life = LIFE): ReplyStable => ({
+  kind: 'reply-stable',
+  life,
+  lastCheckpoint,
+  lastPrepared,
+  view,
+});
+const kindsOf = (messages: ReplicaMessage[]): string[] => [...new Set(messages.map(({ kind }) => kind))].sort();
+const statusIn = (messages: ReplicaMessage[]): Status | undefined =>
+  messages.find((message): message is Status => message.kind === 'status');
+const propose = (view: number, sequence: number): ReplicaMessage => ({ kind: 'pre-prepare', view, sequence, batch });
+
+describe('a replica that may have forgotten what it said', () => {
+  it('asks how far the others are, until it knows, and votes for nothing', () => {
+    const alone = new Alone([MARK]);
+    expect(kindsOf(alone.atStart)).toContain('query-stable');
+    expect(kindsOf(alone.pass(200))).toContain('query-stable');
+    expect(alone.hears(propose(0, 1), 0)).toEqual([]);
+    expect(alone.journal).toEqual([]);
+    expect(alone.recovering).toBe(true);
+    alone.hears(answer(0, 5), 0, 2, 3);
+    expect(kindsOf(alone.pass(1000))).toEqual(['status']);
+  });
+
+  it('is not told anything by an answer to an earlier life, nor by fewer than 2f+1', () => {
+    const alone = new Alone([MARK]);
+    alone.hears(answer(0, 5), 0, 2);
+    alone.hears(answer(0, 5, 0, LIFE - 1), 3);
+    expect(statusIn(alone.pass(1000))).toMatchObject({ recovering: true, awaited: 0 });
+    alone.hears(answer(0, 5), 3);
+    expect(statusIn(alone.pass(1000))).toMatchObject({ recovering: true, awaited: logSize });
+  });
+
+  it.each([
+    ['who is far ahead', [answer(1280, 1290), answer(128, 200), answer(128, 200)]],
+    ['who is far behind', [answer(0, 0), answer(128, 200), answer(128, 130)]],
+  ])('estimates H_M whatever a faulty one says %s', (_, answers) => {
+    for (const order of [
+      [0, 1, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+    ]) {
+      const alone = new Alone([MARK]);
+      for (const [index, from] of [0, 2, 3].entries()) alone.hears(answers[order[index]], from);
+      const { awaited } = statusIn(alone.pass(1000))!;
+      // None where the faulty one is needed to make three below the others: then the fourth has to answer.
+      expect([0, 128 + logSize]).toContain(awaited);
+    }
+  });
+
+  it('votes again once a checkpoint at H_M is stable here, and then in later views only', () => {
+    const alone = new Alone([MARK]);
+    alone.hears(answer(0, 5), 0, 2, 3);
+    alone.catchUpTo(logSize - 1);
+    alone.pass(20);
+    expect(alone.recovering).toBe(true);
+    alone.catchUpTo(logSize);
+    alone.pass(20);
+    expect(alone.journal).toContainEqual({ kind: 'recovered', votesFrom: 1 });
+    expect(alone.recovering).toBe(false);
+    expect(alone.hears(propose(0, logSize + 1), 0)).toEqual([]);
+  });
+
+  it('remembers through restarts that it is recovering, and in which views it votes', () => {
+    expect(new Alone([MARK]).recovering).toBe(true);
+    const again = new Alone([MARK, { kind: 'recovered', votesFrom: 1 }]);
+    expect(again.recovering).toBe(false);
+    expect(again.hears(propose(0, 1), 0)).toEqual([]);
+    const never = new Alone([]);
+    expect(kindsOf(never.hears(propose(0, 1), 0))).toEqual(['prepare']);
+  });
+
+  it('commits, without a voice, what 2f+1 others commit', () => {
+    const alone = new Alone([MARK]);
+    alone.hears(propose(0, 1), 0);
+    alone.hears({ kind: 'commit', view: 0, sequence: 1, digest: batch.digest }, 0, 2);
+    expect(alone.state.lastExecuted).toBe(0);
+    alone.hears({ kind: 'commit', view: 0, sequence: 1, digest: batch.digest }, 3);
+    expect(alone.state.lastExecuted).toBe(1);
+  });
+
+  it('takes from its journal what it contains, and no vote', () => {
+    const { digest } = batch;
+    const votes: JournalRecord[] = [
+      { kind: 'pre-prepared', view: 0, sequence: 1, digest, batch },
+      { kind: 'prepared', view: 0, sequence: 1, digest },
+    ];
+    expect(new Alone(votes).state.lastExecuted).toBe(1);
+    const alone = new Alone([...votes, MARK]);
+    expect(alone.state.lastExecuted).toBe(0);
+    alone.hears({ kind: 'committed', sequence: 1, digest }, 0, 2);
+    expect(alone.state.lastExecuted).toBe(1);
+  });
+
+  it('has nothing to tell another', () => {
+    const query: ReplicaMessage = { kind: 'query-stable', life: 1 };
+    expect(new Alone([MARK]).hears(query, 2)).toEqual([]);
+    expect(new Alone([]).hears(query, 2)).toEqual([answer(0, 0, 0, 1)]);
+  });
+});
+
+describe('a primary that recovers', () => {
+  it('is complained of at once, and replaced by f+1 who do: it waits for what it does not order', () => {
+    const alone = new Alone([]);
+    const said: Status = { ...statusIn(alone.pass(1000))!, recovering: true };
+    alone.hears(said, 2);
+    expect(statusIn(alone.pass(1000))).toMatchObject({ dissatisfied: false });
+    alone.hears(said, 0);
+    expect(statusIn(alone.pass(20))).toMatchObject({ dissatisfied: true });
+    const answer = alone.hears({ ...said, recovering: false, dissatisfied: true }, 3);
+    expect(kindsOf(answer)).toContain('view-change');
+  });
+});
+
+describe('a primary', () => {
+  const waiting = (awaited: number): Status => ({
+    kind: 'status',
+    view: 0,
+    active: true,
+    dissatisfied: false,
+    viewChanges: 0,
+    lastStable: 0,
+    lastExecuted: 0,
+    lastFlushed: 0,
+    recovering: true,
+    awaited,
+    missing: [],
+  });
+
+  it('orders batches of nothing while someone waits for a checkpoint, within its water marks', () => {
+    const primary = (): Replica =>
+      new Replica({
+        configuration: new Configuration(1, 0),
+        authentication: new FakeAuthentication(0),
+        state: new MemoryState(),
+        history: { digest: () => undefined, batch: () => undefined },
+        recovered: [],
+        synced: false,
+        life: 1,
+        batchWindow: 4,
+      });
+    const proposals = (status: Status): number => {
+      const replica = primary();
+      replica.tick(0, TIME);
+      replica.receive(status, 2);
+      const { send } = replica.takeReady();
+      return send.filter(({ message }) => message.kind === 'pre-prepare').length;
+    };
+    expect(proposals(waiting(logSize))).toBe(4);
+    expect(proposals(waiting(0))).toBe(0);
+    expect(proposals(waiting(10 * logSize))).toBe(0);
+    expect(proposals({ ...waiting(logSize), recovering: false })).toBe(0);
+  });
+});
