@@ -1,4 +1,5 @@
 import { assert, Limits } from '../limits.js';
+import { isSignedByQuorum } from './certificates.js';
 import type { Configuration } from './configuration.js';
 import type { Core } from './core.js';
 import type { DigestChain } from './digest-chain.js';
@@ -286,12 +287,11 @@ export class Flushing {
 /** Whether 2f+1 distinct replicas signed it. */
 export function isFlushCertificate(
   { sequence, digest, signatures }: FlushCertificate,
-  { n, quorum }: Configuration,
+  configuration: Configuration,
   authentication: Authentication,
 ): boolean {
-  const signers = new Set(signatures.map(({ replica }) => replica));
-  if (sequence < 1 || signers.size !== signatures.length || signers.size < quorum) return false;
-  return signatures.every(
-    ({ replica, signature }) => replica < n && authentication.verifyFlushed(sequence, digest, replica, signature),
+  if (sequence < 1) return false;
+  return isSignedByQuorum(signatures, configuration, (replica, signature) =>
+    authentication.verifyFlushed(sequence, digest, replica, signature),
   );
 }

@@ -1,4 +1,5 @@
 import { Limits } from '../limits.js';
+import { isSignedByQuorum } from './certificates.js';
 import type { Configuration } from './configuration.js';
 import { sameDigest } from './digests.js';
 import type { CheckpointCertificate, NewView, OrderedBatch, ViewChange } from './messages.js';
@@ -8,13 +9,11 @@ import { checkpointOf, type Selection, select } from './selection.js';
 /** Whether 2f+1 distinct replicas signed that checkpoint. */
 function isCertificate(
   { sequence, stateDigest, signatures }: CheckpointCertificate,
-  { n, quorum }: Configuration,
+  configuration: Configuration,
   authentication: Authentication,
 ): boolean {
   if (sequence <= 0 || sequence % Limits.checkpointInterval !== 0) return false;
-  const signers = new Set(signatures.map(({ replica }) => replica));
-  if (signers.size !== signatures.length || signers.size < quorum || signers.size > n) return false;
-  return signatures.every(({ replica, signature }) =>
+  return isSignedByQuorum(signatures, configuration, (replica, signature) =>
     authentication.verifyCheckpoint(sequence, stateDigest, replica, signature),
   );
 }
