@@ -103,9 +103,12 @@ export class Flushing {
     this.looked.length = 0;
     // Where the chain was not known, it may be by now.
     if (this.overdue) for (const { durableAt } of this.held.values()) this.wantFrom(durableAt);
+    if (this.hasWaited(FlushingLimits.stuckMs)) this.fill(this.nextCheckpoint);
+  }
+
+  private get nextCheckpoint(): SequenceNumber {
     const { checkpointInterval } = Limits;
-    const next = this.lastCommitted - (this.lastCommitted % checkpointInterval) + checkpointInterval;
-    if (this.hasWaited(FlushingLimits.stuckMs)) this.fill(next);
+    return this.lastCommitted - (this.lastCommitted % checkpointInterval) + checkpointInterval;
   }
 
   /** A certificate the journal held, which was verified before it was written. */

@@ -122,14 +122,24 @@ export class StateTransfers {
 
   private giveUpLate(): void {
     const { now, outbox } = this.core;
-    for (const [number, { query, of, at }] of this.asked) {
-      if (now - at < TransferLimits.answerMs) continue;
-      this.asked.delete(number);
-      this.transfer!.giveUp(query);
-      this.sources[of].underWay--;
-      this.rest(of);
+    for (const [number, asked] of this.asked) {
+      if (now - asked.at < TransferLimits.answerMs) continue;
+      this.giveUp(number, asked);
+      this.rest(asked.of);
       outbox.reject('state not sent in time');
     }
+  }
+
+  /** What was asked for is to be asked for again. */
+  private giveUp(number: number, { query, of }: Asked): void {
+    this.settle(number, of);
+    this.transfer!.giveUp(query);
+  }
+
+  /** The query is not under way any more. */
+  private settle(number: number, of: ReplicaId): void {
+    this.asked.delete(number);
+    this.sources[of].underWay--;
   }
 
   private rest(id: ReplicaId): void {
@@ -166,11 +176,7 @@ export class StateTransfers {
     if (core.now - targetedAt < TransferLimits.retargetMs) return;
     const lacking = this.sources.filter(({ lacks }) => lacks === transfer.sequence);
     if (lacking.length < core.configuration.weakQuorum) return;
-    for (const { query, of } of this.asked.values()) {
-      transfer.giveUp(query);
-      this.sources[of].underWay--;
-    }
-    this.asked.clear();
+    for (const [number, asked] of this.asked) this.giveUp(number, asked);
     for (const source of this.sources) source.restsUntil = 0;
     transfer.retarget(certificate.sequence, certificate.stateDigest);
     this.target = certificate;
@@ -193,14 +199,15 @@ export class StateTransfers {
     const asked = this.asked.get(number);
     if (asked === undefined || asked.of !== from) return outbox.reject('state that is not awaited');
     const transfer = this.transfer!;
-    this.asked.delete(number);
     const source = this.sources[from];
-    source.underWay--;
     if (answer === undefined) {
-      transfer.giveUp(asked.query);
+      this.giveUp(number, asked);
       source.lacks = transfer.sequence;
       this.rest(from);
-    } else if (transfer.accept(asked.query, answer) === 'ok') {
+      return this.goOn();
+    }
+    this.settle(number, from);
+    if (transfer.accept(asked.query, answer) === 'ok') {
       source.restMs = TransferLimits.restMs;
       source.lacks = -1;
     } else {
