@@ -15,12 +15,12 @@ export default defineConfig({
         },
       },
       {
-        // Mounts and clusters are processes with ports and mount points: one file at a time, each in a process of its own.
+        // Mounts and clusters are processes that mostly wait: two files at a time, after what needs the processors.
         test: {
           ...limits,
           name: 'processes',
           include: ['test/{posix,cluster}/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -3,6 +3,7 @@ import { Errno } from '../src/fileservice/errno.js';
 import type { DirectoryEntry, Results } from '../src/fileservice/results.js';
 import { type Credentials, FileLimits } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
+import { LOST, LossReport } from './cache/sync-record.js';
 import type { Answer, Caller, DirectoryWindow, EntryAnswer, Outcome } from './kernel/kernel.js';
 import { type MountContext, STALE } from './mount-context.js';
 import { entryName } from './namespace.js';
@@ -17,6 +18,7 @@ interface Stream {
   next: number;
   /** Names read so far, from the start and while the directory did not change. */
   names: { seen: Set<string>; change: number; until: number } | undefined;
+  losses: LossReport;
 }
 
 const START = 0;
@@ -33,7 +35,8 @@ export class Directories {
     if (node === undefined) return STALE;
     const fh = this.nextFh++;
     const credentials = this.context.credentials.of(caller);
-    this.streams.set(fh, { node, credentials, page: undefined, next: 0, names: undefined });
+    const losses = new LossReport(node.sync);
+    this.streams.set(fh, { node, credentials, page: undefined, next: 0, names: undefined, losses });
     return { errno: 0, fh };
   }
 
@@ -95,8 +98,13 @@ export class Directories {
   async fsyncdir(fh: number): Promise<Outcome> {
     const stream = this.streams.get(fh);
     if (stream === undefined) return { errno: Errno.EBADF };
-    const result = await this.context.files.perform(stream.credentials, { op: 'fsync', node: stream.node });
-    return { errno: result.errno };
+    const { node, credentials, losses } = stream;
+    if (losses.atSync()) return LOST;
+    const synced = node.sync.syncing();
+    const { errno } = await this.context.files.perform(credentials, { op: 'fsync', node });
+    if (errno === 0) synced();
+    // The session may have been lost meanwhile, and this been sent in the next one.
+    return losses.atSync() ? LOST : { errno };
   }
 
   releasedir(fh: number): void {

@@ -21,6 +21,9 @@ import { OpenFile } from './open-file.js';
 
 const EMPTY = new Uint8Array(0);
 
+/** A group does not lose power, start and begin a new incarnation in so short a time. */
+const UNNOTICED_MS = 250;
+
 export class FileIo {
   private readonly openFiles = new Map<number, OpenFile>();
   private nextFh = 1;
@@ -67,21 +70,21 @@ export class FileIo {
     const file = fh === undefined || changes.size === undefined ? undefined : this.openFiles.get(fh);
     const result = await this.change(file?.credentials ?? credentials.of(caller), node, changes);
     if (result.errno !== 0) return result;
-    file?.changed();
     return { errno: 0, ...this.context.attributesAnswer(node) };
   }
 
   private async change(who: Credentials, node: Node, changes: AttributeChanges): Promise<Outcome> {
-    const { files, writes } = this.context;
     // Held data must not be cut, dated or owned after the fact.
-    await writes.flush(node);
+    const lost = await this.context.writeBack(node);
+    if (lost !== undefined) return lost;
     const until = this.context.freshUntil();
-    const result = await files.perform(who, { op: 'setattr', node, ...changes });
+    const result = await this.context.files.perform(who, { op: 'setattr', node, ...changes });
     if (!('attributes' in result)) {
       node.expire();
       return result;
     }
     node.learnOwn(result.attributes, until);
+    node.sync.changed();
     return DONE;
   }
 
@@ -151,6 +154,7 @@ export class FileIo {
     if (!('node' in made)) return made;
     const { node, created } = made;
     node.opens++;
+    if (created) node.sync.changed();
     if (!created && (flags & OpenFlag.TRUNCATE) !== 0) {
       // By a call of its own: only now is it known which file's changes it must not overtake.
       const cut = await this.change(who, node, { size: 0 });
@@ -190,7 +194,7 @@ export class FileIo {
     if (failed !== undefined) return failed;
     if (offset + data.length > FileLimits.fileBytes) return { errno: Errno.EFBIG };
     if (!profile.writeBehind) return this.writeThrough(file, offset, Buffer.from(data), flags);
-    file.changed();
+    file.node.sync.changed();
     const room = writes.write(file, file.node, offset, data, flags);
     return room === undefined ? DONE : room.then(() => DONE);
   }
@@ -204,37 +208,47 @@ export class FileIo {
     });
     if (!('attributes' in result)) return result;
     node.learnOwn(result.attributes, until);
-    file.changed();
+    node.sync.changed();
     // The kernel does so itself after writes through its page cache.
-    return synchronous ? this.sync(node, credentials, node.changes) : DONE;
+    return synchronous ? this.sync(node, credentials, node.sync.syncing()) : DONE;
   }
 
-  /** @param changes how many of the node's changes have been executed */
-  private async sync(node: Node, credentials: Credentials, changes: number): Promise<Outcome> {
+  /** @param synced to be called if it succeeds, for the changes that have been executed */
+  private async sync(node: Node, credentials: Credentials, synced: () => void): Promise<Outcome> {
     const { errno } = await this.context.files.perform(credentials, { op: 'fsync', node });
-    if (errno === 0) node.syncedChanges = Math.max(node.syncedChanges, changes);
+    if (errno === 0) synced();
     return { errno };
   }
 
   flush(fh: number): Answer {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
-    if (!this.context.writes.isDirty(file.node)) return file.takeFailures() ?? DONE;
-    return this.context.writes.flush(file.node).then(() => file.takeFailures() ?? DONE);
+    const { files, writes } = this.context;
+    const { node } = file;
+    if (writes.isDirty(node)) return writes.flush(node).then(() => file.failureAtClose() ?? DONE);
+    if (node.sync.unsynced && !files.heardWithin(UNNOTICED_MS)) return this.askAndFlush(file);
+    return file.failureAtClose() ?? DONE;
+  }
+
+  /** Nothing is left to be sent whose answer would tell that the group has rolled back since the last one. */
+  private async askAndFlush(file: OpenFile): Promise<Outcome> {
+    const { node, credentials } = file;
+    const { errno } = await this.context.files.perform(credentials, { op: 'getattr', node });
+    return file.failureAtClose() ?? (errno === Errno.EIO ? { errno } : DONE);
   }
 
   async fsync(fh: number): Promise<Outcome> {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
     const { node, credentials } = file;
-    const { changes } = node;
+    const synced = node.sync.syncing();
     await this.context.writes.flush(node);
-    const failed = file.takeFailures();
+    const failed = file.failureAtSync();
     if (failed !== undefined) return failed;
-    const synced = await this.sync(node, credentials, changes);
+    const result = await this.sync(node, credentials, synced);
     // The session may have been lost meanwhile, and this been sent in the next one.
-    const lost = file.takeFailures();
-    return synced.errno === 0 ? (lost ?? DONE) : synced;
+    const lost = file.failureAtSync();
+    return result.errno === 0 ? (lost ?? DONE) : result;
   }
 
   release(fh: number): void {
@@ -249,11 +263,6 @@ export class FileIo {
     // Pages of a mapping were written after the last close: the node counts as open until they are, lest a new one of
     // the same inode knew nothing of them.
     this.context.inBackground(this.context.writes.flush(node).then(() => this.context.closed(node)));
-  }
-
-  /** Open files with changes that may have been undone report EIO once. Returns their inodes. */
-  sessionLost(): number[] {
-    return [...this.openFiles.values()].filter((file) => file.lose()).map((file) => file.node.ino);
   }
 }
 

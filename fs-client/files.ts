@@ -29,6 +29,10 @@ export class Files {
   private readonly order = new ChangeOrder();
   /** Clock when an ordered call was last answered: the service gets on. */
   private lastOrdered = 0;
+  /** Clock when the last call that was answered had been made. */
+  private lastAnswered = Number.NEGATIVE_INFINITY;
+  /** Times that the session was lost: what was asked for before fails, and so does whatever depends on it. */
+  sessionsLost = 0;
   private lastLogged = Number.NEGATIVE_INFINITY;
   private unlogged = 0;
 
@@ -53,12 +57,17 @@ export class Files {
     const deadline = Math.max(since, this.lastOrdered) + this.deadlineMs;
     if (isReadOnly(operation)) return this.call(credentials, operation, deadline);
     const touched = touchedBy(operation);
+    const { sessionsLost } = this;
     const ahead = this.order.ahead(touched);
     // Nothing has to wait for an FSYNC.
     const leave = operation.op === 'fsync' ? () => {} : this.order.enter(touched);
     if (ahead !== undefined && !(await resolvesBefore(deadline, ahead))) {
       leave();
       return this.unanswered(operation.op, new CallError('deadline', 'an earlier change is still in doubt'));
+    }
+    if (sessionsLost !== this.sessionsLost) {
+      leave();
+      return this.unanswered(operation.op, new CallError('session-lost', 'not sent: the session was lost before'));
     }
     const result = await this.call(credentials, operation, deadline);
     if (isInDoubt(result)) {
@@ -70,13 +79,19 @@ export class Files {
     return result;
   }
 
+  /** Whether a call made in the last `ms` milliseconds has been answered. */
+  heardWithin(ms: number): boolean {
+    return performance.now() - this.lastAnswered <= ms;
+  }
+
   private async call<O extends Operation>(
     credentials: Credentials,
     operation: O,
     deadline: number,
   ): Promise<Failure | Results[O['op']]> {
     const { op } = operation;
-    const deadlineMs = deadline - performance.now();
+    const now = performance.now();
+    const deadlineMs = deadline - now;
     if (deadlineMs <= 0) return this.unanswered(op, new CallError('deadline', 'not sent: too late after waiting'));
     this.counters[op] = (this.counters[op] ?? 0) + 1;
     const readOnly = isReadOnly(operation);
@@ -85,6 +100,7 @@ export class Files {
       const bytes = encodeOperation(credentials, operation);
       const result = await this.service.call(bytes, { readOnly, deadlineMs });
       if (!readOnly) this.lastOrdered = performance.now();
+      this.lastAnswered = Math.max(this.lastAnswered, now);
       return decodeResult(op as O['op'], result) as Failure | Results[O['op']];
     } catch (error) {
       if (error instanceof BrokenInvariant) throw error;

@@ -45,11 +45,14 @@ export class ReplicatedFileSystem implements FileSystem {
     void this.renewStatistics();
   }
 
-  /** The service ended the session: what was not synced may be undone, and what was remembered is of the past. */
+  /**
+   * The service ended the session, or rolled back and so has lost it: what was not synced may be undone, and what was
+   * remembered is of the past. To be called before any answer from after that is heard, and after all from before.
+   */
   sessionLost(): void {
-    const unsynced = this.io.sessionLost();
+    const unsynced = this.context.sessionLost();
     this.directories.sessionLost();
-    this.context.sessionLost();
+    this.statisticsUntil = 0;
     if (unsynced.length === 0) this.log.warn('the session is lost; no open file had unsynced changes');
     else {
       const inos = unsynced.slice(0, LOGGED_INODES);

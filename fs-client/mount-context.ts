@@ -5,6 +5,7 @@ import type { Failure } from '../src/fileservice/results.js';
 import type { Attributes, Credentials } from '../src/fileservice/types.js';
 import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
+import { LOST } from './cache/sync-record.js';
 import { type Extent, WriteBehind } from './cache/write-behind.js';
 import { CredentialsCache } from './credentials.js';
 import { type Files, isInDoubt } from './files.js';
@@ -14,7 +15,12 @@ import type { OpenFile } from './open-file.js';
 export const STALE: Failure = { errno: Errno.ESTALE };
 
 /** Until the kernel is attached there is nothing it could remember. */
-const NOBODY: Notifier = { invalidateAttributes: async () => {}, invalidateData: () => {}, invalidateEntry: () => {} };
+const NOBODY: Notifier = {
+  invalidateAttributes: async () => {},
+  invalidateData: () => {},
+  invalidateEntry: () => {},
+  invalidateEntries: () => {},
+};
 
 export class MountContext {
   readonly nodes = new NodeTable();
@@ -68,6 +74,13 @@ export class MountContext {
     await Promise.all(this.background);
   }
 
+  /** Executes what is held of the node, before a change that must not be executed without that. */
+  async writeBack(node: Node): Promise<Failure | undefined> {
+    const { sessionsLost } = this.files;
+    await this.writes.flush(node);
+    return sessionsLost === this.files.sessionsLost ? undefined : LOST;
+  }
+
   /** The node has one open file less; with the last one an unlinked file is let go. */
   closed(node: Node): void {
     node.opens--;
@@ -76,17 +89,26 @@ export class MountContext {
     this.nodes.dropIfUnused(node);
   }
 
-  /** Nothing that was seen in the session counts any more, and what it kept for this mount is gone with it. */
-  sessionLost(): void {
+  /**
+   * Nothing that was seen in the session counts any more, what it kept for this mount is gone with it, and what it was
+   * told and did not sync may be. Data that is still held is given up like that, instead of being put on top of a file
+   * that may have gone back.
+   * @returns the open files that had unsynced changes
+   */
+  sessionLost(): number[] {
+    const unsynced: number[] = [];
+    this.files.sessionsLost++;
+    this.writes.discardAll();
     for (const node of this.nodes.values()) {
-      if (node.retained) {
-        node.retained = false;
-        node.markRemoved();
-      }
+      const lost = node.sync.lose();
       node.distrust();
+      if (node.opens === 0) continue;
+      if (lost) unsynced.push(node.ino);
       // Pages of other files are dropped at their next OPEN.
-      if (node.opens > 0) this.notifier.invalidateData(node.ino);
+      this.notifier.invalidateData(node.ino);
     }
+    this.notifier.invalidateEntries();
+    return unsynced;
   }
 
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */

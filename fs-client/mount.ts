@@ -30,6 +30,8 @@ export interface MountOptions {
 export interface MountCounters {
   /** Calls of the service, by operation. */
   calls: CallCounters;
+  /** Times that the session was lost, by itself or because the group of replicas rolled back. */
+  sessionsLost: number;
   kernel: KernelCounters;
 }
 
@@ -71,7 +73,7 @@ export async function mount(options: MountOptions): Promise<Mount> {
   });
   return {
     unmounted,
-    counters: () => ({ calls: { ...files.counters }, kernel: kernel.counters() }),
+    counters: () => ({ calls: { ...files.counters }, sessionsLost: files.sessionsLost, kernel: kernel.counters() }),
     unmount: async () => {
       await fs.quiesce();
       await kernel.unmount();

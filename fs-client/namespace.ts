@@ -197,7 +197,8 @@ export class Namespace {
     const node = parent.children.get(name);
     const other = newParent.children.get(newName);
     // Whoever finds the new name finds the data, as after a rename on a local disk.
-    if (node !== undefined && writes.isDirty(node)) await writes.flush(node);
+    const lost = node !== undefined && writes.isDirty(node) ? await this.context.writeBack(node) : undefined;
+    if (lost !== undefined) return lost;
     const until = this.context.freshUntil();
     const retention = other === node ? NO_RETENTION : retentionOf(newParent, newName);
     const retain = retention.ino;
@@ -284,8 +285,9 @@ function retentionOf(parent: Node, name: string): Retention {
 
 /** The directory after a change by this mount; `changed` false where the call found all as it should be. */
 function learnParent(parent: Node, attributes: Attributes, until: number, changed: boolean): void {
-  if (changed) parent.learnOwn(attributes, until);
-  else parent.learn(attributes, until);
+  if (!changed) return parent.learn(attributes, until);
+  parent.learnOwn(attributes, until);
+  parent.sync.changed();
 }
 
 /** An OPEN of the victim waits for the call: else it could be executed first and its file be gone all the same. */

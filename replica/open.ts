@@ -24,11 +24,12 @@ import { setAside } from './state/set-aside.js';
 export interface OpenOptions {
   cluster: Cluster;
   identity: Identity;
+  /** The replica's own directory, made by `createReplica`. */
   directory: string;
   log: Logger;
-  /** Another service than the file service. */
+  /** Makes another service than the file service: the same at every replica of the cluster. */
   service?: MakeService;
-  /** Its disk was lost: makes what is missing. */
+  /** It lost its disk, or part of it: it makes what is missing, and says nothing until it is up to date (DESIGN 3.12). */
   rejoin?: boolean;
 }
 

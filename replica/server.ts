@@ -1,7 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Logger } from 'pino';
 import { ADMIN, clientNamed } from '../src/cluster/registry.js';
-import type { Cluster, Identity } from '../src/cluster/types.js';
 import { ReplicaAuthentication } from '../src/crypto/authentication.js';
 import type { MacKey } from '../src/crypto/macs.js';
 import { ReplicaEndpoint } from '../src/net/endpoint.js';
@@ -18,32 +16,25 @@ import { clearMarker, writeMarker } from './damage-marker.js';
 import { noteRunning, noteStopped } from './journal/boot.js';
 import type { Journal } from './journal/journal.js';
 import { replicaFiles } from './layout.js';
-import { closeFiles, type OpenedFiles } from './open.js';
+import { closeFiles, type OpenedFiles, type OpenOptions } from './open.js';
+import { checkCertificate } from './proactive/certificate.js';
+import { nextEpoch } from './proactive/epoch.js';
+import { Peers } from './proactive/peers.js';
+import { ProactiveRecovery } from './proactive/recovery.js';
 import { Scrubber } from './scrubber.js';
 import { isDamage } from './state/database.js';
-import { type FileState, type MakeService, StateError } from './state/index.js';
+import { type FileState, StateError } from './state/index.js';
 
-export interface ReplicaServerOptions {
-  cluster: Cluster;
-  identity: Identity;
-  /** The replica's own directory, made by `createReplica`. */
-  directory: string;
-  log: Logger;
-  /** Makes another service than the file service: the same at every replica of the cluster. */
-  service?: MakeService;
-  /** It lost its disk, or part of it: it makes what is missing, and says nothing until it is up to date (DESIGN 3.12). */
-  rejoin?: boolean;
-  /**
-   * More than f replicas may have forgotten votes at once: nobody is left who could tell them. It goes on from its journal,
-   * which has all that was fsynced, and perhaps not the rest.
-   */
-  resume?: boolean;
+export interface ReplicaServerOptions extends OpenOptions {
+  /** Who starts this process starts another when it ends by `recovers`: this is such another, or it is the first. */
+  kept?: 'first' | 'recovering';
 }
 
 const TICK_MS = 20;
 const LIVES = 2 ** 48 - 1;
 /** The state's transaction is committed this often; what a killed process had not committed, its journal has. */
 const COMMIT_MS = 250;
+const RECOVERY_TICK_MS = 100;
 /** Batches proposed and not yet executed. */
 const BATCH_WINDOW = 4;
 
@@ -57,6 +48,8 @@ export class ReplicaServer implements LinkHandler {
   private readonly replica: Replica;
   private readonly clock = new SteadyClock();
   private readonly scrubber: Scrubber;
+  private readonly peers = new Peers();
+  private readonly recovery: ProactiveRecovery;
   /** Who may ask for a scrub. */
   private readonly admin: number;
   /** Where replies to a client process go. */
@@ -72,6 +65,11 @@ export class ReplicaServer implements LinkHandler {
   private readonly endpoint: ReplicaEndpoint;
   private readonly timers: NodeJS.Timeout[] = [];
   private fail!: (error: Error) => void;
+  private endForRecovery!: () => void;
+  /** Resolves when this process is to be stopped, and another one to take its place. */
+  readonly recovers = new Promise<'recovers'>((resolve) => {
+    this.endForRecovery = () => resolve('recovers');
+  });
   /** Resolves when this replica cannot go on: a local failure stops it, and never becomes a reply. */
   readonly failed = new Promise<Error>((resolve) => {
     this.fail = resolve;
@@ -101,7 +99,11 @@ export class ReplicaServer implements LinkHandler {
       onDamage: (what) => this.onDamage(what),
     });
     const recovered = this.journal.recover(this.forgettable());
+    checkCertificate(recovered, new Configuration(cluster.f, identity.id), authentication);
     this.markForgotten(recovered, lostPower);
+    const started = nextEpoch(recovered, Date.now());
+    this.journal.append([started]);
+    this.journal.flushNow();
     // Only now: a start that is cut short must not make the next one believe that nothing was forgotten.
     noteRunning(replicaFiles(options.directory).journal);
     // Nor is what a killed process wrote on the disk yet, and what is said may rest on it.
@@ -116,7 +118,17 @@ export class ReplicaServer implements LinkHandler {
       life: randomInt(LIVES),
       batchWindow: BATCH_WINDOW,
     });
-    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this });
+    this.recovery = new ProactiveRecovery(
+      {
+        ...{ cluster, id: identity.id, started, kept: options.kept, log },
+        ...{ replica: this.replica, peers: this.peers },
+        record: (completed) => this.journal.append([completed]),
+        changed: () => this.scheduleTurn(),
+        end: () => this.endForRecovery(),
+      },
+      Date.now(),
+    );
+    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch: started.epoch });
     log.info({ records: recovered.length, lastExecuted: this.state.lastExecuted }, 'restored');
   }
 
@@ -130,16 +142,16 @@ export class ReplicaServer implements LinkHandler {
 
   /** Puts on record whether this replica has to keep silent, before it says anything. */
   private markForgotten(recovered: JournalRecord[], lostPower: boolean): void {
-    const { cluster, log, rejoin, resume } = this.options;
+    const { cluster, log, rejoin } = this.options;
     const last = recovered.findLast(({ kind }) => kind === 'recovering' || kind === 'recovered');
     // A single replica contradicts nobody.
     const isAlone = cluster.f === 0;
     let mark: JournalRecord | undefined;
-    if ((resume || isAlone) && (lostPower || last?.kind === 'recovering')) {
+    if (isAlone && (lostPower || last?.kind === 'recovering')) {
       mark = { kind: 'recovered', votesFrom: 0 };
       log.warn('power was lost: this replica goes on from its disk; what was not fsynced may be lost');
     } else if ((lostPower || rejoin) && !isAlone) {
-      mark = { kind: 'recovering' };
+      mark = { kind: 'recovering', diskLost: rejoin === true };
       log.warn({ lostPower }, 'votes may be forgotten: this replica says nothing until it is up to date');
     }
     if (mark === undefined) return;
@@ -154,6 +166,7 @@ export class ReplicaServer implements LinkHandler {
     await this.endpoint.start();
     this.timers.push(setInterval(() => this.guard(() => this.tick()), TICK_MS));
     this.timers.push(setInterval(() => this.guard(() => this.commit()), COMMIT_MS));
+    this.timers.push(setInterval(() => this.guard(() => this.recovery.tick(Date.now())), RECOVERY_TICK_MS));
     this.scrubber.start();
   }
 
@@ -172,6 +185,7 @@ export class ReplicaServer implements LinkHandler {
   onDown(link: Link, reason: string): void {
     const { role, id } = link.peer;
     if (!this.stopped) this.options.log.info({ role, id, reason }, 'link is down');
+    if (role === 'replica') this.peers.onDown(id);
     this.detach(link);
   }
 
@@ -188,6 +202,7 @@ export class ReplicaServer implements LinkHandler {
   onMessage(link: Link, message: Message): void {
     if (this.stopped) return;
     this.guard(() => {
+      if (message.kind === 'status') this.peers.onStatus(link.peer.id, message, Date.now());
       if (link.peer.role === 'replica') this.replica.receive(message as ReplicaMessage, link.peer.id);
       else this.onClientMessage(link, message as ClientMessage);
     });
@@ -218,6 +233,7 @@ export class ReplicaServer implements LinkHandler {
       ...described,
       stateRoot: stateRoot ?? '',
       scrub: this.scrubber.status,
+      recovery: this.recovery.status,
       net: this.endpoint.counters,
       memoryBytes: process.memoryUsage.rss(),
     };

@@ -1,8 +1,10 @@
 // npm run simulate -- [--seeds N] [--from N] [--f F] [--jobs N]    a sweep over seeds
 //                     --seed N [--f F] [--verbose]                 one seed, with its transcript where it fails
+//                     --sqlite                                     all seeds on SQLite, journal files and encoded messages
+//                     --crash-at-every-write                       a replica on real files dies at its n-th write, for every n
 //                     --mutants [--only TEXT] [--seeds N]          plants faults into the protocol; each must be caught
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,11 +13,14 @@ import { parseArgs } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
-/** All that the simulator is made of: no package but Node's own. */
-const PARTS = ['src/limits.ts', 'src/pbft', 'test/simulation'];
+/** All that the simulator is made of. */
+const PARTS = [
+  ...['src/limits.ts', 'src/bytes.ts', 'src/cluster/types.ts', 'src/pbft', 'src/crypto', 'src/wire', 'src/merkle'],
+  ...['src/fileservice', 'replica/state', 'replica/journal', 'test/simulation'],
+];
 const DEFAULT_SEEDS = 200;
 /** A mutant not caught by then has survived. */
-const MUTANT_SEEDS = 60;
+const MUTANT_SEEDS = 300;
 const TRANSCRIPT_LINES = 250;
 
 const { values } = parseArgs({
@@ -27,6 +32,8 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '2' },
     only: { type: 'string' },
     mutants: { type: 'boolean', default: false },
+    sqlite: { type: 'boolean' },
+    'crash-at-every-write': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -70,6 +77,8 @@ function compile() {
   const config = { extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['source'] };
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
   mkdirSync(join(directory, 'program'), { recursive: true });
+  if (!existsSync(join(directory, 'node_modules')))
+    symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
   // tsc reads the module system of its input from the nearest package.json, and Node that of its output.
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
   const { status } = spawnSync(process.execPath, [TSC, '-p', directory], { stdio: 'inherit' });
@@ -99,7 +108,7 @@ function report({ seed, f, violation }) {
   const transcript = violation.transcript.split('\n').slice(-TRANSCRIPT_LINES).join('\n');
   if (!values.verbose) process.stdout.write(`${transcript}\n\n`);
   process.stdout.write(`seed ${seed}: ${violation.message}\n`);
-  process.stdout.write(`again: npm run simulate -- --seed ${seed} --f ${f}\n\n`);
+  process.stdout.write(`again: npm run simulate -- --seed ${seed} --f ${f}${values.sqlite ? ' --sqlite' : ''}\n\n`);
 }
 
 const add = (total, part) => {
@@ -113,7 +122,7 @@ async function sweep(from, count, f, jobs) {
   let done = 0;
   let simulatedMs = 0;
   const worker = async (job) => {
-    const order = { f, from: from + job, to: from + count, step: jobs, mutant: false, verbose: false };
+    const order = { f, from: from + job, to: from + count, step: jobs, mutant: false, verbose: false, sqlite };
     for await (const outcome of run('protocol', order)) {
       done++;
       simulatedMs += outcome.simulatedMs;
@@ -136,12 +145,39 @@ async function sweep(from, count, f, jobs) {
   return failed.length === 0;
 }
 
+/** Takes one order after the other, so many at a time. */
+async function inParallel(orders, jobs, take) {
+  const queue = [...orders];
+  const worker = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await take(next);
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+async function crashAtEveryWrite(kinds, jobs) {
+  let failed = 0;
+  await inParallel(kinds, jobs, async (crashes) => {
+    const deaths = {};
+    for await (const { moment, diedAt, violation, transcript } of run('protocol', { from: 0, to: 0, crashes })) {
+      add(deaths, { [diedAt ?? 'none']: 1 });
+      if (violation === undefined) continue;
+      failed++;
+      process.stdout.write(`${transcript}\n\nmoment ${moment}, ${JSON.stringify(crashes)}: ${violation}\n\n`);
+    }
+    const { death, synced } = crashes;
+    const where = Object.entries(deaths).map(([write, times]) => `${times} at ${write}`);
+    process.stdout.write(`${death}, ${synced ? 'synced' : 'buffered'}: ${where.join(', ')}\n`);
+  });
+  process.stdout.write(`${failed} violations\n`);
+  return failed === 0;
+}
+
 const unmutated = new Map();
 
 /** Whether the protocol as it is passes a seed: one that it fails proves nothing against a mutant. */
 async function passes(seed, f) {
   if (!unmutated.has(seed)) {
-    const order = { f, from: seed, to: seed + 1, step: 1, mutant: true, verbose: false };
+    const order = { f, from: seed, to: seed + 1, step: 1, mutant: true, verbose: false, sqlite: false };
     for await (const { violation } of run('protocol', order)) unmutated.set(seed, violation === undefined);
   }
   return unmutated.get(seed);
@@ -149,7 +185,7 @@ async function passes(seed, f) {
 
 /** @returns the first seed at which a checker finds the mutant */
 async function hunt(mutant, name, seeds, f) {
-  const order = { f, from: 1, to: 1 + seeds, step: 1, mutant: true, verbose: false };
+  const order = { f, from: 1, to: 1 + seeds, step: 1, mutant: true, verbose: false, sqlite: false };
   let stopped = 0;
   for await (const outcome of run(name, order)) {
     if (outcome.stopped.length > 0) stopped++;
@@ -167,17 +203,13 @@ async function hunt(mutant, name, seeds, f) {
 }
 
 async function huntAll(mutants, seeds, f, jobs) {
-  const queue = [...mutants.entries()];
   const caught = [];
   const survivors = [];
-  const worker = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const seed = await hunt(next[1], `mutant-${next[0]}`, seeds, f);
-      if (seed === undefined) survivors.push(next[1].name);
-      else caught.push(seed);
-    }
-  };
-  await Promise.all(Array.from({ length: jobs }, worker));
+  await inParallel(mutants.entries(), jobs, async ([index, mutant]) => {
+    const seed = await hunt(mutant, `mutant-${index}`, seeds, f);
+    if (seed === undefined) survivors.push(mutant.name);
+    else caught.push(seed);
+  });
   const last = caught.length > 0 ? `, the last by seed ${Math.max(...caught)}` : '';
   process.stdout.write(`${caught.length} of ${mutants.length} mutants caught within ${seeds} seeds${last}; f = ${f}\n`);
   if (survivors.length > 0) process.stdout.write(`survived: ${survivors.join('; ')}\n`);
@@ -185,7 +217,10 @@ async function huntAll(mutants, seeds, f, jobs) {
 }
 
 const f = Number(values.f);
+const { sqlite } = values;
 const jobs = Number(values.jobs);
+if (!existsSync(join(ROOT, 'src/wire/generated')))
+  spawnSync('npm', ['run', '--silent', 'generate'], { cwd: ROOT, stdio: 'inherit' });
 prepare('protocol');
 let passed = true;
 if (values.mutants) {
@@ -197,10 +232,14 @@ if (values.mutants) {
   for (const [index, mutant] of chosen.entries()) prepare(`mutant-${index}`, mutant);
   compile();
   passed = await huntAll(chosen, Number(values.seeds ?? MUTANT_SEEDS), f, jobs);
+} else if (values['crash-at-every-write']) {
+  compile();
+  const { CRASHES } = await import(pathToFileURL(join(directory, 'program/protocol/test/simulation/crash-points.js')));
+  passed = await crashAtEveryWrite(CRASHES, jobs);
 } else if (values.seed !== undefined) {
   compile();
   const seed = Number(values.seed);
-  const order = { f, from: seed, to: seed + 1, step: 1, mutant: false, verbose: values.verbose };
+  const order = { f, from: seed, to: seed + 1, step: 1, mutant: false, verbose: values.verbose, sqlite };
   for await (const outcome of run('protocol', order)) {
     passed = outcome.violation === undefined;
     if (passed) process.stdout.write(`seed ${seed}: no violation; ${JSON.stringify(outcome.statistics)}\n`);

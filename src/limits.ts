@@ -30,11 +30,17 @@ export const Limits = {
   logSize: 512,
   /** A replica further behind a stable checkpoint than this takes the state, and not batch after batch. */
   transferLag: 8192,
+  /** Missing entries that one STATUS names, and COMMITTED messages that answer one. */
+  statusEntries: 256,
   /** Most bytes of a query for parts of a state, and of an answer. */
   stateQueryBytes: 16 * 1024,
   stateAnswerBytes: 256 * 1024,
   /** Digests that Q names for one sequence number: what the last new-view chose there, and what was proposed since. */
   prePreparedPerNumber: 2,
+
+  /** Batches, and checkpoints, that a report names when an incarnation begins: those of two logs at least. */
+  reportedBatches: 2048,
+  reportedCheckpoints: 64,
 
   slotsPerSession: 256,
   sessionsPerClient: 64,

@@ -3,6 +3,12 @@ import { spawn } from 'node:child_process';
 import { BenchmarkError } from '../errors.js';
 import type { LoadResult } from './load.js';
 
+/** Longer arguments are not asked of it: it need not be made for more than the papers' operations. */
+export const FLOOR_ARGUMENT_BYTES = 4096;
+
+/** No run takes so long: it has stopped, or stands still. */
+const LIMIT_MS = 120_000;
+
 /**
  * Runs `node PATH outstanding operations bytes --json`, which prints one JSON object with `operations`, `opsPerSecond`,
  * `p50Us` and `p99Us`. TENT=0 asks it to answer what is committed, not tentatively.
@@ -19,7 +25,7 @@ export function runFloor(
     const child = spawn(process.execPath, [...args, '--json'], {
       env: { ...process.env, TENT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
-      signal,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]),
     });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {

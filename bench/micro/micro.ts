@@ -9,9 +9,9 @@ import { startCluster } from '../cluster.js';
 import { BenchmarkError } from '../errors.js';
 import type { BenchReport } from '../report.js';
 import { DEFAULT, type Group, groupsOf, type Measurement, type MicroCluster } from './clusters.js';
-import { runFloor } from './floor.js';
+import { FLOOR_ARGUMENT_BYTES, runFloor } from './floor.js';
 import { closedLoop, type LoadResult } from './load.js';
-import { microCall } from './operations.js';
+import { MICRO_OPERATIONS, microCall } from './operations.js';
 import { type GroupResults, microReport } from './report.js';
 
 export interface MicroOptions {
@@ -31,6 +31,9 @@ export interface MicroOptions {
   progress: { start(total: number): void; step(target: string): void };
 }
 
+/** A cluster that was just started runs code that is not compiled yet, where the one it is compared with has long been warm. */
+const OPENING_RUNS = 5;
+
 /** Something that can be measured; null: it does not do such an operation. */
 type Measure = (measurement: Measurement) => Promise<LoadResult> | null;
 
@@ -46,7 +49,7 @@ class Clusters {
   constructor(private readonly options: MicroOptions) {}
 
   async measure({ name, replicas, init }: MicroCluster): Promise<Measure> {
-    const { command, connect, operations, warmUp } = this.options;
+    const { command, connect, operations, warmUp, outstanding } = this.options;
     let opened = this.opened.get(name);
     if (opened === undefined) {
       const started = await startCluster({ command, replicas, init, mount: false });
@@ -59,6 +62,8 @@ class Clusters {
         throw error;
       }
       this.opened.set(name, opened);
+      const first = microCall(opened.client, MICRO_OPERATIONS[0]);
+      await closedLoop(first, Math.max(...outstanding), OPENING_RUNS * operations);
     }
     const { client } = opened;
     return async ({ operation, outstanding }) => {
@@ -140,7 +145,8 @@ const floors = ({ floor }: MicroOptions, { variant }: Group): number =>
 const floorOf =
   ({ floor, operations, signal }: MicroOptions): Measure =>
   ({ operation, outstanding }) => {
-    if (operation.readOnly || operation.resultBytes > 0) return null;
+    const { readOnly, resultBytes, argumentBytes } = operation;
+    if (readOnly || resultBytes > 0 || argumentBytes > FLOOR_ARGUMENT_BYTES) return null;
     const calls = Math.ceil((operation.share ?? 1) * operations);
-    return runFloor(floor!, outstanding, calls, operation.argumentBytes, signal);
+    return runFloor(floor!, outstanding, calls, argumentBytes, signal);
   };

@@ -2,6 +2,7 @@
 import type { Attributes, Handle } from '../../src/fileservice/types.js';
 import { ROOT_HANDLE } from '../../src/fileservice/types.js';
 import { ChangeChain } from './change-chain.js';
+import { SyncRecord } from './sync-record.js';
 
 /** A name that led to an inode. */
 export interface Link {
@@ -55,9 +56,8 @@ export class Node implements Handle {
   removed = false;
   /** Of a directory: names that an OPEN found replaced, and the clock until which they are taken to be so often. */
   private contended: Map<string, number> | undefined;
-  /** Changes made through open files, and how many of them are known to be on stable storage. */
-  changes = 0;
-  syncedChanges = 0;
+  /** Of a file: changes of its data and attributes. Of a directory: those of its names. */
+  readonly sync = new SyncRecord();
   /** The next attributes are believed even if they look older than those known. */
   private distrusted = false;
   /** An unlink or rename under way that may take the last name. */
@@ -85,6 +85,8 @@ export class Node implements Handle {
     this.chain.break();
     this.kernelChain.break();
     this.distrusted = true;
+    this.retained = false;
+    this.removed = false;
   }
 
   /** An OPEN through `name` came too late: its file had been replaced or removed. */

@@ -103,9 +103,13 @@ export class WriteBehind<File> {
     await Promise.all([...this.held.keys()].map((node) => this.flush(node)));
   }
 
-  /** The file can be reached no more: what is not under way need not be written. */
+  /** What is not under way is not to be written any more. */
   discard(node: Node): void {
     for (const extent of this.held.get(node)?.filter((e) => e.state !== 'sent') ?? []) this.remove(extent);
+  }
+
+  discardAll(): void {
+    for (const node of [...this.held.keys()]) this.discard(node);
   }
 
   /** The extent that grows by a write at `start`: the open one if it fits on, else a new one. */

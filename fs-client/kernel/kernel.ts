@@ -120,6 +120,8 @@ export interface Notifier {
   invalidateAttributes(ino: number): Promise<void>;
   invalidateData(ino: number): void;
   invalidateEntry(parent: number, name: string): void;
+  /** All names, absent ones too. Where the kernel cannot be told (before Linux 6.16), they expire in their own time. */
+  invalidateEntries(): void;
 }
 
 export interface KernelOptions {

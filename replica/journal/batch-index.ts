@@ -55,10 +55,9 @@ export class BatchIndex {
     return indexed?.committed ?? indexed?.prepared;
   }
 
-  /** Where that batch is, in whatever view it was pre-prepared. */
-  locate(sequence: SequenceNumber): Location | undefined {
-    const committed = this.committed(sequence);
-    return this.bySequence.get(sequence)?.batches.find(({ digest }) => digest === committed);
+  /** Where a batch is that was pre-prepared there, or committed. @param digest one character a byte */
+  find(sequence: SequenceNumber, digest: string): Location | undefined {
+    return this.bySequence.get(sequence)?.batches.find((each) => each.digest === digest);
   }
 
   /** A segment is no more. */

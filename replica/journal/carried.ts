@@ -1,7 +1,7 @@
 /**
  * The records that every segment starts with, being wanted however old they are: the last stable certificate, this
- * replica's checkpoints from there on, the last flush certificate, its last view-change, the last new-view, and whether
- * it recovers.
+ * replica's checkpoints from there on, the last flush certificate, its last view-change, the last new-view, which
+ * incarnation it is in, whether it recovers, and its epoch.
  */
 import type { JournalRecord } from '../../src/pbft/ports.js';
 
@@ -35,6 +35,14 @@ export class CarriedRecords {
       case 'recovering':
       case 'recovered':
         return this.put('recovery', { record, rank: 0, segment });
+      case 'incarnation': {
+        const recovery = this.byPurpose.get('recovery')?.record;
+        // It is over with the incarnation, and what follows was forgotten by nobody.
+        if (recovery?.kind === 'recovering' && !recovery.diskLost) this.byPurpose.delete('recovery');
+        return this.put(record.kind, { record, rank: record.message.incarnation, segment });
+      }
+      case 'epoch':
+        return this.put(record.kind, { record, rank: record.epoch, segment });
       case 'view-change':
       case 'new-view':
         return this.put(record.kind, { record, rank: record.message.view, segment });

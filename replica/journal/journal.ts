@@ -291,8 +291,8 @@ export class Journal implements History {
     return committed === undefined ? undefined : Buffer.from(committed, 'latin1');
   }
 
-  batch(sequence: SequenceNumber): Batch | undefined {
-    const location = this.index.locate(sequence);
+  batch(sequence: SequenceNumber, digest: Digest): Batch | undefined {
+    const location = this.index.find(sequence, digestKey(digest));
     if (location === undefined) return undefined;
     const record = decodeRecord(this.read(location), this.options.decoding);
     assert(record.kind === 'pre-prepared' || record.kind === 'committed', 'the index leads to a batch');
@@ -333,6 +333,11 @@ export class Journal implements History {
   /** Flushes and closes. */
   async close(): Promise<void> {
     await this.sync();
+    this.abandon();
+  }
+
+  /** Closes, and leaves what is here as the death of the process would. */
+  abandon(): void {
     for (const { fd } of this.segments) fs.closeSync(fd);
     this.segments.length = 0;
   }

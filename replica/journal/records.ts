@@ -28,6 +28,8 @@ export const RecordKind = {
   Flushed: 10,
   Recovering: 11,
   Recovered: 12,
+  Incarnation: 13,
+  Epoch: 14,
 } as const;
 
 /** Whether records of that kind are wanted however old they are. */
@@ -37,8 +39,10 @@ export const isTimeless = (kind: number): boolean =>
   kind === RecordKind.ViewChange ||
   kind === RecordKind.NewView ||
   kind === RecordKind.Flushed ||
+  kind === RecordKind.Incarnation ||
   kind === RecordKind.Recovering ||
-  kind === RecordKind.Recovered;
+  kind === RecordKind.Recovered ||
+  kind === RecordKind.Epoch;
 
 export interface RecordHead {
   kind: number;
@@ -48,6 +52,7 @@ export interface RecordHead {
 
 export const HEAD_BYTES = 1 + 8 + 32;
 const NO_BODY = new Uint8Array(0);
+const DISK_LOST = Uint8Array.of(1);
 const NO_DIGEST = new Uint8Array(32);
 
 export function recordHead(record: JournalRecord): RecordHead {
@@ -81,6 +86,10 @@ export function recordHead(record: JournalRecord): RecordHead {
       return { kind: RecordKind.Recovering, sequence: 0, digest: NO_DIGEST };
     case 'recovered':
       return { kind: RecordKind.Recovered, sequence: 0, digest: NO_DIGEST };
+    case 'incarnation':
+      return { kind: RecordKind.Incarnation, sequence: 0, digest: NO_DIGEST };
+    case 'epoch':
+      return { kind: RecordKind.Epoch, sequence: 0, digest: NO_DIGEST };
     case 'view-change':
       return { kind: RecordKind.ViewChange, sequence: 0, digest: NO_DIGEST };
     case 'new-view':
@@ -119,11 +128,14 @@ export function recordBody(record: JournalRecord): Uint8Array {
       return w.finish();
     }
     case 'recovering':
-      return NO_BODY;
+      return record.diskLost ? DISK_LOST : NO_BODY;
     case 'recovered':
       return new ByteWriter(8).u64(record.votesFrom).finish();
+    case 'epoch':
+      return new ByteWriter(24).u64(record.epoch).u64(record.recoveries).u64(record.recoveredAt).finish();
     case 'view-change':
     case 'new-view':
+    case 'incarnation':
       return encodeMessage(record.message);
   }
 }
@@ -167,9 +179,13 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
     case RecordKind.Flushed:
       return { kind: 'flushed', certificate: { sequence, digest, signatures: readSignatures(body) } };
     case RecordKind.Recovering:
-      return { kind: 'recovering' };
+      return { kind: 'recovering', diskLost: body.length > 0 };
     case RecordKind.Recovered:
       return { kind: 'recovered', votesFrom: new ByteReader(body).u64() };
+    case RecordKind.Epoch: {
+      const r = new ByteReader(body);
+      return { kind: 'epoch', epoch: r.u64(), recoveries: r.u64(), recoveredAt: r.u64() };
+    }
     case RecordKind.ViewChange: {
       const message = decodeMessage(body, decoding);
       assert(message.kind === 'view-change', 'a view-change record holds a view-change');
@@ -179,6 +195,11 @@ export function decodeRecord(payload: Uint8Array, decoding: Decoding): JournalRe
       const message = decodeMessage(body, decoding);
       assert(message.kind === 'new-view', 'a new-view record holds a new-view');
       return { kind: 'new-view', message };
+    }
+    case RecordKind.Incarnation: {
+      const message = decodeMessage(body, decoding);
+      assert(message.kind === 'new-incarnation', 'an incarnation record holds a new-incarnation');
+      return { kind: 'incarnation', message };
     }
     default:
       throw new Error(`journal record of kind ${kind}`);

@@ -126,11 +126,12 @@ function readFrame(bytes: Buffer, at: number, checksum: number): Buffer | undefi
 }
 
 /**
- * Whether what is at the end can be the last write before a crash: the beginning of a record, one whose length
- * reached the disk and whose content did not, or zeros that a power loss left.
+ * Whether what is at the end can be the last writes before a crash: one record cut short, or several of which the first
+ * was, up to the end of the file or to zeros that a power loss left where the rest should be.
  */
 function isTorn(bytes: Buffer, at: number): boolean {
-  if (bytes.length - at < FRAME_BYTES) return true;
-  if (headerIsSound(bytes, at)) return at + FRAME_BYTES + bytes.readUInt32BE(at) >= bytes.length;
-  return bytes.subarray(at).every((byte) => byte === 0);
+  let written = bytes.length;
+  while (written > at && bytes[written - 1] === 0) written--;
+  if (written - at < FRAME_BYTES) return true;
+  return headerIsSound(bytes, at) && at + FRAME_BYTES + bytes.readUInt32BE(at) >= written;
 }

@@ -20,6 +20,8 @@ export interface FileStateOptions {
   durability: 'buffered' | 'synced';
   /** Makes the service that is replicated, on the rows it lives in. Default: the file service. */
   service?: MakeService;
+  /** Milliseconds, from anywhere on, by which long work is done in slices. Default: those of this process. */
+  now?: () => number;
   /** Told how many rows a damaged state was found to have damaged, when a transfer begins to mend them. */
   onDamage?: (rows: number) => void;
 }
@@ -41,11 +43,7 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
   rmSync(`${unfinished}-journal`, { force: true });
   const db = open(path, unfinished, {});
   try {
-    db.pragma(`page_size = ${PAGE_BYTES}`);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-    db.exec(SCHEMA);
-    db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
+    makeTables(db, cluster);
     fill(db);
   } finally {
     db.close();
@@ -54,6 +52,21 @@ export function createDatabase({ path, cluster }: FileStateOptions, fill: (db: D
   const directory = openSync(dirname(path), 'r');
   fsyncSync(directory);
   closeSync(directory);
+}
+
+/** With the tables, and with nobody to keep it. */
+export function createInMemory({ cluster }: FileStateOptions): Database.Database {
+  const db = new Database(':memory:');
+  makeTables(db, cluster);
+  return db;
+}
+
+function makeTables(db: Database.Database, cluster: Cluster): void {
+  db.pragma(`page_size = ${PAGE_BYTES}`);
+  db.pragma(`application_id = ${APPLICATION_ID}`);
+  db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  db.exec(SCHEMA);
+  db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
 }
 
 /** Opens it for this process alone. @throws StateError */

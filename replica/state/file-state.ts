@@ -1,6 +1,7 @@
 /** The deterministic, SQLite-backed file state of one replica. */
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
+import { incarnationOf, startOf } from '../../src/pbft/incarnation.js';
 import type { Digest, ReplicaId, SequenceNumber, Timestamp } from '../../src/pbft/messages.js';
 import type { ReplicatedState, Service, SessionStore } from '../../src/pbft/ports.js';
 import type { StateTransfer, TransferSource, TransferTarget } from '../../src/pbft/transfer-ports.js';
@@ -12,6 +13,9 @@ import { Staging } from './staging.js';
 import type { Store } from './store.js';
 import { answer } from './transfer-source.js';
 import { Transfer } from './transfer-target.js';
+
+/** More than can be made between a certified state and the end of an incarnation. */
+const LOST_INODES = 2 ** 32;
 
 /** All of it known without asking SQLite. */
 export interface FileStateStatistics {
@@ -33,6 +37,7 @@ export interface FileStateStatistics {
 export class FileState implements ReplicatedState, TransferSource, TransferTarget {
   readonly service: Service;
   readonly sessions: SessionStore;
+  private executing: SequenceNumber = 0;
   /** How far the batch is that comes after all those that are final. */
   private batch: 'none' | 'executing' | 'tentative' = 'none';
   /** The transaction was to be committed while a batch was tentative. */
@@ -51,6 +56,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     private readonly db: Database,
     private readonly store: Store,
     private readonly options: FileStateOptions,
+    private readonly digestOfInitial: () => Digest,
   ) {
     this.service = options.service?.(store) ?? new FileService(store);
     this.sessions = new StoredSessions(store);
@@ -64,6 +70,10 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
 
   get clock(): Timestamp {
     return this.store.header.row.clock;
+  }
+
+  get initialDigest(): Digest {
+    return this.digestOfInitial();
   }
 
   get installed(): SequenceNumber {
@@ -80,13 +90,18 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     assert(this.batch === 'none', 'one batch at a time');
     assert(!this.isDamaged, 'nothing is executed on rows that are damaged');
     assert(this.staging === undefined, 'nothing is executed while another state is gathered');
-    assert(sequence === this.lastExecuted + 1, `batch ${sequence} follows ${this.lastExecuted}`);
+    const begun = incarnationOf(sequence) - incarnationOf(this.lastExecuted);
+    const next = begun > 0 ? startOf(incarnationOf(sequence)) + 1 : this.lastExecuted + 1;
+    assert(sequence === next, `batch ${sequence} follows ${this.lastExecuted}`);
     this.batch = 'executing';
+    this.executing = sequence;
+    // What was made after this state and is lost may be known to someone by its number: nothing else is given that.
+    if (begun > 0) this.store.updateHeader({ nextIno: this.store.header.row.nextIno + begun * LOST_INODES });
   }
 
   endBatch(clock: Timestamp): void {
     assert(this.batch === 'executing', 'a batch has begun');
-    this.store.updateHeader({ lastExecuted: this.lastExecuted + 1, clock });
+    this.store.updateHeader({ lastExecuted: this.executing, clock });
     this.batch = 'tentative';
   }
 
@@ -112,7 +127,9 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     assert(this.batch === 'none', 'a checkpoint lies between batches');
     assert(this.installation === undefined, 'no checkpoint is taken of half a state');
     assert(!this.isDamaged, 'no checkpoint is taken of rows that are damaged');
-    return this.store.checkpoint();
+    const digest = this.store.checkpoint();
+    if (incarnationOf(this.checkpointed) < incarnationOf(this.lastExecuted)) this.commit(true);
+    return digest;
   }
 
   get damaged(): boolean {
@@ -164,7 +181,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     assert(this.batch === 'none', 'a transfer begins between batches');
     assert(this.staging === undefined, 'one transfer at a time');
     if (!this.isDamaged) this.store.updateTree();
-    const { path, durability } = this.options;
+    const { path, durability, now = () => performance.now() } = this.options;
     const staging = new Staging(`${path}-staging`, durability);
     this.staging = staging;
     const end = {
@@ -175,7 +192,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
       },
     };
     const preparation = this.isDamaged ? this.admitDamage() : undefined;
-    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest, preparation);
+    return new Transfer(this.store.checkpoints.currentNodes, staging, end, sequence, stateDigest, preparation, now);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** A file state made, or found: which may not be what was left there. */
 import { statSync } from 'node:fs';
 import Sqlite, { type Database } from 'better-sqlite3';
-import type { SequenceNumber } from '../../src/pbft/messages.js';
-import { createDatabase, explained, type FileStateOptions, openDatabase } from './database.js';
+import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
+import { createDatabase, createInMemory, explained, type FileStateOptions, openDatabase } from './database.js';
 import { StateError } from './errors.js';
 import { FileState } from './file-state.js';
 import { initialHeader, initialRoot } from './initial.js';
@@ -17,18 +17,31 @@ const CHECKED_AT_OPEN_BYTES = 8 * 1024 * 1024;
  * @throws StateError if there is a state, or it cannot be written
  */
 export function createFileState(options: FileStateOptions, elsewhere: SequenceNumber = 0): FileState {
-  createDatabase(options, (db) => {
-    const store = makeStore(db, options);
-    const root = initialRoot(options.cluster);
-    store.beginTransaction();
-    store.inodes.insert(root.ino, root);
-    store.header.insert(0, initialHeader(options.cluster));
-    store.commitBatch();
-    store.header.setInstalled(elsewhere);
-    store.checkpoint();
-    store.commit();
-  });
+  createDatabase(options, (db) => fill(db, options, elsewhere));
   return openFileState(options);
+}
+
+/** Digest of the agreed initial state, whatever has become of it since. */
+export function initialDigest(options: FileStateOptions): Digest {
+  const db = createInMemory(options);
+  try {
+    return fill(db, options, 0);
+  } finally {
+    db.close();
+  }
+}
+
+function fill(db: Database, options: FileStateOptions, elsewhere: SequenceNumber): Digest {
+  const store = makeStore(db, options);
+  const root = initialRoot(options.cluster);
+  store.beginTransaction();
+  store.inodes.insert(root.ino, root);
+  store.header.insert(0, initialHeader(options.cluster));
+  store.commitBatch();
+  store.header.setInstalled(elsewhere);
+  const digest = store.checkpoint();
+  store.commit();
+  return digest;
 }
 
 /** Opens an existing one: it never starts empty. @throws StateError */
@@ -56,7 +69,7 @@ function makeState(db: Database, options: FileStateOptions): FileState {
     while (!scrub.step());
     if (scrub.damaged > 0) throw new StateError('corrupt', path, 'its rows do not have the digests it recorded');
   }
-  return new FileState(db, store, options);
+  return new FileState(db, store, options, () => initialDigest(options));
 }
 
 /** What is read here was written by this program, if the disk has kept it. */

@@ -19,6 +19,10 @@ export class StoredSessions implements SessionStore {
     return this.store.sessions.list(client);
   }
 
+  all(): SessionRow[] {
+    return this.store.sessions.all();
+  }
+
   session(id: SessionId): SessionRow | undefined {
     return this.store.sessions.find(id);
   }

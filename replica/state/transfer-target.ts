@@ -58,6 +58,7 @@ export class Transfer implements StateTransfer, DifferenceSink {
   /**
    * @param local the state's tree, which stays as it is until the end, but for
    * @param preparation what is to be done before it can be relied on
+   * @param now milliseconds, which bound how much of that is done at once
    */
   constructor(
     private readonly local: NodeSource,
@@ -65,7 +66,8 @@ export class Transfer implements StateTransfer, DifferenceSink {
     private readonly end: TransferEnd,
     public sequence: SequenceNumber,
     private root: Digest,
-    private readonly preparation?: Generator<void>,
+    private readonly preparation: Generator<void> | undefined,
+    private readonly now: () => number,
   ) {
     if (preparation === undefined) this.walk = this.begin();
   }
@@ -80,10 +82,10 @@ export class Transfer implements StateTransfer, DifferenceSink {
 
   /** Goes on with the preparation for a moment. */
   private prepare(preparation: Generator<void>): void {
-    const until = performance.now() + PREPARED_MS;
+    const until = this.now() + PREPARED_MS;
     do {
       if (preparation.next().done) this.walk = this.begin();
-    } while (this.walk === undefined && performance.now() < until);
+    } while (this.walk === undefined && this.now() < until);
   }
 
   private begin(): TreeDifference {

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CLUSTER_SIZES, Defaults, newCluster } from '../cluster/create.js';
 import { systemCode } from '../cluster/errors.js';
-import { formatCluster } from '../cluster/file.js';
+import { formatCluster, MAX_RECOVERY_PERIOD_SECONDS } from '../cluster/file.js';
 import { writeKeyFile } from '../cluster/keys.js';
 import { CLUSTER_FILE, layoutOf } from '../cluster/layout.js';
 import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
@@ -23,6 +23,7 @@ export interface InitOptions {
   client?: string[];
   durability?: Cluster['durability'];
   requestAuthentication?: Cluster['requestAuthentication'];
+  recoveryPeriod?: number;
   without?: (keyof Optimizations)[];
 }
 
@@ -45,6 +46,11 @@ export function register(program: Command): void {
     .addOption(new Option('--durability <mode>', 'of votes').choices(['buffered', 'synced']).default('buffered'))
     .addOption(
       new Option('--request-authentication <how>', 'of requests').choices(['signature', 'mac']).default('signature'),
+    )
+    .option(
+      '--recovery-period <seconds>',
+      'each replica recovers once in that time, though nothing is known to be wrong with it (default 0: never)',
+      integerIn(0, MAX_RECOVERY_PERIOD_SECONDS),
     )
     .option('--without <names>', `for measurements: do without ${OPTIMIZATIONS.join(', ')}`, names(OPTIMIZATIONS))
     .action(async (dir: string, options: InitOptions) => {
@@ -102,6 +108,9 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
       `--base-port ${basePort} leaves no room for ${replicas} ports: ${65_536 - replicas} is the last that does`,
     );
   }
+  if (replicas === 1 && (options.recoveryPeriod ?? 0) > 0) {
+    throw new UsageError('--recovery-period: a single replica has nobody to recover from');
+  }
   return {
     replicas,
     hosts,
@@ -112,6 +121,7 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
     createdSeconds: Math.floor(Date.now() / 1000),
     durability: options.durability,
     requestAuthentication: options.requestAuthentication,
+    recoveryPeriodSeconds: options.recoveryPeriod,
     without: options.without,
   };
 }

@@ -35,7 +35,18 @@ export function readScrubStatus(report: unknown): ScrubStatus | null {
   return z.object({ scrub }).safeParse(report).data?.scrub ?? null;
 }
 
+/** Of recoveries that no fault asked for (replica/proactive). */
+const recovery = z.object({
+  phase: z.enum(['resting', 'leaving', 'checking']),
+  completed: count,
+  /** Milliseconds since 1970. */
+  last: count.nullable(),
+  /** Turns that passed because too few of the others were fit. */
+  missed: count,
+});
+
 const inspection = z.object({
+  incarnation: count.default(0),
   view: count,
   lastExecuted: count,
   stableCheckpoint: count,
@@ -49,6 +60,7 @@ const inspection = z.object({
     .max(100)
     .default([]),
   scrub: scrub.nullable().default(null),
+  recovery: recovery.nullable().default(null),
 });
 
 export type ReplicaState = z.output<typeof inspection>['state'];
@@ -57,6 +69,8 @@ export type ReplicaState = z.output<typeof inspection>['state'];
 export interface ReplicaStatus {
   id: number;
   up: boolean;
+  /** How often the group has begun anew, since more than f had forgotten votes at once. */
+  incarnation: number | null;
   view: number | null;
   lastExecuted: number | null;
   stableCheckpoint: number | null;
@@ -69,8 +83,12 @@ export interface ReplicaStatus {
   transferred: z.output<typeof inspection>['transferred'];
   /** Why this replica is thought to be faulty. */
   suspected: string | null;
+  /** Whom it thinks to be faulty, and why: its word alone. */
+  suspicions: { replica: number; why: string }[];
   /** What it found of its own disk. */
   scrub: ScrubStatus | null;
+  /** Its proactive recoveries. */
+  recovery: z.output<typeof recovery> | null;
 }
 
 export interface ClusterStatus {
@@ -89,30 +107,21 @@ export interface ClusterStatus {
 export type Inspect = (replica: number, timeoutMs: number) => Promise<unknown>;
 
 const UNKNOWN = {
-  ...{ view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null },
-  ...{ transfer: null, transferred: null, scrub: null },
+  ...{ incarnation: null, view: null, lastExecuted: null, stableCheckpoint: null, stateRoot: null, state: null },
+  ...{ transfer: null, transferred: null, suspicions: [], scrub: null, recovery: null },
 };
 
-interface Report {
-  status: ReplicaStatus;
-  /** Other replicas that it thinks to be faulty, and why. */
-  suspicions: Map<number, string>;
-}
-
 /** @param report null: it did not answer */
-function readReport(id: number, report: unknown): Report {
-  const suspicions = new Map<number, string>();
-  if (report === null || report === undefined)
-    return { status: { id, up: false, ...UNKNOWN, suspected: null }, suspicions };
+function readReport(id: number, report: unknown): ReplicaStatus {
+  if (report === null || report === undefined) return { id, up: false, ...UNKNOWN, suspected: null };
   const parsed = inspection.safeParse(report);
   if (!parsed.success) {
     const field = parsed.error.issues[0].path.join('.');
     const suspected = `its report makes no sense${field === '' ? '' : `: ${field}`}`;
-    return { status: { id, up: true, ...UNKNOWN, suspected }, suspicions };
+    return { id, up: true, ...UNKNOWN, suspected };
   }
-  const { suspicions: suspected, ...said } = parsed.data;
-  for (const { replica, why } of suspected) if (replica !== id) suspicions.set(replica, why);
-  return { status: { id, up: true, ...said, suspected: null }, suspicions };
+  const suspicions = parsed.data.suspicions.filter(({ replica }) => replica !== id);
+  return { id, up: true, ...parsed.data, suspicions, suspected: null };
 }
 
 /** The highest value that at least `votes` of the given are; null if there is none. */
@@ -124,14 +133,16 @@ export function highestShared(values: readonly (number | null)[], votes: number)
 }
 
 /** Why a replica is thought to be faulty: only what f+1 say, since one of them is correct; null if nothing. */
-function suspicion({ status }: Report, reports: readonly Report[], f: number): string | null {
+function suspicion(status: ReplicaStatus, reports: readonly ReplicaStatus[], f: number): string | null {
   if (status.suspected !== null) return status.suspected;
-  const accusers = reports.filter(({ suspicions }) => suspicions.has(status.id));
-  if (accusers.length >= f + 1) return accusers[0].suspicions.get(status.id)!;
+  const accusations = reports.flatMap(
+    ({ suspicions }) => suspicions.find(({ replica }) => replica === status.id) ?? [],
+  );
+  if (accusations.length >= f + 1) return accusations[0].why;
   const { stableCheckpoint, stateRoot } = status;
   if (stateRoot === null || stateRoot === '') return null;
   const others = new Map<string, number>();
-  for (const { status: other } of reports) {
+  for (const other of reports) {
     if (other.stableCheckpoint !== stableCheckpoint || other.stateRoot === stateRoot || !other.stateRoot) continue;
     others.set(other.stateRoot, (others.get(other.stateRoot) ?? 0) + 1);
   }
@@ -143,7 +154,7 @@ function suspicion({ status }: Report, reports: readonly Report[], f: number): s
 export function clusterStatus(cluster: Cluster, answers: readonly unknown[]): ClusterStatus {
   const { f } = cluster;
   const reports = cluster.replicas.map(({ id }) => readReport(id, answers[id]));
-  const replicas = reports.map((report) => ({ ...report.status, suspected: suspicion(report, reports, f) }));
+  const replicas = reports.map((report) => ({ ...report, suspected: suspicion(report, reports, f) }));
   const view = highestShared(
     replicas.map((replica) => replica.view),
     f + 1,

@@ -16,7 +16,7 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 export const BYZFS: readonly string[] = [process.execPath, MAIN];
 
 /** What a process started by `startDetached` tells its parent, once. */
-type Notice = { ready: true } | { failed: string };
+export type Notice = { ready: true } | { failed: string };
 
 /** Tells the process that started this one, if one did and waits, that it can be used or why not. */
 export function announce(notice: Notice): Promise<void> {

@@ -1,12 +1,13 @@
 /** `byzfs replica`: one replica, in the foreground. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { systemCode } from '../cluster/errors.js';
 import { loadCluster } from '../cluster/file.js';
 import { loadReplicaIdentity } from '../cluster/identity.js';
 import { layoutOf } from '../cluster/layout.js';
 import { Limits } from '../limits.js';
 import { canonicalDirectory } from './directory.js';
-import { CommandError, oneLine, UsageError } from './errors.js';
+import { CommandError, oneLine } from './errors.js';
+import { endWithKeeper, type Kept, keep, RECOVERS } from './keeper.js';
 import { integerIn } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { announce, removePid, runningReplica, writePid } from './processes.js';
@@ -19,7 +20,8 @@ interface Given {
   cluster: string;
   id: number;
   rejoin?: boolean;
-  resume?: boolean;
+  /** By a keeper. */
+  kept?: Kept;
 }
 
 export function register(program: Command): void {
@@ -29,19 +31,23 @@ export function register(program: Command): void {
     .requiredOption('--cluster <dir>', 'cluster directory')
     .requiredOption('--id <n>', 'which replica', integerIn(0, 3 * Limits.maxFaults))
     .option('--rejoin', 'its disk was lost: begin anew, and say nothing until the others have brought it up to date')
-    .option('--resume', 'more than f replicas lost power together: go on from what is on their disks')
-    .action(async ({ cluster, id, rejoin = false, resume = false }: Given) => {
-      if (rejoin && resume) throw new UsageError('--rejoin and --resume: what is on its disk is of use, or it is not');
-      await run(canonicalDirectory(cluster), id, { rejoin, resume });
+    .addOption(new Option('--kept <how>').choices(['first', 'recovering']).hideHelp())
+    .action(async ({ cluster, id, rejoin = false, kept }: Given) => {
+      await run(canonicalDirectory(cluster), id, { rejoin, kept });
     });
 }
 
-async function run(directory: string, id: number, after: Omit<Given, 'cluster' | 'id'>): Promise<void> {
+async function run(directory: string, id: number, { kept, ...after }: Omit<Given, 'cluster' | 'id'>): Promise<void> {
   const cluster = loadCluster(directory);
   const identity = loadReplicaIdentity(directory, cluster, id);
   const layout = layoutOf(directory);
-  const other = runningReplica(directory, id);
-  if (other !== null) throw new CommandError(`replica-${id} runs already (pid ${other}): two would share one state`);
+  if (kept === undefined) {
+    const other = runningReplica(directory, id);
+    if (other !== null) throw new CommandError(`replica-${id} runs already (pid ${other}): two would share one state`);
+    if (cluster.recoveryPeriodSeconds > 0) return keep(directory, id, after);
+  } else {
+    endWithKeeper();
+  }
   const { startReplica, replaceReplica } = await replicaRoom();
   const log = await openLog(`replica-${id}`);
   const requested = stopRequested();
@@ -50,13 +56,14 @@ async function run(directory: string, id: number, after: Omit<Given, 'cluster' |
     throw refusal(id, host, port, error);
   };
   const options = { cluster, identity, directory: layout.replica(id), log };
-  let replica = await startReplica({ ...options, ...after }).catch(refused);
-  writePid(layout.replicaPid(id));
+  let replica = await startReplica({ ...options, ...after, kept }).catch(refused);
+  if (kept === undefined) writePid(layout.replicaPid(id));
   await announce({ ready: true });
   log.info({ host, port, pid: process.pid }, 'listening');
   try {
-    let end = await Promise.race([requested, replica.failed]);
-    for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await Promise.race([requested, replica.failed])) {
+    const ended = () => Promise.race([requested, replica.failed, replica.recovers]);
+    let end = await ended();
+    for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await ended()) {
       // A disk that spoils one state after the other is for whoever looks after this machine.
       const soon = performance.now() - replacedAt < REPLACED_MS;
       const next = soon ? undefined : await replaceReplica(replica).catch(refused);
@@ -66,6 +73,7 @@ async function run(directory: string, id: number, after: Omit<Given, 'cluster' |
     }
     log.info({ signal: end }, 'stopping');
     await replica.stop();
+    if (end === 'recovers') process.exit(RECOVERS);
   } finally {
     removePid(layout.replicaPid(id));
   }

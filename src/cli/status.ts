@@ -50,9 +50,9 @@ export async function clusterStatusOf(directory: string, cluster: Cluster, toBar
   }
 }
 
-function stateOf({ state, transfer }: ReplicaStatus): string {
+function stateOf({ state, transfer, recovery }: ReplicaStatus): string {
   if (state === null) return '?';
-  if (transfer === null) return state;
+  if (transfer === null) return recovery === null || recovery.phase === 'resting' ? state : `${state}, recovers`;
   const { rows, rowsMissing, bytes } = transfer;
   return `${state}: ${rows} rows, ${(bytes / 1e6).toFixed(1)} MB; ${rowsMissing} rows or more to do`;
 }
@@ -69,9 +69,15 @@ function describe(cluster: Cluster, status: ClusterStatus): string {
     replica.stateRoot === null ? '-' : replica.stateRoot.slice(0, 16),
     replica.suspected ?? '',
   ]);
+  const accusations = status.replicas.flatMap(({ id, suspicions }) =>
+    suspicions.map(({ replica, why }) => `replica ${id} suspects replica ${replica}: ${why}\n`),
+  );
+  const latest = Math.max(...status.replicas.map((replica) => replica.incarnation ?? 0));
+  const incarnation = latest > 0 ? `  incarnation ${latest}` : '';
   const quorum = status.quorum ? 'quorum' : `NO QUORUM: ${2 * status.f + 1} replicas in one view are needed`;
   return (
-    `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}  view ${shown(status.view)}  ${quorum}\n` +
-    table(['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'suspected'], rows)
+    `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}${incarnation}  view ${shown(status.view)}  ${quorum}\n` +
+    table(['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'suspected'], rows) +
+    accusations.join('')
   );
 }

@@ -28,6 +28,8 @@ export interface ClientHealth {
   linked: ReplicaId[];
   /** Calls sent and not answered. */
   outstanding: number;
+  /** Of the group's history (DESIGN 3.11); undefined before a session is open. */
+  incarnation: number | undefined;
   counters: Record<string, number>;
 }
 
@@ -118,10 +120,20 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
       else this.endpoint.replicas[to]?.send(this.encode(request));
     }
     if (ready.sessionLost) {
-      this.options.log.error('the session was lost: the outcome of what was in flight in it will never be known');
+      this.logLoss(ready.incarnation);
       for (const listener of this.sessionLostListeners) listener();
     }
     for (const completion of ready.completed) this.complete(completion);
+  }
+
+  private logLoss(incarnation: number | undefined): void {
+    const { log } = this.options;
+    if (incarnation === undefined) {
+      log.error('the session was lost: the outcome of what was in flight in it will never be known');
+      return;
+    }
+    const what = 'a new incarnation of the group: more than f replicas lost power, or their disks, together';
+    log.error({ incarnation }, `${what}; changes that were not fsynced may be lost, and those in flight fail`);
   }
 
   private complete(completion: Completion): void {
@@ -169,7 +181,8 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     const linked = this.options.cluster.replicas
       .map(({ id }) => id)
       .filter((id) => this.endpoint.replicas[id] !== undefined);
-    return { linked, outstanding: this.core.outstanding, counters: { ...this.core.counters } };
+    const { outstanding, knownIncarnation: incarnation, counters } = this.core;
+    return { linked, outstanding, incarnation, counters: { ...counters } };
   }
 
   onUp(link: Link): void {

@@ -4,7 +4,7 @@
 export type CallErrorCode =
   /** No quorum before the deadline. */
   | 'deadline'
-  /** The session was ended by the service; the call was not executed in it, or its outcome is unknown. */
+  /** The session was ended by the service, or the group rolled back; what the call has come to is unknown. */
   | 'session-lost'
   /** The client is closed. */
   | 'closed';
@@ -39,7 +39,7 @@ export interface ServiceClient {
   call(operation: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
   /**
    * Calls `listener` each time the session is lost, before the rejections of its calls are seen: what was executed in
-   * it and not made durable may have been undone.
+   * it and not made durable may have been undone. No result from before is delivered after that.
    */
   onSessionLost?(listener: () => void): void;
   /** Ends the session and closes the links. */

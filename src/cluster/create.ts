@@ -32,6 +32,8 @@ export interface NewClusterOptions {
   durability?: Cluster['durability'];
   /** Default: signature. */
   requestAuthentication?: Cluster['requestAuthentication'];
+  /** Default: 0, which is never. */
+  recoveryPeriodSeconds?: number;
   /** Optimizations that the cluster does without. */
   without?: readonly (keyof Optimizations)[];
 }
@@ -50,6 +52,7 @@ const publicKeyOf = (seed: Buffer): Buffer => new SigningKey(seed).publicKey;
 export function newCluster(options: NewClusterOptions): NewCluster {
   const { hosts, basePort, rootUid, rootGid, createdSeconds } = options;
   const { durability = 'buffered', requestAuthentication = 'signature', without = [] } = options;
+  const { recoveryPeriodSeconds = 0 } = options;
   const replicaSeeds = Array.from({ length: options.replicas }, generateSeed);
   const clientSeeds = options.clientNames.map(generateSeed);
   const optimizations = { ...ALL_OPTIMIZATIONS };
@@ -70,6 +73,7 @@ export function newCluster(options: NewClusterOptions): NewCluster {
     createdSeconds,
     durability,
     requestAuthentication,
+    recoveryPeriodSeconds,
     optimizations,
   };
   return { cluster: { id: clusterId(content), ...content }, replicaSeeds, clientSeeds };

@@ -15,6 +15,9 @@ export const FORMAT = 'byzfs-cluster/1';
 /** Names become file names and appear in logs: nothing in them needs quoting. */
 export const CLIENT_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
+/** A year. */
+export const MAX_RECOVERY_PERIOD_SECONDS = 365 * 86_400;
+
 const KEY_TEXT = /^[A-Za-z0-9_-]{43}$/;
 const HOST = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:.]{2,45}$/;
 
@@ -70,6 +73,7 @@ const clusterFile = z.strictObject({
   createdSeconds: integer(0, 2 ** 40),
   durability: z.enum(['buffered', 'synced'], { error: '"buffered" or "synced" expected' }),
   requestAuthentication: z.enum(['signature', 'mac'], { error: '"signature" or "mac" expected' }),
+  recoveryPeriodSeconds: integer(0, MAX_RECOVERY_PERIOD_SECONDS).default(0),
   optimizations: optimizations.default({ ...ALL_OPTIMIZATIONS }),
 });
 
@@ -108,6 +112,9 @@ function brokenRelation(file: ClusterFile): string | null {
       repeated(addresses, `${replica.host} ${replica.port}`, `replicas[${i}].port`) ??
       repeated(keys, replica.publicKey.toString('hex'), `replicas[${i}].publicKey`);
     if (broken !== null) return broken;
+  }
+  if (file.f === 0 && file.recoveryPeriodSeconds > 0) {
+    return 'recoveryPeriodSeconds: 0 expected for f = 0: there is nobody to recover from';
   }
   const names = new Map<string, string>();
   for (const [i, client] of file.clients.entries()) {

@@ -35,6 +35,8 @@ export interface Cluster {
   durability: 'buffered' | 'synced';
   /** `signature` (default) or `mac`, for comparison with the paper: DESIGN 3.5. */
   requestAuthentication: 'signature' | 'mac';
+  /** Each replica recovers once in so many seconds though nothing is known to be wrong with it; 0: none does. */
+  recoveryPeriodSeconds: number;
   /** All on, but for measurements. */
   optimizations: Optimizations;
 }

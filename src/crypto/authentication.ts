@@ -6,11 +6,13 @@ import type { Cluster, Identity } from '../cluster/types.js';
 import { assert } from '../limits.js';
 import type {
   Digest,
+  Forgotten,
   NewView,
   ReplicaId,
   Request,
   SequenceNumber,
   SessionId,
+  StartReport,
   Timestamp,
   View,
   ViewChange,
@@ -114,6 +116,30 @@ export class ReplicaAuthentication implements Authentication {
   verifyNewView({ view, viewChanges, signature }: NewView, primary: ReplicaId): boolean {
     const key = this.replicaKeys[primary];
     return key?.verify(this.signables.newView(view, viewChanges), signature) ?? false;
+  }
+
+  signForgotten(message: Omit<Forgotten, 'signature'>): Uint8Array {
+    assert(message.replica === this.me, 'a replica signs its own claims');
+    return this.signingKey.sign(this.signables.forgotten(message));
+  }
+
+  verifyForgotten(message: Forgotten): boolean {
+    const key = this.replicaKeys[message.replica];
+    return key?.verify(this.signables.forgotten(message), message.signature) ?? false;
+  }
+
+  reportDigest(report: Omit<StartReport, 'signature'>): Digest {
+    return this.signables.report(report);
+  }
+
+  signReport(report: Omit<StartReport, 'signature'>): Uint8Array {
+    assert(report.replica === this.me, 'a replica signs its own reports');
+    return this.signingKey.sign(this.signables.report(report));
+  }
+
+  verifyReport(report: StartReport): boolean {
+    const key = this.replicaKeys[report.replica];
+    return key?.verify(this.signables.report(report), report.signature) ?? false;
   }
 }
 

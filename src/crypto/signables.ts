@@ -9,7 +9,18 @@
  */
 
 import { assert, Limits } from '../limits.js';
-import type { Digest, OrderedBatch, ReplicaId, SequenceNumber, Timestamp, View, ViewChange } from '../pbft/messages.js';
+import type {
+  Digest,
+  Forgotten,
+  Numbered,
+  OrderedBatch,
+  ReplicaId,
+  SequenceNumber,
+  StartReport,
+  Timestamp,
+  View,
+  ViewChange,
+} from '../pbft/messages.js';
 import { DIGEST_BYTES, sha256 } from './digests.js';
 
 const TAG_BYTES = 16;
@@ -19,6 +30,7 @@ const TWO_TO_32 = 0x1_0000_0000;
 const ORDERED_BATCH_BYTES = 8 + DIGEST_BYTES + 8;
 /** Q is the longer of the two: it names up to two batches a sequence number. */
 const ORDERED_BATCHES = 2 * Limits.logSize;
+const NUMBERED_BYTES = 8 + DIGEST_BYTES;
 const REPLICAS = 3 * Limits.maxFaults + 1;
 const NO_STATE_DIGEST = Buffer.alloc(DIGEST_BYTES);
 
@@ -34,6 +46,9 @@ export class Signables {
   private readonly viewChangeBytes: Buffer;
   private readonly orderedBatchesBytes: Buffer;
   private readonly newViewBytes: Buffer;
+  private readonly forgottenBytes: Buffer;
+  private readonly reportBytes: Buffer;
+  private readonly numberedBytes: Buffer;
   private readonly resultBytes: Buffer;
   private readonly handshakeBytes: Record<LinkEnd, Buffer>;
   private readonly channelBytes: Buffer;
@@ -52,13 +67,16 @@ export class Signables {
       return bytes;
     };
     this.requestBytes = signable('request', DIGEST_BYTES);
-    this.batchBytes = signable('batch', 16 + Limits.batchRequests * DIGEST_BYTES);
+    this.batchBytes = signable('batch', 16 + (Limits.batchRequests + REPLICAS) * DIGEST_BYTES);
     this.checkpointBytes = signable('checkpoint', 8 + DIGEST_BYTES + 4);
     this.chainBytes = signable('chain', DIGEST_BYTES + 8 + DIGEST_BYTES);
     this.flushedBytes = signable('flushed', 8 + DIGEST_BYTES + 4);
     this.viewChangeBytes = signable('view-change', 8 + 4 + 8 + 3 * DIGEST_BYTES);
     this.orderedBatchesBytes = Buffer.alloc(4 + ORDERED_BATCHES * ORDERED_BATCH_BYTES);
     this.newViewBytes = signable('new-view', 8 + 4 + REPLICAS * (4 + DIGEST_BYTES));
+    this.forgottenBytes = signable('forgotten', 4 + 8 + 8 + 4 + REPLICAS * 8);
+    this.reportBytes = signable('report', 4 + 8 + 2 * NUMBERED_BYTES + 2 * DIGEST_BYTES);
+    this.numberedBytes = Buffer.alloc(4 + Limits.reportedBatches * NUMBERED_BYTES);
     this.resultBytes = signable('result', DIGEST_BYTES);
     this.channelBytes = signable('channel', 2 * DIGEST_BYTES);
     this.handshakeBytes = {
@@ -77,11 +95,11 @@ export class Signables {
     return digestOfPayload(this.requestBytes, body);
   }
 
-  /** seconds (8) ‖ nanoseconds (4) ‖ count (4) ‖ request digests in order. */
+  /** seconds (8) ‖ nanoseconds (4) ‖ count (4) ‖ digests of requests, and of reports, in order. */
   batch(time: Timestamp, requestDigests: readonly Digest[]): Digest {
     const bytes = this.batchBytes;
     const count = requestDigests.length;
-    assert(count <= Limits.batchRequests, 'a batch holds at most Limits.batchRequests');
+    assert(count <= Limits.batchRequests + REPLICAS, 'a batch holds at most Limits.batchRequests');
     putU64(bytes, FIELDS_AT, time.seconds);
     bytes.writeUInt32BE(time.nanoseconds, FIELDS_AT + 8);
     bytes.writeUInt32BE(count, FIELDS_AT + 12);
@@ -159,6 +177,58 @@ export class Signables {
       bytes.writeUInt32BE(message.replica, at);
       bytes.set(this.viewChange(message), at + 4);
       at += 4 + DIGEST_BYTES;
+    }
+    return sha256(bytes.subarray(0, at));
+  }
+
+  /** replica (4) ‖ incarnation (8) ‖ life (8) ‖ count (4) ‖ the life heard of each replica (8 each). */
+  forgotten({ replica, incarnation, life, heard }: Omit<Forgotten, 'signature'>): Digest {
+    const bytes = this.forgottenBytes;
+    assert(heard.length <= REPLICAS, 'a claim names one life a replica');
+    bytes.writeUInt32BE(replica, FIELDS_AT);
+    putU64(bytes, FIELDS_AT + 4, incarnation);
+    putU64(bytes, FIELDS_AT + 12, life);
+    bytes.writeUInt32BE(heard.length, FIELDS_AT + 20);
+    let at = FIELDS_AT + 24;
+    for (const each of heard) {
+      putU64(bytes, at, each);
+      at += 8;
+    }
+    return sha256(bytes.subarray(0, at));
+  }
+
+  /**
+   * replica (4) ‖ incarnation (8) ‖ of the checkpoint and of the flush certificate: sequence (8) ‖ digest (32), zeros
+   * where there is none ‖ SHA-256 of the checkpoints (32) ‖ of the batches (32), each: count (4) ‖ sequence (8) ‖ digest (32) …
+   */
+  report(report: Omit<StartReport, 'signature'>): Digest {
+    const { replica, incarnation, certificate, flushed, checkpoints, ordered } = report;
+    const bytes = this.reportBytes;
+    bytes.writeUInt32BE(replica, FIELDS_AT);
+    putU64(bytes, FIELDS_AT + 4, incarnation);
+    let at = FIELDS_AT + 12;
+    for (const each of [
+      { sequence: certificate?.sequence ?? 0, digest: certificate?.stateDigest ?? NO_STATE_DIGEST },
+      { sequence: flushed?.sequence ?? 0, digest: flushed?.digest ?? NO_STATE_DIGEST },
+    ]) {
+      putU64(bytes, at, each.sequence);
+      bytes.set(each.digest, at + 8);
+      at += NUMBERED_BYTES;
+    }
+    bytes.set(this.numbered(checkpoints), at);
+    bytes.set(this.numbered(ordered), at + DIGEST_BYTES);
+    return sha256(bytes);
+  }
+
+  private numbered(list: readonly Numbered[]): Digest {
+    const bytes = this.numberedBytes;
+    assert(list.length <= Limits.reportedBatches, 'a report names no more than its limit');
+    bytes.writeUInt32BE(list.length, 0);
+    let at = 4;
+    for (const { sequence, digest } of list) {
+      putU64(bytes, at, sequence);
+      bytes.set(digest, at + 8);
+      at += NUMBERED_BYTES;
     }
     return sha256(bytes.subarray(0, at));
   }

@@ -26,6 +26,8 @@ const WAYS: Record<Message['kind'], readonly Way[]> = {
   'flushed-certificate': ['replica to replica'],
   'query-stable': ['replica to replica'],
   'reply-stable': ['replica to replica'],
+  forgotten: ['replica to replica'],
+  'new-incarnation': ['replica to replica'],
   'fetch-state': ['replica to replica'],
   'state-data': ['replica to replica'],
   attach: ['client to replica'],

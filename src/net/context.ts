@@ -3,6 +3,7 @@ import { SigningKey, VerifyingKey } from '../crypto/ed25519.js';
 import { Signables } from '../crypto/signables.js';
 import type { Decoding } from '../wire/codec.js';
 import { type NetCounters, newCounters } from './counters.js';
+import { Epochs } from './epochs.js';
 import type { LinkHandler } from './link.js';
 
 /** Periods and limits of links. Milliseconds, bytes or counts, as the name says. */
@@ -40,6 +41,9 @@ export interface NetContext {
   readonly cluster: Cluster;
   readonly role: Role;
   readonly id: number;
+  /** Of this process, if it is a replica's: higher than that of any before it. */
+  readonly epoch: number;
+  readonly epochs: Epochs;
   readonly signables: Signables;
   readonly decoding: Decoding;
   readonly signingKey: SigningKey;
@@ -54,11 +58,13 @@ export interface NetOptions {
   cluster: Cluster;
   identity: Identity;
   handler: LinkHandler;
+  /** Of a replica; default 0. */
+  epoch?: number;
   /** Those given replace those of NET_TIMINGS. */
   timings?: Partial<NetTimings>;
 }
 
-export function createContext({ cluster, identity, handler, timings }: NetOptions): NetContext {
+export function createContext({ cluster, identity, handler, epoch = 0, timings }: NetOptions): NetContext {
   const signables = new Signables(cluster.id);
   const replicaKeys = new Map(cluster.replicas.map(({ id, publicKey }) => [id, new VerifyingKey(publicKey)]));
   const clientKeys = new Map(cluster.clients.map(({ id, publicKey }) => [id, new VerifyingKey(publicKey)]));
@@ -66,6 +72,8 @@ export function createContext({ cluster, identity, handler, timings }: NetOption
     cluster,
     role: identity.role,
     id: identity.id,
+    epoch,
+    epochs: new Epochs(),
     signables,
     decoding: { n: cluster.replicas.length, signables },
     signingKey: new SigningKey(identity.seed),

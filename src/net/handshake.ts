@@ -2,8 +2,8 @@
  * How two processes prove to each other who they are and agree on keys: a signed Diffie-Hellman exchange (SIGMA,
  * Krawczyk 2003, without hiding identities), two round trips:
  *
- *     dialer → acceptor   DialerHello:   version, cluster, role, id, id dialed, ephemeral key, nonce
- *     acceptor → dialer   AcceptorHello: version, cluster, id, ephemeral key, nonce; signature over both hellos
+ *     dialer → acceptor   DialerHello:   version, cluster, role, id, epoch, id dialed, ephemeral key, nonce
+ *     acceptor → dialer   AcceptorHello: version, cluster, role, id, epoch, ephemeral key, nonce; signature over both hellos
  *     dialer → acceptor   DialerProof:   signature over both hellos
  *     acceptor → dialer   Welcome:       nothing; a dialer's link is up only where the acceptor's is
  *
@@ -21,7 +21,7 @@ import type { Peer } from './admission.js';
 import type { NetContext } from './context.js';
 
 /** Of the wire: messages, frames and handshake. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Largest record. */
 const RECORD_BYTES = 512;
@@ -40,6 +40,10 @@ export type HandshakeFault =
   | 'not-dialed'
   | 'bad-signature'
   | 'weak-key'
+  /** A process that a later one of the same replica has taken the place of. */
+  | 'old-epoch'
+  /** The clock of one of the two is wrong. */
+  | 'future-epoch'
   | 'timeout'
   /** Too many connections, of strangers or of one client. */
   | 'busy'
@@ -92,6 +96,7 @@ export function dialHandshake(
     }
     const id = context.signables.channel(dialerHello, content.subarray(0, signed));
     verifySignature(context, hello.peer, 'acceptor', id, content.subarray(signed));
+    checkEpoch(context, hello);
     const keys = keysOf(context, ephemeral.agree(hello.ephemeral), id);
     exchange.send(RecordType.DialerProof, context.signingKey.sign(context.signables.handshake('dialer', id)));
     exchange.receive(RecordType.Welcome, () => exchange.finish({ end: 'dialer', peer: hello.peer, id, keys }));
@@ -126,6 +131,7 @@ export function acceptHandshake(
     exchange.send(RecordType.AcceptorHello, Buffer.concat([acceptorHello, signature]));
     exchange.receive(RecordType.DialerProof, (proof) => {
       verifySignature(context, peer, 'dialer', id, proof);
+      checkEpoch(context, hello);
       const refusal = admit(peer);
       if (refusal !== undefined) throw refusal;
       exchange.send(RecordType.Welcome, NOTHING);
@@ -138,18 +144,24 @@ export function acceptHandshake(
 const describe = ({ role, id }: Peer): string => `${role} ${id}`;
 
 /** @param dialed the replica dialed; undefined in an acceptor's hello */
-function encodeHello({ cluster, role, id }: NetContext, ephemeral: Uint8Array, dialed: number | undefined): Buffer {
+function encodeHello(
+  { cluster, role, id, epoch }: NetContext,
+  ephemeral: Uint8Array,
+  dialed: number | undefined,
+): Buffer {
   const w = new ByteWriter();
   w.u16(PROTOCOL_VERSION)
     .raw(cluster.id)
     .bool(role === 'client')
-    .u32(id);
+    .u32(id)
+    .u64(epoch);
   if (dialed !== undefined) w.u32(dialed);
   return w.raw(ephemeral).raw(randomBytes(NONCE_BYTES)).finish();
 }
 
 interface Hello {
   peer: Peer;
+  epoch: number;
   dialed: number | undefined;
   ephemeral: Buffer;
 }
@@ -165,6 +177,7 @@ function decodeHello(bytes: Buffer, context: NetContext, end: LinkEnd): Hello {
     throw new HandshakeError('other-cluster', `another cluster, ${cluster.toString('hex', 0, 4)}.., is meant`);
   }
   const peer: Peer = { role: r.bool() ? 'client' : 'replica', id: r.u32() };
+  const epoch = r.u64();
   const dialed = end === 'dialer' ? r.u32() : undefined;
   const ephemeral = r.raw(X25519_KEY_BYTES);
   r.raw(NONCE_BYTES);
@@ -172,13 +185,22 @@ function decodeHello(bytes: Buffer, context: NetContext, end: LinkEnd): Hello {
   if (context.keyOf(peer.role, peer.id) === undefined) {
     throw new HandshakeError('unknown-peer', `${describe(peer)} is not in the cluster file`);
   }
-  return { peer, dialed, ephemeral };
+  return { peer, epoch, dialed, ephemeral };
 }
 
 function verifySignature(context: NetContext, peer: Peer, end: LinkEnd, id: Digest, signature: Uint8Array): void {
   const key = context.keyOf(peer.role, peer.id);
   if (!key?.verify(context.signables.handshake(end, id), signature)) {
     throw new HandshakeError('bad-signature', `the signature is not by the key registered for ${describe(peer)}`);
+  }
+}
+
+/** Only once the signature is known to be right: anyone can claim an epoch. */
+function checkEpoch({ epochs }: NetContext, { peer, epoch }: Hello): void {
+  const fault = epochs.fault(peer, epoch, Date.now());
+  if (fault === 'old-epoch') throw new HandshakeError(fault, `a later process of ${describe(peer)} is known`);
+  if (fault === 'future-epoch') {
+    throw new HandshakeError(fault, `${describe(peer)} says it was started in the future: one of the clocks is wrong`);
   }
 }
 

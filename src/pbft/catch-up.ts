@@ -4,6 +4,8 @@ import { type Core, isDesignated } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
 import type { Flushing } from './flushing.js';
+import type { GroupRecovery } from './group-recovery.js';
+import { incarnationOf, startOf } from './incarnation.js';
 import type { LogEntry } from './log.js';
 import type { Batch, BatchData, Committed, Digest, FetchBatch, ReplicaId, SequenceNumber, Status } from './messages.js';
 import type { NormalCase } from './normal-case.js';
@@ -14,8 +16,6 @@ const CatchUpLimits = {
   /** Status goes out this often while something is overdue, and this often at rest. */
   busyMs: 150,
   idleMs: 1000,
-  /** COMMITTED messages sent, and missing entries named, for one STATUS. */
-  entriesPerStatus: 256,
   /** Batches asked for and not yet there; one is asked for again elsewhere after `refetchMs`. */
   fetchesUnderWay: 64,
   refetchMs: 300,
@@ -23,6 +23,15 @@ const CatchUpLimits = {
   servedBytesPerTick: 16 * 1024 * 1024,
   attestedPerTick: 1024,
 } as const;
+
+interface Rooms {
+  execution: Execution;
+  checkpointing: Checkpointing;
+  viewChanges: ViewChanges;
+  normalCase: NormalCase;
+  flushing: Flushing;
+  group: GroupRecovery;
+}
 
 interface Fetch {
   askedAt: number;
@@ -36,6 +45,12 @@ interface Fetch {
  * what it has, and each sends what the other lacks of its own messages, or its word for what has committed.
  */
 export class CatchUp {
+  private readonly execution: Execution;
+  private readonly checkpointing: Checkpointing;
+  private readonly viewChanges: ViewChanges;
+  private readonly normalCase: NormalCase;
+  private readonly flushing: Flushing;
+  private readonly group: GroupRecovery;
   private readonly peerExecuted: SequenceNumber[] = [];
   private readonly fetches = new Map<SequenceNumber, Fetch>();
   private servedBytes: number[] = [];
@@ -45,13 +60,16 @@ export class CatchUp {
 
   constructor(
     private readonly core: Core,
-    private readonly execution: Execution,
-    private readonly checkpointing: Checkpointing,
-    private readonly viewChanges: ViewChanges,
-    private readonly normalCase: NormalCase,
-    private readonly flushing: Flushing,
+    { execution, checkpointing, viewChanges, normalCase, flushing, group }: Rooms,
     private readonly history: History,
-  ) {}
+  ) {
+    this.execution = execution;
+    this.checkpointing = checkpointing;
+    this.viewChanges = viewChanges;
+    this.normalCase = normalCase;
+    this.flushing = flushing;
+    this.group = group;
+  }
 
   /** What f+1 others have executed, at least one of them correct: this replica can get there. */
   private get target(): SequenceNumber {
@@ -94,7 +112,7 @@ export class CatchUp {
     this.committedAtLastStatus = execution.lastCommitted;
     const missing: Status['missing'] = [];
     for (const entry of core.log.inOrder(execution.lastCommitted + 1)) {
-      if (missing.length >= CatchUpLimits.entriesPerStatus) break;
+      if (missing.length >= Limits.statusEntries) break;
       if (entry.committed === undefined) {
         missing.push({ sequence: entry.sequence, batch: entry.batch !== undefined, prepared: entry.prepared });
       }
@@ -108,7 +126,7 @@ export class CatchUp {
       lastStable: this.checkpointing.certified,
       lastExecuted: execution.lastCommitted,
       lastFlushed: this.flushing.certified,
-      recovering: core.recovering,
+      recovering: core.recovering || core.proactive,
       awaited: core.awaited,
       missing,
     });
@@ -119,8 +137,12 @@ export class CatchUp {
     this.peerExecuted[from] = status.lastExecuted;
     this.checkpointing.resend(from, status.lastStable);
     this.flushing.resend(from, status.lastFlushed);
-    const upTo = Math.min(execution.lastCommitted, status.lastExecuted + CatchUpLimits.entriesPerStatus);
-    for (let sequence = status.lastExecuted + 1; sequence <= upTo; sequence++) {
+    const incarnation = incarnationOf(status.view);
+    // What committed there is history, and not all of it came to stay.
+    if (incarnation !== core.incarnation) return this.group.help(from, incarnation);
+    const after = Math.max(status.lastExecuted, startOf(incarnation));
+    const upTo = Math.min(execution.lastCommitted, after + Limits.statusEntries);
+    for (let sequence = after + 1; sequence <= upTo; sequence++) {
       const digest = core.log.get(sequence)?.committed ?? this.digestInHistory(sequence);
       if (digest !== undefined && this.mayAttest(from)) core.outbox.send(from, { kind: 'committed', sequence, digest });
     }
@@ -203,10 +225,7 @@ export class CatchUp {
 
   /** From the log, or else read back from the history. */
   private heldBatch(sequence: SequenceNumber, digest: Digest): Batch | undefined {
-    const held = this.core.log.get(sequence)?.held(digest);
-    if (held !== undefined) return held;
-    const committed = this.digestInHistory(sequence);
-    return committed && sameDigest(committed, digest) ? this.history.batch(sequence) : undefined;
+    return this.core.log.get(sequence)?.held(digest) ?? this.history.batch(sequence, digest);
   }
 
   /** Of what a state transfer brought, the history may have what was prepared there, and not what committed. */
@@ -237,7 +256,7 @@ export class CatchUp {
     // All that was attested is done and there is more: go on at once rather than at the next tick. But not after each batch,
     // whose attestations come one by one: every STATUS has all be sent again that is above it.
     const next = core.log.get(execution.lastCommitted + 1);
-    const far = this.committedAtLastStatus + CatchUpLimits.entriesPerStatus / 2;
+    const far = this.committedAtLastStatus + Limits.statusEntries / 2;
     if (next?.committed === undefined && this.behind && execution.lastCommitted >= far) this.sendStatus();
   }
 

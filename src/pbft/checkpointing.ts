@@ -2,11 +2,14 @@ import { assert, Limits } from '../limits.js';
 import type { Core } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
-import type { Checkpoint, CheckpointCertificate, Digest, ReplicaId, SequenceNumber } from './messages.js';
+import { incarnationOf, startOf } from './incarnation.js';
+import type { Checkpoint, CheckpointCertificate, Digest, Numbered, ReplicaId, SequenceNumber } from './messages.js';
 import type { ReplicatedState } from './ports.js';
 
 /** Votes kept for each replica: its latest few, so that one that signs far ahead cannot fill the memory. */
 const VOTES_PER_REPLICA = 4;
+/** Stable checkpoints that are kept besides the last, and what they hold. */
+const KEPT_STABLE = 2;
 
 /** Signed checkpoints, the certificates they make, and the garbage they let go (TOCS '02 §4.3). */
 export class Checkpointing {
@@ -17,17 +20,25 @@ export class Checkpointing {
   /** The highest certificate known; it may be ahead of what this replica has executed. */
   certificate: CheckpointCertificate | undefined;
   /** The highest checkpoint that is both certified and executed here; its digest was compared. */
-  stable: { sequence: SequenceNumber; stateDigest: Digest | undefined } = { sequence: 0, stateDigest: undefined };
+  stable: { sequence: SequenceNumber; stateDigest: Digest | undefined };
+  /** Checkpoints that this replica took, and says so of once all before them is on stable storage. */
+  private unsaid: { flush: number; message: Checkpoint }[] = [];
+  /** Stable checkpoints before the present one, the latest last: what they cover may yet be wanted. */
+  private readonly formerlyStable: SequenceNumber[] = [];
 
   constructor(
     private readonly core: Core,
     private readonly state: ReplicatedState,
     private readonly execution: () => Execution,
     private readonly onWaterMarksMoved: () => void,
-  ) {}
+    /** The certificate is of a later incarnation than this replica is in. */
+    private readonly onLaterIncarnation: (certificate: CheckpointCertificate) => void,
+  ) {
+    this.stable = { sequence: startOf(core.incarnation), stateDigest: undefined };
+  }
 
   get certified(): SequenceNumber {
-    return this.certificate?.sequence ?? 0;
+    return this.certificate?.sequence ?? startOf(this.core.incarnation);
   }
 
   /** The last checkpoint this replica took; 0 if none. */
@@ -51,7 +62,13 @@ export class Checkpointing {
   /** A checkpoint this replica took and signed before it restarted. */
   restoreVote(checkpoint: Checkpoint): void {
     this.own.set(checkpoint.sequence, checkpoint.stateDigest);
-    if (checkpoint.sequence > this.certified) this.count(checkpoint);
+    if (checkpoint.sequence > this.certified) this.sayWhenFlushed(checkpoint);
+  }
+
+  /** Digests of this replica's states at checkpoints above the certificate. */
+  get ownAbove(): Numbered[] {
+    const above = [...this.own].filter(([sequence]) => sequence > this.certified);
+    return above.map(([sequence, digest]) => ({ sequence, digest }));
   }
 
   /** A batch was executed and has committed: takes a checkpoint where one is due (trap 7). */
@@ -76,8 +93,34 @@ export class Checkpointing {
     const message: Checkpoint = { kind: 'checkpoint', sequence, stateDigest, replica: id, signature };
     core.outbox.persist({ kind: 'checkpoint', checkpoint: message });
     if (sequence <= this.certified) return this.compare();
-    core.outbox.send('replicas', message);
-    this.count(message);
+    this.sayWhenFlushed(message);
+  }
+
+  /** Alone, a replica has nobody to show anything to. */
+  private sayWhenFlushed(message: Checkpoint): void {
+    const { configuration, outbox } = this.core;
+    if (configuration.f === 0) this.count(message);
+    else this.unsaid.push({ flush: outbox.flush(), message });
+  }
+
+  /** After a restart: what a killed process wrote need not be on the disk yet. */
+  restored(): void {
+    this.unsaid = this.unsaid.map(({ message }) => ({ flush: this.core.outbox.flush(), message }));
+  }
+
+  /**
+   * All that was persisted up to that flush is on stable storage: so a stable checkpoint, as a flush certificate, means
+   * that f+1 correct replicas can show all up to it after whatever becomes of the power (DESIGN 3.11).
+   */
+  flushed(flush: number): void {
+    const done = this.unsaid.filter((each) => each.flush <= flush);
+    if (done.length === 0) return;
+    this.unsaid = this.unsaid.filter((each) => each.flush > flush);
+    for (const { message } of done) {
+      if (message.sequence <= this.certified) continue;
+      this.core.outbox.send('replicas', message);
+      this.count(message);
+    }
   }
 
   /** May come from any replica: the signature says whose it is, and a certificate is passed on as its messages. */
@@ -98,7 +141,10 @@ export class Checkpointing {
   private count(message: Checkpoint): void {
     this.votes[message.replica] ??= [];
     const votes = this.votes[message.replica];
-    if (votes.some((vote) => vote.sequence === message.sequence)) return;
+    const others = votes.filter((vote) => vote.sequence === message.sequence);
+    if (others.some((vote) => sameDigest(vote.stateDigest, message.stateDigest))) return;
+    // Both are kept: the one that certifies what others signed may be the one that came later, by way of them.
+    if (others.length > 0) this.core.outbox.suspect(message.replica, 'two checkpoints for one number');
     votes.push(message);
     if (votes.length > VOTES_PER_REPLICA) votes.shift();
     const matching = this.votes
@@ -116,7 +162,10 @@ export class Checkpointing {
   /** A certificate that was verified, its own proof wherever it came from. */
   adopt(certificate: CheckpointCertificate): void {
     if (certificate.sequence <= this.certified) return;
+    if (incarnationOf(certificate.sequence) > this.core.incarnation) return this.onLaterIncarnation(certificate);
     this.certificate = certificate;
+    // Only what was decided is followed by a stable checkpoint.
+    this.core.decided = true;
     this.core.outbox.note({ kind: 'stable', certificate });
     this.compare();
     this.moveWaterMarks();
@@ -131,8 +180,10 @@ export class Checkpointing {
       sameDigest(mine, certificate.stateDigest),
       `this replica's state differs from the certified one at sequence number ${certificate.sequence}`,
     );
-    // Those that are behind take the checkpoint before this one, or this one.
-    this.state.releaseCheckpoints(this.stable.sequence);
+    // Those that are behind take the checkpoint before this one, or this one. After a loss of power the one before that may be
+    // the last that is known to be stable.
+    if (this.stable.sequence < certificate.sequence) this.formerlyStable.push(this.stable.sequence);
+    if (this.formerlyStable.length > KEPT_STABLE) this.state.releaseCheckpoints(this.formerlyStable.shift()!);
     this.stable = certificate;
     for (const votes of this.votes) while (votes?.[0] && votes[0].sequence <= certificate.sequence) votes.shift();
   }

@@ -1,11 +1,13 @@
 import { assert, Limits } from '../limits.js';
 import { isLarge } from './bodies.js';
+import { intoRequests, type PendingCall, pendingKey } from './client-calls.js';
+import { KnownReplicas } from './client-replicas.js';
 import type { Configuration } from './configuration.js';
+import { incarnationOf } from './incarnation.js';
 import {
   type Call,
   CallKind,
   type Digest,
-  EVERYONE,
   READ_ONLY_SLOT,
   type ReplicaId,
   type Reply,
@@ -13,9 +15,8 @@ import {
   type Request,
   SESSION_SLOT,
   type SessionId,
-  type View,
 } from './messages.js';
-import { hasResult, ReplyVotes } from './reply-votes.js';
+import { type Agreed, hasResult, ReplyVotes } from './reply-votes.js';
 import { openSessionOperation } from './sessions.js';
 
 /** What a client sends in one turn, before it is sealed. */
@@ -55,6 +56,11 @@ export interface ClientReady {
   completed: Completion[];
   /** The session, with the outcome of all that was in flight in it, is lost since the last turn. */
   sessionLost: boolean;
+  /**
+   * That is because the group has begun this incarnation: it went back to what was synced, and what it had answered
+   * for since is lost. No result of an earlier one comes with or after it, none of this one before it.
+   */
+  incarnation: number | undefined;
   /** The instance changed: tell every replica before anything else. */
   attach: number | undefined;
 }
@@ -62,56 +68,54 @@ export interface ClientReady {
 const Timing = {
   retransmitMs: 250,
   retransmitMaxMs: 4000,
-  /** A designated replier is late after this long, and not designated again for `suspectedMs`. */
+  /** A designated replier is late after this long. */
   replierMs: 60,
-  suspectedMs: 5000,
   /** A read without a quorum by then is ordered. */
   readMs: 100,
 } as const;
 
-/** A turn's calls are spread over requests of about this many bytes, so that large writes are pipelined. */
-const REQUEST_BYTES_GOAL = 1024 * 1024;
+const nothing = (): ClientReady => ({
+  send: [],
+  completed: [],
+  sessionLost: false,
+  incarnation: undefined,
+  attach: undefined,
+});
 
-interface PendingCall {
-  readonly id: number;
-  readonly operation: Uint8Array;
-  readonly deadline: number;
-  kind: number;
-  readOnly: boolean;
-  slot: number;
-  sequence: number;
-  request: Request | undefined;
-  votes: ReplyVotes;
-  sentAt: number;
-  retransmitAt: number;
-  retransmitAfter: number;
-  /** When a quorum agreed on a digest whose result is still to come. */
-  agreedAt: number | undefined;
-  /** Failed at its deadline and reported; its slot stays busy until it is answered (DESIGN 3.6). */
-  abandoned: boolean;
-}
+type KindOfCall = Pick<PendingCall, 'kind' | 'query' | 'readOnly'>;
+
+const OPEN_SESSION: KindOfCall = { kind: CallKind.OpenSession, query: false, readOnly: false };
+const CLOSE_SESSION: KindOfCall = { kind: CallKind.CloseSession, query: false, readOnly: false };
+const NOTHING = new Uint8Array(0);
+
+/** Of the calls that open sessions: nobody is told of their results. */
+const OWN = 0;
 
 /** A client as a pure state machine: calls, replies and time go in; requests and results come out. */
 export class Client {
   private session: SessionId;
   private sessionState: 'new' | 'opening' | 'open' = 'new';
+  /** That of the group whose history results are of. The first one is adopted with the session opened in it. */
+  private incarnation: number | undefined;
   private nextId = 1;
   private nextSequence = 1;
   private now = 0;
-  private view: View = 0;
-  private readonly views: View[] = [];
-  private readonly linked = new Set<ReplicaId>();
-  private readonly suspectedUntil: number[] = [];
-  private nextReplier: number;
+  private readonly replicas: KnownReplicas;
+  /** A link went down, and none has come up since. */
+  private unlinked = false;
   /** Ordered calls without a slot, and reads, that have yet to be sent. */
   private waiting: PendingCall[] = [];
   private readonly slotSequences: number[];
   private freeSlots: number[];
   /** Sent and not yet answered, by slot and sequence number. */
   private readonly pending = new Map<string, PendingCall>();
-  private ready: ClientReady = { send: [], completed: [], sessionLost: false, attach: undefined };
+  private ready = nothing();
   /** For status: what happened that should not be common. */
-  readonly counters = { retransmissions: 0, orderedReads: 0, lateRepliers: 0, disagreements: 0, sessions: 0 };
+  readonly counters = {
+    ...{ retransmissions: 0, orderedReads: 0, lateRepliers: 0, disagreements: 0, sessions: 0 },
+    /** New incarnations of the group since the first one seen. */
+    incarnations: 0,
+  };
 
   constructor(private readonly options: ClientOptions) {
     const { slots } = options;
@@ -119,34 +123,34 @@ export class Client {
     this.slotSequences = new Array(slots).fill(0);
     this.freeSlots = [];
     this.session = { client: options.client, instance: 0 };
-    this.nextReplier = 0;
+    this.replicas = new KnownReplicas(options.configuration);
     this.newSession(options.ports.newInstance());
   }
 
   /** @returns the number under which the call is reported as completed */
   submit(operation: Uint8Array, readOnly: boolean, deadlineMs: number): number {
     const { directReads } = this.options.configuration.optimizations;
-    return this.enqueue(operation, CallKind.Service, readOnly && directReads, this.now + deadlineMs);
+    const kind = { kind: CallKind.Service, query: readOnly, readOnly: readOnly && directReads };
+    return this.enqueue(operation, kind, this.now + deadlineMs);
   }
 
   /** Ends the session at the service. */
   closeSession(deadlineMs: number): number {
-    return this.enqueue(new Uint8Array(0), CallKind.CloseSession, false, this.now + deadlineMs);
+    return this.enqueue(NOTHING, CLOSE_SESSION, this.now + deadlineMs);
   }
 
-  private enqueue(operation: Uint8Array, kind: number, readOnly: boolean, deadline: number): number {
+  private enqueue(operation: Uint8Array, kind: KindOfCall, deadline: number): number {
     const id = this.nextId++;
-    this.waiting.push(this.newCall(id, operation, kind, readOnly, deadline));
+    this.waiting.push(this.newCall(id, operation, kind, deadline));
     return id;
   }
 
-  private newCall(id: number, operation: Uint8Array, kind: number, readOnly: boolean, deadline: number): PendingCall {
+  private newCall(id: number, operation: Uint8Array, kind: KindOfCall, deadline: number): PendingCall {
     return {
       id,
       operation,
       deadline,
-      kind,
-      readOnly,
+      ...kind,
       slot: -1,
       sequence: 0,
       request: undefined,
@@ -160,11 +164,14 @@ export class Client {
   }
 
   linkUp(replica: ReplicaId): void {
-    this.linked.add(replica);
+    this.replicas.linkUp(replica);
+    if (this.unlinked) this.askForSession();
+    this.unlinked = false;
   }
 
   linkDown(replica: ReplicaId): void {
-    this.linked.delete(replica);
+    this.replicas.linkDown(replica);
+    this.unlinked = true;
   }
 
   advanceClock(now: number): void {
@@ -176,6 +183,11 @@ export class Client {
     return this.sessionState !== 'new';
   }
 
+  /** The incarnation of the group, as far as it is known: undefined before a session is open. */
+  get knownIncarnation(): number | undefined {
+    return this.incarnation;
+  }
+
   /** Number of calls sent and not answered, abandoned ones included. */
   get outstanding(): number {
     return this.pending.size;
@@ -183,52 +195,42 @@ export class Client {
 
   receive(reply: Reply, from: ReplicaId): void {
     if (reply.instance !== this.session.instance) return;
-    this.learnView(reply.view, from);
+    this.replicas.learnView(reply.view, from);
     const call = this.pending.get(pendingKey(reply.slot, reply.sequence));
     if (call === undefined) return;
     call.votes.add(reply, from);
     this.evaluate(call);
   }
 
-  /** The current view is one that f+1 replicas report, or have passed. */
-  private learnView(view: View, from: ReplicaId): void {
-    if (this.views[from] === view) return;
-    this.views[from] = view;
-    const reported = [...this.views].map((each) => each ?? 0).sort((a, b) => b - a);
-    this.view = Math.max(this.view, reported[this.options.configuration.f] ?? 0);
-  }
-
   private evaluate(call: PendingCall): void {
-    const { quorum, n } = this.options.configuration;
+    const { quorum } = this.options.configuration;
     const agreed = call.votes.agreed(quorum);
     if (agreed !== undefined) {
+      // Of a new one: answered anew once it is begun here. Of a former one: no 2f+1 can say that any more.
+      if (agreed.incarnation !== (this.incarnation ?? agreed.incarnation)) return;
       if (call.votes.dissenters(quorum).length > 0) this.counters.disagreements++;
-      if (hasResult(agreed)) this.complete(call, agreed.status, agreed.result);
+      if (hasResult(agreed)) this.complete(call, agreed);
       else call.agreedAt ??= this.now;
       return;
     }
     if (!call.readOnly) return;
-    let unheard = 0;
-    for (let id = 0; id < n; id++) if (this.linked.has(id) && !call.votes.heard(id)) unheard++;
+    const unheard = this.replicas.unheard((replica) => call.votes.heard(replica));
     if (!call.votes.possible(quorum, unheard)) this.orderRead(call);
   }
 
-  private complete(call: PendingCall, status: number, result: Uint8Array | undefined): void {
-    this.pending.delete(pendingKey(call.slot, call.sequence));
-    if (call.kind === CallKind.OpenSession) return this.opened(status);
-    if (status === ReplyStatus.NoSession && call.kind === CallKind.CloseSession) status = ReplyStatus.Ok;
-    if (status === ReplyStatus.NotCached) {
-      // Executed, and changed nothing: it may as well be executed again.
-      this.release(call);
-      this.again(call, false);
-    } else if (status === ReplyStatus.Ok) {
-      this.release(call);
-      this.report(call, { kind: 'result', call: call.id, result: result ?? new Uint8Array(0) });
-    } else {
-      const detail = `the replicas answered with status ${status}`;
-      this.report(call, { kind: 'failed', call: call.id, failure: 'session-lost', detail, final: true });
-      this.sessionLost(detail);
+  private complete(call: PendingCall, { incarnation, status, result }: Agreed): void {
+    if (call.id === OWN) {
+      this.pending.delete(pendingKey(call.slot, call.sequence));
+      return this.opened(status, incarnation);
     }
+    const executed = status === ReplyStatus.Ok || status === ReplyStatus.NotCached;
+    const closed = status === ReplyStatus.NoSession && call.kind === CallKind.CloseSession;
+    if (!executed && !closed) return this.sessionLost(`the replicas answered with status ${status}`);
+    this.pending.delete(pendingKey(call.slot, call.sequence));
+    this.release(call);
+    // Not cached: executed, and changed nothing, so that it may as well be executed again.
+    if (status === ReplyStatus.NotCached) this.again(call, false);
+    else this.report(call, { kind: 'result', call: call.id, result: result ?? NOTHING });
   }
 
   /** Once for each call; of one that failed at its deadline only that its outcome is final now. */
@@ -243,7 +245,8 @@ export class Client {
   /** Sends the same operation once more, as a new call. */
   private again(call: PendingCall, readOnly: boolean): void {
     if (call.abandoned) return this.report(call, { kind: 'settled', call: call.id });
-    this.waiting.unshift(this.newCall(call.id, call.operation, call.kind, readOnly, call.deadline));
+    const { id, operation, kind, query, deadline } = call;
+    this.waiting.unshift(this.newCall(id, operation, { kind, query, readOnly }, deadline));
   }
 
   private orderRead(call: PendingCall): void {
@@ -254,25 +257,67 @@ export class Client {
 
   private newSession(instance: number): void {
     this.session = { client: this.options.client, instance };
+    this.ready.attach = instance;
     this.sessionState = 'new';
     this.slotSequences.fill(0);
     this.freeSlots = this.slotSequences.map((_, slot) => slot).reverse();
-    this.ready.attach = instance;
     this.counters.sessions++;
   }
 
-  private opened(status: number): void {
-    if (status === ReplyStatus.Ok) this.sessionState = 'open';
-    else this.newSession(this.options.ports.newInstance());
+  /**
+   * Replicas that were away may have lost power, and more than f of them what they knew: a client that asks for nothing
+   * would not hear of it. An open session is opened once more at no cost, and in whatever incarnation there is.
+   */
+  private askForSession(): void {
+    const asking = [...this.pending.values()].some(({ id }) => id === OWN);
+    if (this.sessionState === 'open' && !asking) this.sendOpen();
   }
 
-  /** The outcome of everything in flight is unknown and will never be known: it is reported, never retried. */
-  private sessionLost(detail: string): void {
-    for (const call of this.pending.values()) {
-      this.report(call, { kind: 'failed', call: call.id, failure: 'session-lost', detail, final: true });
+  private opened(status: number, incarnation: number): void {
+    if (status !== ReplyStatus.Ok) {
+      if (this.sessionState === 'open') this.sessionLost(`the replicas answered with status ${status}`);
+      else this.newSession(this.options.ports.newInstance());
+      return;
     }
+    this.incarnation = incarnation;
+    this.sessionState = 'open';
+  }
+
+  private sessionLost(detail: string): void {
+    const inFlight = [...this.pending.values()];
     this.pending.clear();
+    this.giveUp(inFlight, detail);
+    this.newSession(this.options.ports.newInstance());
+  }
+
+  /** The outcome of changes is unknown and will never be known: they are reported, never retried. The rest is asked again. */
+  private giveUp(calls: readonly PendingCall[], detail: string): void {
+    for (const call of calls) {
+      if (call.query) this.again(call, call.readOnly);
+      else if (call.id !== OWN)
+        this.report(call, { kind: 'failed', call: call.id, failure: 'session-lost', detail, final: true });
+    }
     this.ready.sessionLost = true;
+  }
+
+  /** Whether f+1 replicas speak of an incarnation that has not begun here. */
+  private get risen(): boolean {
+    return this.incarnation !== undefined && incarnationOf(this.replicas.view) > this.incarnation;
+  }
+
+  /**
+   * The group went back to what was synced, behind what it had answered. A change asked for before that is known here
+   * rests on what may be gone, and fails, even if it was not sent; what of it survived, nobody is told. None of it is
+   * executed later, by whoever kept a copy: all sessions ended with the incarnation before.
+   */
+  private beginIncarnation(incarnation: number): void {
+    this.incarnation = incarnation;
+    this.counters.incarnations++;
+    this.ready.incarnation = incarnation;
+    const before = [...this.pending.values(), ...this.waiting];
+    this.pending.clear();
+    this.waiting = [];
+    this.giveUp(before, `the group has begun incarnation ${incarnation}: whether it has this change is not known`);
     this.newSession(this.options.ports.newInstance());
   }
 
@@ -300,8 +345,7 @@ export class Client {
 
   private askEveryone(call: PendingCall, resent: Set<Request>): void {
     this.counters.lateRepliers++;
-    const replier = call.request!.replier;
-    if (replier !== EVERYONE) this.suspectedUntil[replier] = this.now + Timing.suspectedMs;
+    this.replicas.suspect(call.request!.replier, this.now);
     call.agreedAt = undefined;
     if (!call.readOnly) return this.retransmit(call, resent);
     this.pending.delete(pendingKey(call.slot, call.sequence));
@@ -320,9 +364,11 @@ export class Client {
 
   /** Ends a turn: sends what was submitted in it, as few requests as will do. */
   takeReady(): ClientReady {
-    if (this.waiting.length > 0) this.sendWaiting();
+    // What was answered before is handed over before: the rest of the turn waits for the next.
+    if (this.risen && this.ready.completed.length === 0) this.beginIncarnation(incarnationOf(this.replicas.view));
+    if (!this.risen && this.waiting.length > 0) this.sendWaiting();
     const { ready } = this;
-    this.ready = { send: [], completed: [], sessionLost: false, attach: undefined };
+    this.ready = nothing();
     return ready;
   }
 
@@ -344,7 +390,7 @@ export class Client {
     for (const call of reads) this.assign(call, READ_ONLY_SLOT, this.nextSequence++);
     for (const calls of intoRequests(reads, Limits.callsPerRequest)) this.send(calls, true, 'replicas');
     const { configuration } = this.options;
-    const primary = configuration.primary(this.view);
+    const primary = configuration.primary(this.replicas.view);
     const most = configuration.optimizations.batching ? Limits.callsPerRequest : 1;
     for (const calls of intoRequests(ordered, most)) this.send(calls, false, primary);
   }
@@ -357,17 +403,20 @@ export class Client {
 
   private openSession(): void {
     this.sessionState = 'opening';
-    const operation = openSessionOperation(this.options.slots);
-    const call = this.newCall(0, operation, CallKind.OpenSession, false, Number.POSITIVE_INFINITY);
-    this.assign(call, SESSION_SLOT, this.nextSequence++);
-    this.send([call], false, 'replicas');
+    this.sendOpen();
+  }
+
+  private sendOpen(): void {
+    const operation = openSessionOperation(this.options.slots, incarnationOf(this.replicas.view));
+    const call = this.newCall(OWN, operation, OPEN_SESSION, Number.POSITIVE_INFINITY);
+    this.send([this.assign(call, SESSION_SLOT, this.nextSequence++)], false, 'replicas');
   }
 
   private send(calls: PendingCall[], readOnly: boolean, to: ReplicaId | 'replicas'): void {
     const request = this.options.ports.seal({
       session: this.session,
       readOnly,
-      replier: this.designateReplier(),
+      replier: this.replicas.designateReplier(this.now),
       calls: calls.map(({ kind, slot, sequence, operation }) => ({ kind, slot, sequence, operation })),
     });
     for (const call of calls) {
@@ -379,34 +428,4 @@ export class Client {
     const { separateRequests } = this.options.configuration.optimizations;
     this.ready.send.push({ to: separateRequests && isLarge(request) ? 'replicas' : to, request });
   }
-
-  /** Each replica in turn, but for those that cannot be reached or were late or wrong a moment ago. */
-  private designateReplier(): number {
-    const { n } = this.options.configuration;
-    for (let tries = 0; tries < n; tries++) {
-      const replica = this.nextReplier;
-      this.nextReplier = (this.nextReplier + 1) % n;
-      if (this.linked.has(replica) && (this.suspectedUntil[replica] ?? 0) <= this.now) return replica;
-    }
-    return EVERYONE;
-  }
-}
-
-const pendingKey = (slot: number, sequence: number): string => `${slot}/${sequence}`;
-
-/** Splits a turn's calls so that no request is over its limits, nor over so many, and large ones can be pipelined. */
-function* intoRequests(calls: PendingCall[], most: number): Generator<PendingCall[]> {
-  let request: PendingCall[] = [];
-  let bytes = 0;
-  for (const call of calls) {
-    const full = request.length >= most || bytes + call.operation.length > REQUEST_BYTES_GOAL;
-    if (full && request.length > 0) {
-      yield request;
-      request = [];
-      bytes = 0;
-    }
-    request.push(call);
-    bytes += call.operation.length;
-  }
-  if (request.length > 0) yield request;
 }

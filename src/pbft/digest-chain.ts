@@ -3,7 +3,7 @@ import type { Digest, SequenceNumber } from './messages.js';
 import type { Authentication } from './ports.js';
 
 /** The initial state is agreed with the cluster's id, which every link is bound to. */
-const GENESIS: Digest = new Uint8Array(32);
+export const GENESIS: Digest = new Uint8Array(32);
 
 /**
  * One digest for everything that has committed up to a sequence number: at a checkpoint the state's, from there to the

@@ -1,7 +1,8 @@
-import { assert, Limits } from '../limits.js';
-import type { Core } from './core.js';
+import { Limits } from '../limits.js';
+import { type Core, firstSequence } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Flushing } from './flushing.js';
+import { startOf } from './incarnation.js';
 import type { LogEntry } from './log.js';
 import {
   type Batch,
@@ -46,6 +47,8 @@ export class Execution {
     private readonly onCommitted: (sequence: SequenceNumber, digest: Digest, attested: boolean) => void,
   ) {
     this.sessions = new Sessions(state.sessions, state.service);
+    // From which state this incarnation begins has to be known first (resumption.ts).
+    this.suspended = state.lastExecuted < startOf(core.incarnation);
   }
 
   /** The last executed batch, which may be tentative. */
@@ -56,6 +59,11 @@ export class Execution {
   /** The last batch that was executed and has committed. */
   get lastCommitted(): SequenceNumber {
     return this.tentative === undefined ? this.state.lastExecuted : this.state.lastExecuted - 1;
+  }
+
+  /** The batch that is executed next: after a state of an earlier incarnation, the first of this one. */
+  get next(): SequenceNumber {
+    return Math.max(this.lastCommitted + 1, firstSequence(this.core));
   }
 
   /** Whether someone waits for this very commit, so that COMMIT must not wait for company. */
@@ -98,7 +106,7 @@ export class Execution {
   /** Executes all that is committed and next in order, and one prepared batch ahead of it. */
   advance(): void {
     while (!this.suspended) {
-      const entry = this.core.log.get(this.lastCommitted + 1);
+      const entry = this.core.log.get(this.next);
       if (entry === undefined) return;
       if (entry.committed === undefined) return this.executeTentatively(entry);
       if (this.tentative !== undefined && !sameDigest(this.tentative.digest, entry.committed)) this.rollBack();
@@ -112,7 +120,7 @@ export class Execution {
 
   private executeTentatively(entry: LogEntry): void {
     const { core } = this;
-    if (!core.configuration.optimizations.tentativeExecution) return;
+    if (!core.configuration.optimizations.tentativeExecution || !core.decided) return;
     if (this.tentative !== undefined || !core.active || entry.view !== core.view || !entry.prepared) return;
     this.tentative = entry.batch!;
     this.execute(entry.sequence, entry.batch!);
@@ -131,15 +139,25 @@ export class Execution {
     this.core.outbox.persist(onRecord ? record : { ...record, batch });
   }
 
-  private execute(sequence: SequenceNumber, batch: Batch): void {
+  /** What committed in an earlier incarnation, and was answered there, is executed again. */
+  replay(sequence: SequenceNumber, batch: Batch): void {
+    this.execute(sequence, batch, false);
+    this.state.commitBatch();
+  }
+
+  private execute(sequence: SequenceNumber, batch: Batch, answer = true): void {
     const { state } = this;
-    assert(sequence === this.lastExecuted + 1, 'batches are executed in order');
     state.beginBatch(sequence);
     let clock = state.clock;
+    if (batch.reports !== undefined) {
+      clock = laterTime(batch.time, nextNanosecond(clock));
+      this.sessions.endAll({ sequence, time: clock });
+    }
     for (const request of batch.requests) {
       for (const call of request.calls) {
         clock = laterTime(batch.time, nextNanosecond(clock));
         const outcome = this.sessions.execute(request, call, { sequence, time: clock, session: request.session });
+        if (!answer) continue;
         const reply = this.toReply(request, call, outcome, false);
         if (this.tentative !== undefined && outcome.durableAt > 0) this.hold(request, reply, outcome.durableAt);
         else this.flushing.reply(request.session, reply, outcome.durableAt);

@@ -26,6 +26,8 @@ const FlushingLimits = {
   heldReplies: 4096,
   /** A reply held for longer is overdue: something was lost. */
   overdueMs: 150,
+  /** What was executed is put on stable storage after so long, though nobody asks: a loss of power takes no more than that. */
+  backgroundMs: 5000,
   /** One held for so long may wait for replicas that do not know the chain there any more: a checkpoint tells them. */
   stuckMs: 1000,
 } as const;
@@ -67,6 +69,7 @@ export class Flushing {
   private toKeep: { flush: number; sequence: SequenceNumber }[] = [];
   /** The latest for each slot of each session. */
   private readonly held = new Map<string, Held>();
+  private backgroundAt = 0;
   private readonly joined: number[] = [];
   private readonly looked: number[] = [];
 
@@ -88,6 +91,18 @@ export class Flushing {
     return this.certificate?.sequence ?? 0;
   }
 
+  /** The highest certificate known, of whatever incarnation. */
+  get highest(): FlushCertificate | undefined {
+    return this.certificate;
+  }
+
+  /** What was known in the incarnation before. */
+  inherit({ certificate }: Flushing): void {
+    if (certificate === undefined) return;
+    this.restore(certificate);
+    this.keep(certificate);
+  }
+
   /** Something should have been certified by now. */
   get overdue(): boolean {
     return this.hasWaited(FlushingLimits.overdueMs);
@@ -104,6 +119,9 @@ export class Flushing {
     // Where the chain was not known, it may be by now.
     if (this.overdue) for (const { durableAt } of this.held.values()) this.wantFrom(durableAt);
     if (this.hasWaited(FlushingLimits.stuckMs)) this.fill(this.nextCheckpoint);
+    if (this.core.now - this.backgroundAt < FlushingLimits.backgroundMs) return;
+    this.backgroundAt = this.core.now;
+    if (!this.synced) this.want(this.lastCommitted);
   }
 
   private get nextCheckpoint(): SequenceNumber {

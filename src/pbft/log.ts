@@ -32,6 +32,8 @@ export class LogEntry {
   lastPrepared: Voted | undefined;
   /** Its elements of Q: each digest once, with the latest view it pre-prepared in here. */
   everPrePrepared: Voted[] = [];
+  /** What prepared here last as far as is on record, where later votes may be missing: a hint, and no vote. */
+  hinted: Digest | undefined;
   /** A digest whose content is missing here and asked for. */
   wanted: Digest | undefined;
   /** Contents of what was proposed or is to be, and which of them the journal has. */
@@ -197,7 +199,7 @@ export class MessageLog {
   /** Entries in order of their sequence numbers. */
   *inOrder(from: SequenceNumber = this.low + 1): Generator<LogEntry> {
     const length = recordedLength();
-    for (let sequence = from; sequence <= this.stable + length; sequence++) {
+    for (let sequence = Math.max(from, this.low + 1); sequence <= this.stable + length; sequence++) {
       if (sequence > this.low + length && sequence <= this.stable) sequence = this.stable + 1;
       const entry = this.entries.get(sequence);
       if (entry !== undefined) yield entry;

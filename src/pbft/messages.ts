@@ -71,7 +71,9 @@ export const READ_ONLY_SLOT = 0xffff;
 export interface Batch {
   time: Timestamp;
   requests: Request[];
-  /** Digest of the time and the requests' digests in order. */
+  /** What an incarnation begins from, in its first batch, which has no requests (group-recovery.ts). */
+  reports?: StartReport[];
+  /** Digest of the time and the requests' digests, and those of the reports, in order. */
   digest: Digest;
 }
 
@@ -85,6 +87,7 @@ export interface RequestName {
 export interface ProposedBatch {
   time: Timestamp;
   requests: (Request | RequestName)[];
+  reports?: StartReport[];
   digest: Digest;
 }
 
@@ -251,6 +254,48 @@ export interface ReplyStable {
   view: View;
 }
 
+/** A digest at a sequence number. */
+export interface Numbered {
+  sequence: SequenceNumber;
+  digest: Digest;
+}
+
+/** Signed: the sender may have forgotten what it said, while others say the same of themselves (group-recovery.ts). */
+export interface Forgotten {
+  kind: 'forgotten';
+  replica: ReplicaId;
+  incarnation: number;
+  /** Which life of the sender says so. */
+  life: number;
+  /** By replica: the life that it last said it recovers in; 0 if it has not. */
+  heard: number[];
+  signature: Uint8Array;
+}
+
+/** Signed: all that its sender can show for a point from which `incarnation` may begin. It takes no part in those before. */
+export interface StartReport {
+  replica: ReplicaId;
+  incarnation: number;
+  /** The highest of each that it knows. */
+  certificate: CheckpointCertificate | undefined;
+  flushed: FlushCertificate | undefined;
+  /** Digests of its own state at checkpoints above the certificate, in order. */
+  checkpoints: Numbered[];
+  /** Of batches above the certificate, in order: what is known to be committed, or else prepared last. */
+  ordered: Numbered[];
+  signature: Uint8Array;
+}
+
+/** Shows that more than f replicas have forgotten at once, so that `incarnation` is to begin. */
+export interface NewIncarnation {
+  kind: 'new-incarnation';
+  incarnation: number;
+  /** Of f+1 replicas; none where a stable checkpoint showed that it has begun. */
+  forgotten: Forgotten[];
+  /** The sender's; none of a replica that lost its disk, or came when all was decided. */
+  report: StartReport | undefined;
+}
+
 /** Says that the sender committed the batch with that digest: f+1 matching ones are proof for any replica. */
 export interface Committed {
   kind: 'committed';
@@ -323,7 +368,9 @@ export type ReplicaMessage =
   | Flushed
   | FlushedCertificate
   | QueryStable
-  | ReplyStable;
+  | ReplyStable
+  | Forgotten
+  | NewIncarnation;
 
 /** From client to replica. */
 export type ClientMessage = Request | Attach | Inspect;

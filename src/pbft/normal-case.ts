@@ -1,8 +1,9 @@
 import { assert, Limits } from '../limits.js';
 import { completed, isLarge, withNames } from './bodies.js';
-import { type Core, isDesignated, isPrimary, mayVote } from './core.js';
+import { type Core, firstSequence, isDesignated, isPrimary, mayVote } from './core.js';
 import { sameDigest } from './digests.js';
 import type { Execution } from './execution.js';
+import type { GroupRecovery } from './group-recovery.js';
 import type { LogEntry } from './log.js';
 import type {
   Batch,
@@ -14,6 +15,7 @@ import type {
   ReplicaId,
   Request,
   SequenceNumber,
+  StartReport,
   Timestamp,
 } from './messages.js';
 import type { Selection } from './selection.js';
@@ -49,6 +51,7 @@ export class NormalCase {
   constructor(
     private readonly core: Core,
     private readonly execution: Execution,
+    private readonly group: GroupRecovery,
     private readonly batchWindow: number,
   ) {
     // The null request: it executes as nothing, and takes no time (TOCS '02 §4.4).
@@ -68,7 +71,7 @@ export class NormalCase {
   /** Whether this replica is the primary, requests wait, and window and water marks allow another batch. */
   get mayPropose(): boolean {
     const { core, execution } = this;
-    if ((core.queue.empty && this.lastProposed >= this.fillUpTo) || !isPrimary(core)) return false;
+    if (!core.decided || (core.queue.empty && this.lastProposed >= this.fillUpTo) || !isPrimary(core)) return false;
     this.taken(execution.lastCommitted);
     const next = this.lastProposed + 1;
     const { batching } = core.configuration.optimizations;
@@ -81,19 +84,29 @@ export class NormalCase {
   /** Primary: assigns the next sequence numbers to waiting requests. */
   propose(): void {
     const { queue, configuration } = this.core;
+    if (!this.core.decided) return this.proposeStart();
     const most = configuration.optimizations.batching ? Limits.batchRequests : 1;
     while (this.mayPropose) this.proposeBatch(queue.takeBatch(most));
   }
 
-  private proposeBatch(requests: Request[]): void {
+  /** An incarnation begins with what its members report, and with nothing else. */
+  private proposeStart(): void {
+    if (!isPrimary(this.core) || this.core.outbox.silent || this.lastProposed >= firstSequence(this.core)) return;
+    const reports = this.group.toPropose();
+    if (reports !== undefined) this.proposeBatch([], reports);
+  }
+
+  private proposeBatch(requests: Request[], reports?: StartReport[]): void {
     const { core } = this;
+    const { authentication } = core;
     const time = laterTime(core.wallClock, this.lastProposedTime);
     this.lastProposedTime = time;
-    const digest = core.authentication.batchDigest(time, requests);
+    const reported = reports?.map((report) => ({ digest: authentication.reportDigest(report) })) ?? [];
+    const digest = authentication.batchDigest(time, [...requests, ...reported]);
     const sequence = ++this.lastProposed;
     const entry = core.log.entry(sequence, core.now);
     assert(entry.digest === undefined, 'no sequence number is proposed twice');
-    const batch = { time, requests, digest };
+    const batch: Batch = reports === undefined ? { time, requests, digest } : { time, requests, reports, digest };
     entry.propose(core.view, digest, batch, true);
     this.recordPrePrepared(entry, batch);
     const proposed = withNames(batch, (request) => this.isSeparate(request));
@@ -129,13 +142,14 @@ export class NormalCase {
       return;
     }
     if (sequence < this.firstFree) return core.outbox.suspect(from, 'pre-prepare against the new-view');
+    if (!this.hasItsPlace(sequence, batch)) return core.outbox.suspect(from, 'pre-prepare in the place of another');
     if (entry.committed !== undefined && !sameDigest(entry.committed, batch.digest)) {
       return core.outbox.suspect(from, 'pre-prepare against a committed batch');
     }
     // What a new-view chose, or f+1 vouch for, is not judged by its time: it may be old (DESIGN 3.9).
     const skew = Math.abs(millisecondsAfter(batch.time, core.wallClock));
     if (entry.committed === undefined && skew > Limits.clockSkewMs) {
-      return core.outbox.suspect(from, 'pre-prepare with a time far from mine');
+      return core.outbox.reject('pre-prepare with a time far from mine');
     }
     const whole = this.complete(batch);
     entry.propose(view, batch.digest, whole, whole !== undefined && this.isAuthentic(whole));
@@ -143,6 +157,13 @@ export class NormalCase {
     this.incomplete.set(sequence, { batch, since: core.now });
     // Their clients are waited for first, unless it is known to be late.
     if (entry.committed === undefined) entry.wanted = undefined;
+  }
+
+  /** Reports stand in the first batch of a later incarnation, where nothing else does. */
+  private hasItsPlace(sequence: SequenceNumber, { requests, reports }: ProposedBatch): boolean {
+    const { core } = this;
+    if (core.incarnation === 0 || sequence > firstSequence(core)) return reports === undefined;
+    return requests.length === 0 && this.group.admits(reports);
   }
 
   private isAuthentic({ requests }: Batch): boolean {
@@ -194,6 +215,8 @@ export class NormalCase {
     const { batch, view, sequence } = entry;
     if (!mayVote(core)) return this.observe(entry);
     if (batch === undefined || entry.prePrepared || !core.log.inWindow(sequence)) return;
+    // Only then no later batch can prepare, and a view change leave a gap, before it is known where the incarnation begins.
+    if (!core.decided && sequence > firstSequence(core)) return;
     if (!entry.authentic && entry.prepares.count(view, batch.digest) < core.configuration.weakQuorum) return;
     entry.authentic = true;
     this.recordPrePrepared(entry, batch);

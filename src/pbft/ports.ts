@@ -5,11 +5,14 @@ import type {
   CheckpointCertificate,
   Digest,
   FlushCertificate,
+  Forgotten,
+  NewIncarnation,
   NewView,
   ReplicaId,
   Request,
   SequenceNumber,
   SessionId,
+  StartReport,
   Timestamp,
   View,
   ViewChange,
@@ -67,6 +70,8 @@ export interface SessionStore {
   setEndedInstance(client: number, instance: number): void;
   /** A client's sessions in order of their instances. */
   sessions(client: number): SessionRow[];
+  /** All clients' sessions, in order of clients and instances. */
+  all(): SessionRow[];
   session(id: SessionId): SessionRow | undefined;
   putSession(row: SessionRow): void;
   /** Removes the session and its slots. */
@@ -83,7 +88,12 @@ export interface ReplicatedState extends TransferSource, TransferTarget {
   readonly lastExecuted: SequenceNumber;
   /** Agreed time of the last executed call. */
   readonly clock: Timestamp;
-  /** Everything from here to `endBatch` belongs to `sequence`. Whatever was executed before has committed. */
+  /** Digest of the state that every replica starts from, at sequence number 0. */
+  readonly initialDigest: Digest;
+  /**
+   * Everything from here to `endBatch` belongs to `sequence`: the next one, or the first of a later incarnation, of which
+   * nothing may be taken for what was there before (incarnation.ts). Whatever was executed before has committed.
+   */
   beginBatch(sequence: SequenceNumber): void;
   /** Ends it: `lastExecuted` becomes its sequence number, `clock` the given time. It is tentative until `commitBatch`. */
   endBatch(clock: Timestamp): void;
@@ -91,13 +101,16 @@ export interface ReplicatedState extends TransferSource, TransferTarget {
   commitBatch(): void;
   /** Undoes the last executed batch, which is tentative: rows, counters, clock, digest and caches are as before it. */
   rollbackBatch(): void;
-  /** Digest of the whole state now, after `lastExecuted`. Equal states have equal digests on all replicas. */
+  /**
+   * Digest of the whole state now, after `lastExecuted`. Equal states have equal digests on all replicas. The first of an
+   * incarnation is also on stable storage: no later loss of power goes back to an earlier one.
+   */
   checkpoint(): Digest;
 }
 
 /** Digests, MACs and signatures under this replica's keys; the bytes they cover are built in `src/crypto`. */
 export interface Authentication {
-  /** Of requests, or of the names of some. */
+  /** Of requests, or of the names of some, and of reports. */
   batchDigest(time: Timestamp, requests: readonly { digest: Digest }[]): Digest;
   resultDigest(result: Uint8Array): Digest;
   /** Whether this replica's entry of the request's authenticator is right. False too while no key is shared. */
@@ -118,13 +131,22 @@ export interface Authentication {
   signNewView(view: View, viewChanges: readonly ViewChange[]): Uint8Array;
   /** Whether `primary` signed it. The view-changes in it are not looked at. */
   verifyNewView(message: NewView, primary: ReplicaId): boolean;
+  signForgotten(message: Omit<Forgotten, 'signature'>): Uint8Array;
+  /** Whether `message.replica` signed it. */
+  verifyForgotten(message: Forgotten): boolean;
+  /** What is signed of a report: all but the certificates' signatures, which prove themselves. */
+  reportDigest(report: Omit<StartReport, 'signature'>): Digest;
+  signReport(report: Omit<StartReport, 'signature'>): Uint8Array;
+  /** Whether `report.replica` signed it. Its certificates are not looked at. */
+  verifyReport(report: StartReport): boolean;
 }
 
-/** Committed batches that have left the log, for replicas that lag. May have forgotten the older ones. */
+/** Batches that have left the log, for replicas that lag. May have forgotten the older ones. */
 export interface History {
   /** Digest of the batch that committed there; to be asked only for what this replica has executed for good. */
   digest(sequence: SequenceNumber): Digest | undefined;
-  batch(sequence: SequenceNumber): Batch | undefined;
+  /** A batch that was proposed there, whether it committed or not. */
+  batch(sequence: SequenceNumber, digest: Digest): Batch | undefined;
 }
 
 /** What must be on record before the messages it allows are sent. */
@@ -139,10 +161,14 @@ export type JournalRecord =
   | { kind: 'stable'; certificate: CheckpointCertificate }
   | { kind: 'flushed'; certificate: FlushCertificate }
   /** What stands before may lack votes that were sent: from here on this replica says nothing … */
-  | { kind: 'recovering' }
+  | { kind: 'recovering'; diskLost: boolean }
   /** … until here, and after that it votes in no view below this one. */
   | { kind: 'recovered'; votesFrom: View }
   /** The view-change this replica sent: from then on it is in `message.view`, waiting for its new-view. */
   | { kind: 'view-change'; message: ViewChange }
   /** The view this replica entered, or another's that settled older ones (view-change.ts). */
-  | { kind: 'new-view'; message: NewView };
+  | { kind: 'new-view'; message: NewView }
+  /** It takes part in no incarnation before this one any more. What stands before is history. */
+  | { kind: 'incarnation'; message: NewIncarnation }
+  /** The number of the process that writes, and what was recovered before it, at what time (replica/proactive). */
+  | { kind: 'epoch'; epoch: number; recoveries: number; recoveredAt: number };

@@ -36,6 +36,7 @@ const SAID_WHILE_SILENT: ReadonlySet<ReplicaMessage['kind']> = new Set([
   'batch-data',
   'flushed-certificate',
   'query-stable',
+  'forgotten',
   'fetch-state',
   'state-data',
 ] as const);

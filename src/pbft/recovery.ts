@@ -56,7 +56,7 @@ export class Recovery {
   /** Whoever may have forgotten something itself has nothing to say. */
   onQuery({ life }: QueryStable, from: ReplicaId): void {
     const { core, checkpointing, execution } = this;
-    if (core.recovering) return core.outbox.reject('query while recovering');
+    if (core.recovering || !core.decided) return core.outbox.reject('query while recovering');
     let lastPrepared = execution.lastCommitted;
     for (const entry of core.log.inOrder(lastPrepared + 1)) {
       if (entry.lastPrepared !== undefined) lastPrepared = entry.sequence;
@@ -114,8 +114,9 @@ export class Recovery {
       reports.map(({ most }) => most.view),
     );
     if (checkpoint === undefined || view === undefined) return;
-    // H_M = c_M + L: above it nothing was within its water marks.
-    this.core.awaited = checkpoint + Limits.logSize;
+    // H_M = c_M + L: above it nothing was within its water marks. The first of an incarnation lie above no checkpoint.
+    const highest = checkpoint + Limits.logSize;
+    this.core.awaited = Math.ceil(highest / Limits.checkpointInterval) * Limits.checkpointInterval;
     this.lastView = view;
     this.finish();
   }
@@ -137,6 +138,7 @@ export class Recovery {
     const { core, lastView } = this;
     if (!core.recovering || lastView === undefined || this.checkpointing.stable.sequence < core.awaited) return;
     core.recovering = false;
+    core.diskLost = false;
     core.awaited = 0;
     core.votesFrom = Math.max(core.votesFrom, lastView + 1);
     core.outbox.silent = false;

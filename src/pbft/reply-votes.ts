@@ -1,4 +1,5 @@
 import { digestKey } from './digests.js';
+import { incarnationOf } from './incarnation.js';
 import { type Digest, type ReplicaId, type Reply, ReplyStatus, type View } from './messages.js';
 
 /** In place of the view of a tentative reply. */
@@ -6,6 +7,7 @@ const COMMITTED = -1;
 
 /** One answer, and who gave it. */
 interface Candidate {
+  incarnation: number;
   status: number;
   result: Uint8Array | undefined;
   digest: string | undefined;
@@ -15,6 +17,8 @@ interface Candidate {
 
 /** An answer that a quorum agrees on; `result` is undefined while only its digest is known. */
 export interface Agreed {
+  /** Of whose history it is. */
+  incarnation: number;
   status: number;
   result: Uint8Array | undefined;
 }
@@ -22,7 +26,8 @@ export interface Agreed {
 /**
  * The replicas' answers to one call. Each replica has one, its latest; only matching ones count (trap 10), and of
  * tentative ones only those of one view. Committed ones count beside them: if a correct replica says committed the
- * answer is final, and if none does, those who said so are at most f who might as well have said tentative.
+ * answer is final, and if none does, those who said so are at most f who might as well have said tentative. Final is
+ * what the group has not rolled back since: answers of two incarnations tell of two histories, and never match.
  */
 export class ReplyVotes {
   private readonly candidates: Candidate[] = [];
@@ -35,6 +40,7 @@ export class ReplyVotes {
     const match = this.candidates.find((candidate) => this.matches(candidate, reply));
     if (match === undefined) {
       this.candidates.push({
+        incarnation: incarnationOf(reply.view),
         status: reply.status,
         result: reply.result,
         digest: reply.resultDigest && digestKey(reply.resultDigest),
@@ -47,7 +53,7 @@ export class ReplyVotes {
   }
 
   private matches(candidate: Candidate, reply: Reply): boolean {
-    if (candidate.status !== reply.status) return false;
+    if (candidate.status !== reply.status || candidate.incarnation !== incarnationOf(reply.view)) return false;
     const { result, resultDigest } = reply;
     if (candidate.result !== undefined && result !== undefined) {
       return Buffer.compare(candidate.result, result) === 0;
@@ -63,8 +69,8 @@ export class ReplyVotes {
   agreed(quorum: number): Agreed | undefined {
     for (const candidate of this.candidates) {
       if (weight(candidate) < quorum) continue;
-      const { status, result } = candidate;
-      return { status, result };
+      const { incarnation, status, result } = candidate;
+      return { incarnation, status, result };
     }
     return undefined;
   }

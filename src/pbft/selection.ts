@@ -1,5 +1,6 @@
 import type { Configuration } from './configuration.js';
 import { sameDigest } from './digests.js';
+import { incarnationOf, startOf } from './incarnation.js';
 import type { CheckpointCertificate, Digest, OrderedBatch, SequenceNumber, ViewChange } from './messages.js';
 
 /** What a new view starts from: a stable checkpoint, and what is re-proposed above it. */
@@ -11,7 +12,9 @@ export interface Selection {
   chosen: (Digest | undefined)[];
 }
 
-export const checkpointOf = (message: ViewChange): SequenceNumber => message.certificate?.sequence ?? 0;
+/** h: where there is no stable checkpoint yet, the number below the first of the incarnation. */
+export const checkpointOf = ({ certificate, view }: ViewChange): SequenceNumber =>
+  certificate?.sequence ?? startOf(incarnationOf(view));
 
 /**
  * The decision of the new view's primary, which every backup makes again from the same view-changes (TOCS '02 §4.5.2).
@@ -32,7 +35,7 @@ export function select(
   { quorum, weakQuorum }: Configuration,
 ): Selection | undefined {
   if (viewChanges.length < quorum) return undefined;
-  let start = 0;
+  let start = startOf(incarnationOf(viewChanges[0].view));
   let certificate: CheckpointCertificate | undefined;
   let last = 0;
   for (const message of viewChanges) {

@@ -1,5 +1,6 @@
 import { Limits } from '../limits.js';
 import { sameDigest } from './digests.js';
+import { incarnationOf } from './incarnation.js';
 import {
   type Call,
   CallKind,
@@ -74,12 +75,23 @@ export class Sessions {
     return this.store.session(session) !== undefined;
   }
 
+  /**
+   * An incarnation begins: what clients had under way, and what may come of it, ended with the one before. Some of it is
+   * lost, and must not be executed when a faulty primary brings it up again.
+   */
+  endAll(context: Omit<ExecutionContext, 'session'>): void {
+    for (const { session } of this.store.all()) this.end(session, { ...context, session });
+  }
+
   private open(session: SessionId, call: Call, context: ExecutionContext): Outcome {
     if (this.store.session(session) !== undefined) return { status: ReplyStatus.Ok, result: NOTHING, durableAt: 0 };
     // An old OPEN, replayed by a faulty primary, must not bring an ended session and its requests back to life.
     if (session.instance <= this.store.endedInstance(session.client)) return refused(ReplyStatus.StaleInstance);
-    const slots = requestedSlots(call.operation);
-    if (slots === undefined) return refused(ReplyStatus.Misordered);
+    const wanted = readOpening(call.operation);
+    if (wanted === undefined) return refused(ReplyStatus.Misordered);
+    const { slots, incarnation } = wanted;
+    // A session that was lost with what came after the incarnation's start does not begin again.
+    if (incarnation !== incarnationOf(context.sequence)) return refused(ReplyStatus.StaleInstance);
     const open = this.store.sessions(session.client);
     if (open.length >= Limits.sessionsPerClient) {
       let oldest = open[0];
@@ -113,11 +125,20 @@ function repeated(slot: SlotRow | undefined, call: Call, requestDigest: Digest):
   return { status: slot.status, result: slot.result, durableAt: slot.durableAt };
 }
 
-/** An OPEN's operation is the number of slots, two bytes. */
-function requestedSlots(operation: Uint8Array): number | undefined {
-  if (operation.length !== 2) return undefined;
-  const slots = operation[0] * 256 + operation[1];
-  return slots >= 1 && slots <= Limits.slotsPerSession ? slots : undefined;
+const OPENING_BYTES = 2 + 4;
+
+/** An OPEN's operation, big-endian: the number of slots (2 bytes) ‖ the incarnation that its client means (4). */
+export function openSessionOperation(slots: number, incarnation: number): Uint8Array {
+  const operation = new Uint8Array(OPENING_BYTES);
+  const view = new DataView(operation.buffer);
+  view.setUint16(0, slots);
+  view.setUint32(2, incarnation);
+  return operation;
 }
 
-export const openSessionOperation = (slots: number): Uint8Array => Uint8Array.of(slots >> 8, slots & 0xff);
+function readOpening(operation: Uint8Array): { slots: number; incarnation: number } | undefined {
+  if (operation.length !== OPENING_BYTES) return undefined;
+  const view = new DataView(operation.buffer, operation.byteOffset, OPENING_BYTES);
+  const [slots, incarnation] = [view.getUint16(0), view.getUint32(2)];
+  return slots >= 1 && slots <= Limits.slotsPerSession ? { slots, incarnation } : undefined;
+}

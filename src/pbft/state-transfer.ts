@@ -22,6 +22,9 @@ const TransferLimits = {
   servedPerTick: 8,
 } as const;
 
+/** The state at a sequence number, by its digest. */
+type Certified = Pick<CheckpointCertificate, 'sequence' | 'stateDigest'>;
+
 /** Another replica as a source of the state. */
 interface Source {
   underWay: number;
@@ -46,11 +49,13 @@ interface Asked {
 export class StateTransfers {
   private transfer: StateTransfer | undefined;
   /** Of what it gathers. */
-  private target: CheckpointCertificate | undefined;
+  private target: Certified | undefined;
   private installing = false;
   private readonly sources: Source[] = [];
   /** By the number of the query. */
   private readonly asked = new Map<number, Asked>();
+  /** Another state than that of the last stable checkpoint is wanted; told when it is here. */
+  private wanted: { certificate: Certified; onBrought: () => void } | undefined;
   private lastNumber = 0;
   private targetedAt = 0;
   private lastCommitted = -1;
@@ -92,8 +97,11 @@ export class StateTransfers {
   private isNeeded(): boolean {
     const { now } = this.core;
     const { lastCommitted } = this.execution;
-    const behind = this.checkpointing.certified - lastCommitted;
-    if (this.state.damaged) return this.checkpointing.certified > 0;
+    const { certificate } = this.checkpointing;
+    if (this.wanted !== undefined) return true;
+    if (certificate === undefined) return false;
+    const behind = certificate.sequence - lastCommitted;
+    if (this.state.damaged) return true;
     if (behind <= 0 || lastCommitted !== this.lastCommitted) this.progressAt = now;
     this.lastCommitted = lastCommitted;
     return behind > Limits.transferLag || (behind > 0 && now - this.progressAt >= TransferLimits.stalledMs);
@@ -110,8 +118,29 @@ export class StateTransfers {
     if (this.isNeeded()) this.begin();
   }
 
+  /**
+   * Makes the state that of a checkpoint of an earlier incarnation, be it beyond it, unless a checkpoint becomes stable in this
+   * one: then that is taken.
+   */
+  bring(sequence: SequenceNumber, stateDigest: Digest, onBrought: () => void): void {
+    assert(this.transfer === undefined, 'one transfer at a time');
+    this.wanted = { certificate: { sequence, stateDigest }, onBrought };
+    this.begin();
+  }
+
+  /** Whether a transfer is under way. */
+  get isBusy(): boolean {
+    return this.transfer !== undefined;
+  }
+
+  /** Leaves the state as it is. Not while it is installed. */
+  cancel(): void {
+    this.transfer?.cancel();
+    this.transfer = undefined;
+  }
+
   private begin(): void {
-    const { certificate } = this.checkpointing;
+    const certificate = this.checkpointing.certificate ?? this.wanted?.certificate;
     assert(certificate !== undefined, 'a state that is taken from others is certified');
     this.execution.suspend();
     this.transfer = this.state.beginTransfer(certificate.sequence, certificate.stateDigest);
@@ -174,8 +203,9 @@ export class StateTransfers {
     const { certificate } = this.checkpointing;
     if (certificate === undefined || certificate.sequence <= transfer.sequence) return;
     if (core.now - targetedAt < TransferLimits.retargetMs) return;
+    const { wanted } = this;
     const lacking = this.sources.filter(({ lacks }) => lacks === transfer.sequence);
-    if (lacking.length < core.configuration.weakQuorum) return;
+    if (wanted === undefined && lacking.length < core.configuration.weakQuorum) return;
     for (const [number, asked] of this.asked) this.giveUp(number, asked);
     for (const source of this.sources) source.restsUntil = 0;
     transfer.retarget(certificate.sequence, certificate.stateDigest);
@@ -244,6 +274,9 @@ export class StateTransfers {
     for (const source of this.sources) Object.assign(source, { restsUntil: 0, restMs: TransferLimits.restMs });
     const { sequence, stateDigest } = this.target!;
     assert(this.execution.lastCommitted === sequence, 'the state is that of the checkpoint');
+    const { wanted } = this;
+    this.wanted = undefined;
+    if (wanted?.certificate === this.target) return wanted!.onBrought();
     this.checkpointing.onInstalled(sequence, stateDigest);
     this.execution.resume();
     this.onInstalled(sequence, stateDigest);

@@ -1,22 +1,11 @@
 import { Limits } from '../limits.js';
-import { isSignedByQuorum } from './certificates.js';
+import { isCheckpointCertificate } from './certificates.js';
 import type { Configuration } from './configuration.js';
 import { sameDigest } from './digests.js';
-import type { CheckpointCertificate, NewView, OrderedBatch, ViewChange } from './messages.js';
+import { incarnationOf } from './incarnation.js';
+import type { NewView, OrderedBatch, ViewChange } from './messages.js';
 import type { Authentication } from './ports.js';
 import { checkpointOf, type Selection, select } from './selection.js';
-
-/** Whether 2f+1 distinct replicas signed that checkpoint. */
-function isCertificate(
-  { sequence, stateDigest, signatures }: CheckpointCertificate,
-  configuration: Configuration,
-  authentication: Authentication,
-): boolean {
-  if (sequence <= 0 || sequence % Limits.checkpointInterval !== 0) return false;
-  return isSignedByQuorum(signatures, configuration, (replica, signature) =>
-    authentication.verifyCheckpoint(sequence, stateDigest, replica, signature),
-  );
-}
 
 /** Whether the view-change is one that its sender can have meant: signed, and within its own water marks and view. */
 export function isViewChange(
@@ -25,6 +14,7 @@ export function isViewChange(
   authentication: Authentication,
 ): boolean {
   const { view, replica, certificate, prepared, prePrepared } = message;
+  if (certificate !== undefined && incarnationOf(certificate.sequence) !== incarnationOf(view)) return false;
   if (view < 1 || replica >= configuration.n) return false;
   const low = checkpointOf(message);
   const inBounds = (each: OrderedBatch): boolean =>
@@ -39,7 +29,7 @@ export function isViewChange(
       return false;
   }
   if (!authentication.verifyViewChange(message)) return false;
-  return certificate === undefined || isCertificate(certificate, configuration, authentication);
+  return certificate === undefined || isCheckpointCertificate(certificate, configuration, authentication);
 }
 
 /**

@@ -2,6 +2,7 @@ import { assert, Limits } from '../limits.js';
 import type { Checkpointing } from './checkpointing.js';
 import { type Core, isDesignated, mayVote } from './core.js';
 import type { Execution } from './execution.js';
+import { incarnationOf } from './incarnation.js';
 import type { NewView, OrderedBatch, ReplicaId, SequenceNumber, Status, View, ViewChange } from './messages.js';
 import type { NormalCase } from './normal-case.js';
 import type { RequestTimer } from './request-timer.js';
@@ -57,7 +58,8 @@ export class ViewChanges {
     }
     const before = this.complaint;
     // Who waits for the state cannot judge how fast requests are executed.
-    this.complaint = this.rooms.execution.isSuspended ? undefined : this.grievance();
+    const awaitsState = this.core.decided && this.rooms.execution.isSuspended;
+    this.complaint = awaitsState ? undefined : this.grievance();
     if (this.complaint !== undefined && before === undefined) this.rooms.sendStatus();
     this.leaveIfShared();
   }
@@ -65,7 +67,7 @@ export class ViewChanges {
   /** How the primary fails this replica, if it does. */
   private grievance(): string | undefined {
     const { timer, requests } = this.rooms;
-    if (this.silentIn === this.core.view) return 'the primary may have forgotten its votes';
+    if (this.silentIn === this.core.view) return 'the primary recovers';
     if (timer.tooSlow) return 'waiting requests are executed slowly';
     if (timer.stuck) return 'a batch did not commit in time';
     if (!timer.expired) return undefined;
@@ -104,7 +106,10 @@ export class ViewChanges {
   private giveUp(why: string): void {
     const { core } = this;
     core.outbox.reject(why);
-    this.blamed.set(core.configuration.primary(core.view), { why, until: core.now + BLAME_MS });
+    // One that says it recovers is not at fault.
+    if (this.silentIn !== core.view) {
+      this.blamed.set(core.configuration.primary(core.view), { why, until: core.now + BLAME_MS });
+    }
     this.start(core.view + 1);
   }
 
@@ -148,7 +153,7 @@ export class ViewChanges {
   /** h with its proof, P and Q. */
   private seen(): Pick<ViewChange, 'certificate' | 'prepared' | 'prePrepared'> {
     const { certificate } = this.rooms.checkpointing;
-    const low = certificate?.sequence ?? 0;
+    const low = this.rooms.checkpointing.certified;
     const prepared: OrderedBatch[] = [];
     const prePrepared: OrderedBatch[] = [];
     for (const entry of this.core.log.inOrder(low + 1)) {
@@ -168,6 +173,7 @@ export class ViewChanges {
     const { core } = this;
     if (message.replica !== from) return core.outbox.suspect(from, "another replica's view-change");
     const { view } = message;
+    if (incarnationOf(view) !== core.incarnation) return core.outbox.reject('view-change of another incarnation');
     if (view <= (this.received[from]?.view ?? 0)) return;
     if (view < core.view || (view === core.view && core.active)) return core.outbox.reject('view-change for the past');
     if (!this.mayLookAt(from)) return core.outbox.reject('too many view-changes of one replica');
@@ -249,6 +255,7 @@ export class ViewChanges {
   onNewView(message: NewView, from: ReplicaId): void {
     const { core } = this;
     const { view } = message;
+    if (incarnationOf(view) !== core.incarnation) return core.outbox.reject('new-view of another incarnation');
     if (view <= (this.latest?.view ?? 0)) return;
     if (!this.mayLookAt(from)) return core.outbox.reject('too many view-changes of one replica');
     const selection = selectionOf(message, core.configuration, core.authentication);

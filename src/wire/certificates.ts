@@ -1,6 +1,7 @@
 /** Certificates: what several replicas signed alike. */
 import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
-import type { FlushCertificate, ReplicaId } from '../pbft/messages.js';
+import { Limits } from '../limits.js';
+import type { CheckpointCertificate, FlushCertificate, ReplicaId } from '../pbft/messages.js';
 import { WireError } from './errors.js';
 import { digest, field, integer, refuseMoreFields } from './fields.js';
 import type { Reader } from './protobuf.js';
@@ -33,4 +34,15 @@ export function readFlushCertificate(r: Reader, n: number): FlushCertificate {
     digest: digest(m.digest),
     signatures: readSignatures(m.signatures, n),
   };
+}
+
+/** As `readFlushCertificate`. */
+export function readCheckpointCertificate(r: Reader, n: number): CheckpointCertificate {
+  refuseMoreFields(r, 2 + n);
+  const m = schema.CheckpointCertificate.decode(r);
+  const sequence = integer(m.sequence);
+  if (sequence === 0 || sequence % Limits.checkpointInterval !== 0) {
+    throw new WireError('out-of-range', `a checkpoint at ${sequence}`);
+  }
+  return { sequence, stateDigest: digest(m.stateDigest), signatures: readSignatures(m.signatures, n) };
 }

@@ -19,6 +19,16 @@ import {
 import { readFlushCertificate } from './certificates.js';
 import { WireError } from './errors.js';
 import { bounded, detached, digest, field, integer, refuseMoreFields } from './fields.js';
+import {
+  decodeReport,
+  encodeReport,
+  newIncarnationBytes,
+  readForgotten,
+  readNewIncarnation,
+  reportBytes,
+  writeForgotten,
+  writeNewIncarnation,
+} from './incarnations.js';
 import { Reader, Writer } from './protobuf.js';
 import { decodeRequestBody } from './request-body.js';
 import { schema, type WireBatchData, type WireProposedRequest, type WireRequest } from './schema.js';
@@ -61,6 +71,8 @@ const TYPE = {
   'flushed-certificate': 19,
   'query-stable': 20,
   'reply-stable': 21,
+  forgotten: 22,
+  'new-incarnation': 23,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -109,7 +121,7 @@ function sizeHint(message: Message): number {
       return requestBytes(message) + 16;
     case 'pre-prepare':
     case 'batch-data':
-      return message.batch.requests.reduce((sum, request) => sum + requestBytes(request), 64);
+      return batchBytes(message.batch);
     case 'reply':
       return (message.result?.length ?? 0) + 128;
     case 'status':
@@ -124,12 +136,18 @@ function sizeHint(message: Message): number {
       return message.query.length + 32;
     case 'state-data':
       return (message.answer?.length ?? 0) + 32;
+    case 'new-incarnation':
+      return newIncarnationBytes(message);
     case 'flushed-certificate':
       return 64 + 80 * message.certificate.signatures.length;
     default:
       return 256;
   }
 }
+
+const batchBytes = ({ requests, reports = [] }: ProposedBatch): number =>
+  requests.reduce((sum, request) => sum + requestBytes(request), 64) +
+  reports.reduce((sum, report) => sum + 8 + reportBytes(report), 0);
 
 const requestBytes = (request: Request | RequestName): number =>
   request.kind === 'name'
@@ -147,7 +165,8 @@ function write(message: Message, w: Writer): void {
       const { view, sequence } = message;
       const proposed = requests.map((each) => (each.kind === 'name' ? { name: each.digest } : each));
       const { seconds, nanoseconds } = time;
-      schema.PrePrepare.encode({ view, sequence, seconds, nanoseconds, requests: proposed }, w);
+      const reports = message.batch.reports?.map(encodeReport) ?? [];
+      schema.PrePrepare.encode({ view, sequence, seconds, nanoseconds, requests: proposed, reports }, w);
       break;
     }
     case 'prepare':
@@ -170,7 +189,9 @@ function write(message: Message, w: Writer): void {
     case 'batch-data': {
       const { time, requests } = message.batch;
       const { sequence } = message;
-      schema.BatchData.encode({ sequence, seconds: time.seconds, nanoseconds: time.nanoseconds, requests }, w);
+      const { seconds, nanoseconds } = time;
+      const reports = message.batch.reports?.map(encodeReport) ?? [];
+      schema.BatchData.encode({ sequence, seconds, nanoseconds, requests, reports }, w);
       break;
     }
     case 'attach':
@@ -206,6 +227,12 @@ function write(message: Message, w: Writer): void {
     case 'reply-stable':
       schema.ReplyStable.encode(message, w);
       break;
+    case 'forgotten':
+      writeForgotten(message, w);
+      break;
+    case 'new-incarnation':
+      writeNewIncarnation(message, w);
+      break;
   }
 }
 
@@ -239,7 +266,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
     case 'request':
       return readRequest(schema.Request.decode(r), decoding);
     case 'pre-prepare': {
-      refuseMoreFields(r, 4 + Limits.batchRequests);
+      refuseMoreFields(r, 4 + Limits.batchRequests + decoding.n);
       const m = schema.PrePrepare.decode(r);
       const batch = readBatch(m, (request) => readProposed(request, decoding), decoding);
       return { kind, view: integer(m.view), sequence: integer(m.sequence), batch };
@@ -263,7 +290,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       };
     }
     case 'status': {
-      refuseMoreFields(r, 9 + Limits.logSize);
+      refuseMoreFields(r, 9 + Limits.statusEntries);
       const m = schema.Status.decode(r);
       if (m.viewChanges >= 2 ** decoding.n) throw new WireError('out-of-range', `view-changes ${m.viewChanges}`);
       return {
@@ -286,7 +313,7 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       return { kind, sequence: integer(m.sequence), digest: digest(m.digest) };
     }
     case 'batch-data': {
-      refuseMoreFields(r, 3 + Limits.batchRequests);
+      refuseMoreFields(r, 3 + Limits.batchRequests + decoding.n);
       const m = schema.BatchData.decode(r);
       const batch = readBatch(m, (request) => readOrdered(request, decoding), decoding);
       return { kind, sequence: integer(m.sequence), batch };
@@ -330,6 +357,10 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
         view: integer(view),
       };
     }
+    case 'forgotten':
+      return readForgotten(r, decoding.n);
+    case 'new-incarnation':
+      return readNewIncarnation(r, decoding.n);
   }
 }
 
@@ -374,12 +405,16 @@ function readBatch<Wire, Each extends Request | RequestName>(
   readEach: (request: Wire) => Each,
   decoding: Decoding,
 ): Omit<Batch, 'requests'> & { requests: Each[] } {
+  if (m.reports.length > decoding.n) throw new WireError('too-many', `${m.reports.length} reports`);
   const time = { seconds: integer(m.seconds), nanoseconds: m.nanoseconds };
   if (time.nanoseconds >= 1_000_000_000) throw new WireError('out-of-range', `${time.nanoseconds} nanoseconds`);
   if (m.requests.length > Limits.batchRequests) throw new WireError('too-many', `${m.requests.length} requests`);
   const requests = m.requests.map(readEach);
-  const requestDigests = requests.map((request) => request.digest);
-  return { time, requests, digest: decoding.signables.batch(time, requestDigests) };
+  const digests = requests.map((request) => request.digest);
+  if (m.reports.length === 0) return { time, requests, digest: decoding.signables.batch(time, digests) };
+  const reports = m.reports.map((bytes) => decodeReport(bytes, decoding.n));
+  for (const report of reports) digests.push(decoding.signables.report(report));
+  return { time, requests, reports, digest: decoding.signables.batch(time, digests) };
 }
 
 function readReply(r: Reader): Reply {

@@ -23,6 +23,7 @@ export interface WireBatchData {
   seconds: number;
   nanoseconds: number;
   requests: WireRequest[];
+  reports: Uint8Array[];
 }
 
 /** All of a request, or its name alone. */
@@ -36,6 +37,7 @@ export interface WirePrePrepare {
   seconds: number;
   nanoseconds: number;
   requests: WireProposedRequest[];
+  reports: Uint8Array[];
 }
 
 export interface WireBatchName {
@@ -108,7 +110,34 @@ export interface WireNewView {
   signature: Uint8Array;
 }
 
+export interface WireForgotten {
+  replica: number;
+  incarnation: number;
+  life: number;
+  heard: number[];
+  signature: Uint8Array;
+}
+
+export interface WireStartReport {
+  replica: number;
+  incarnation: number;
+  certificate: Uint8Array;
+  flushed: Uint8Array;
+  checkpoints: WireBatchName[];
+  ordered: WireBatchName[];
+  signature: Uint8Array;
+}
+
+export interface WireNewIncarnation {
+  incarnation: number;
+  forgotten: Uint8Array[];
+  report: Uint8Array;
+}
+
 export interface Schema {
+  Forgotten: MessageCodec<WireForgotten>;
+  StartReport: MessageCodec<WireStartReport>;
+  NewIncarnation: MessageCodec<WireNewIncarnation>;
   Request: MessageCodec<WireRequest>;
   PrePrepare: MessageCodec<WirePrePrepare, WirePrePrepare & { requests: Required<WireProposedRequest>[] }>;
   Vote: MessageCodec<WireVote>;

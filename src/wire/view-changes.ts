@@ -2,15 +2,9 @@
 import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
 import { Limits } from '../limits.js';
 import { sameDigest } from '../pbft/digests.js';
-import type {
-  CheckpointCertificate,
-  NewView,
-  OrderedBatch,
-  SequenceNumber,
-  View,
-  ViewChange,
-} from '../pbft/messages.js';
-import { readSignatures } from './certificates.js';
+import { incarnationOf, startOf } from '../pbft/incarnation.js';
+import type { NewView, OrderedBatch, SequenceNumber, View, ViewChange } from '../pbft/messages.js';
+import { readCheckpointCertificate } from './certificates.js';
 import { WireError } from './errors.js';
 import { digest, field, integer, refuseMoreFields } from './fields.js';
 import { Reader, Writer } from './protobuf.js';
@@ -56,8 +50,9 @@ export function readViewChange(r: Reader, n: number): ViewChange {
   const m = schema.ViewChange.decode(r);
   const view = viewAbove0(m.view);
   if (m.replica >= n) throw new WireError('out-of-range', `view-change of replica ${m.replica}`);
-  const certificate = m.certificate.length === 0 ? undefined : readCertificate(Reader.create(m.certificate), n);
-  const low = certificate?.sequence ?? 0;
+  const certificate =
+    m.certificate.length === 0 ? undefined : readCheckpointCertificate(Reader.create(m.certificate), n);
+  const low = certificate?.sequence ?? startOf(incarnationOf(view));
   return {
     kind: 'view-change',
     view,
@@ -93,16 +88,6 @@ export function readNewView(r: Reader, n: number): NewView {
 function viewAbove0(value: number): View {
   if (value === 0) throw new WireError('out-of-range', 'a change to view 0');
   return integer(value);
-}
-
-function readCertificate(r: Reader, n: number): CheckpointCertificate {
-  refuseMoreFields(r, 2 + n);
-  const m = schema.CheckpointCertificate.decode(r);
-  const sequence = integer(m.sequence);
-  if (sequence === 0 || sequence % Limits.checkpointInterval !== 0) {
-    throw new WireError('out-of-range', `a checkpoint at ${sequence}`);
-  }
-  return { sequence, stateDigest: digest(m.stateDigest), signatures: readSignatures(m.signatures, n) };
 }
 
 /** P or Q: within the water marks above `low`, below `view`, at most `perNumber` different ones a sequence number. */

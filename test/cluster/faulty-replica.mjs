@@ -6,6 +6,7 @@ import { ScrubTally } from '../../dist/replica/scrubber.js';
 import { ReplicaServer } from '../../dist/replica/server.js';
 import { loadCluster } from '../../dist/src/cluster/file.js';
 import { loadReplicaIdentity } from '../../dist/src/cluster/identity.js';
+import { LYING_SOURCES } from './lying-sources.mjs';
 
 const [directory, id, fault] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
 const cluster = loadCluster(directory);
@@ -35,6 +36,19 @@ class Equivocating extends ReplicaServer {
   }
 }
 
+/** As primary, proposes something else than what clients have asked for. */
+class Forging extends ReplicaServer {
+  send({ to, message }) {
+    if (message.kind !== 'pre-prepare') return super.send({ to, message });
+    const requests = message.batch.requests.map((request) => {
+      const body = Buffer.from(request.body ?? request.digest);
+      body[body.length - 1] ^= 1;
+      return { ...request, body };
+    });
+    super.send({ to, message: { ...message, batch: { ...message.batch, requests } } });
+  }
+}
+
 /** As primary, orders each batch half a second late: in time for every timer. */
 class Slow extends ReplicaServer {
   send(outgoing) {
@@ -44,7 +58,7 @@ class Slow extends ReplicaServer {
   }
 }
 
-const Faulty = { lying: Lying, equivocating: Equivocating, slow: Slow }[fault];
+const Faulty = { lying: Lying, equivocating: Equivocating, forging: Forging, slow: Slow, ...LYING_SOURCES }[fault];
 const options = {
   cluster,
   identity: loadReplicaIdentity(directory, cluster, id),

@@ -67,13 +67,17 @@ export async function until(what: string, condition: () => boolean, withinMs = 2
 export interface ReplicaStatus {
   id: number;
   up: boolean;
+  incarnation: number;
   view: number;
   lastExecuted: number;
   stableCheckpoint: number;
   stateRoot: string;
   state: string;
   suspected: string | null;
-  scrub: object | null;
+  suspicions: { replica: number; why: string }[];
+  transferred: { transfers: number; rows: number } | null;
+  scrub: { passes: number; damaged: number; repaired: number; asked: boolean } | null;
+  recovery: { phase: string; completed: number; last: number | null; missed: number } | null;
 }
 
 /** A cluster made by the command, in a temporary directory, on ports of its own. */

@@ -95,7 +95,7 @@ describe('a mount while primaries fail', { timeout: 240_000 }, () => {
     await shell(`grep -q before ${cluster.mountpoint}/file; mkdir ${cluster.mountpoint}/free`);
   });
 
-  for (const fault of ['equivocating', 'slow'] as const) {
+  for (const fault of ['equivocating', 'forging', 'slow'] as const) {
     it(`a primary that is ${fault}: the service goes on without it, and status names it`, async () => {
       await cluster.init();
       const program = path.join(import.meta.dirname, 'faulty-replica.mjs');

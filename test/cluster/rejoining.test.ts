@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -15,6 +16,12 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
 
   const replica = (id: number): string => path.join(cluster.directory, `replica-${id}`);
   const log = (id: number): string => fs.readFileSync(path.join(cluster.scratch, `replica-${id}.log`), 'utf8');
+
+  const mountLog = (): string => {
+    const run = path.join(cluster.directory, 'run');
+    const [name] = fs.readdirSync(run).filter((each) => /^mount-.*\.log$/.test(each));
+    return fs.readFileSync(path.join(run, name), 'utf8');
+  };
 
   /** As far as a replica can tell that was killed. */
   const losePower = (id: number): void =>
@@ -38,18 +45,36 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
     expect(log(3)).toContain('votes may be forgotten');
   });
 
-  it('lost power with all the others: they wait for the word that it was so, and have what was fsynced', async () => {
+  it('lost power with all the others: they begin anew by themselves, with what was fsynced', async () => {
     const all = [0, 1, 2, 3];
-    const start = (id: number): string[] => [CLI, 'replica', '--cluster', cluster.directory, '--id', String(id)];
+    const unsynced = `
+      const fs = require('fs');
+      const fd = fs.openSync(process.argv[1], 'w');
+      fs.writeSync(fd, 'unsynced');
+      const other = fs.openSync(process.argv[2], 'r+');
+      console.log('written');
+      process.stdin.once('data', () => {
+        const outcome = (action) => { try { action(); return 'ok'; } catch (error) { return error.code; } };
+        console.log([() => fs.fsyncSync(fd), () => fs.fsyncSync(other)].map(outcome).join(' '));
+        process.exit();
+      });`;
+    const files = ['lost', 'numbers'].map((name) => path.join(cluster.mountpoint, name));
+    const writer = spawn(process.execPath, ['-e', unsynced, ...files], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let said = '';
+    writer.stdout.on('data', (text: Buffer) => {
+      said += text.toString();
+    });
+    await until('the file is written', () => said.includes('written'));
     for (const id of all) cluster.kill(id);
     for (const id of all) losePower(id);
     for (const id of all) cluster.startReplica(id);
-    await until('all replicas run', () => all.every((id) => log(id).includes('listening')));
-    const { quorum, replicas } = await cluster.status();
-    expect([quorum, ...replicas.map(({ state }) => state)]).toEqual([false, ...all.map(() => 'recovering')]);
-    for (const id of all) cluster.kill(id);
-    for (const id of all) cluster.startReplica(id, [...start(id), '--resume']);
     await cluster.ready();
+    const { replicas } = await cluster.status();
+    expect(replicas.map(({ incarnation }) => incarnation)).toEqual([1, 1, 1, 1]);
+    await until('the mount has heard of it', () => mountLog().includes('a new incarnation of the group'));
+    writer.stdin.write('now');
+    await until('the writer is told', () => said.includes('ok'));
+    expect(said).toBe('written\nEIO ok\n');
     expect(await shell(`tail -n 1 ${cluster.mountpoint}/numbers`)).toBe('5000\n');
     await shell(`cd ${cluster.mountpoint}; echo more > more; sync more`);
   });

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../src/limits.js';
 import { Configuration } from '../../src/pbft/configuration.js';
-import type { Batch, ProposedBatch, ReplicaMessage, Request, ViewChange } from '../../src/pbft/messages.js';
+import type {
+  Batch,
+  Forgotten,
+  ProposedBatch,
+  ReplicaMessage,
+  Request,
+  StartReport,
+  ViewChange,
+} from '../../src/pbft/messages.js';
 import { Replica } from '../../src/pbft/replica.js';
 import { FakeAuthentication, seal } from '../simulation/fake-authentication.js';
 import { MemoryState } from '../simulation/memory-state.js';
@@ -68,7 +76,55 @@ const viewChange: fc.Arbitrary<ViewChange> = fc
     return { ...unsigned, signature: signed ? own.signViewChange(unsigned) : new Uint8Array(64) };
   });
 
+/** Signed by the one faulty replica, in its own name or another's. */
+const faulty = new FakeAuthentication(0);
+const certificate = fc
+  .option(fc.record({ sequence, digest, signers: fc.uniqueArray(fc.nat(3), { maxLength: 4 }) }), { nil: undefined })
+  .map((named) => {
+    if (named === undefined) return undefined;
+    const { sequence, digest, signers } = named;
+    const signatures = signers.map((replica) => ({ replica, signature: faulty.signFlushed(sequence, digest) }));
+    return { sequence, digest, stateDigest: digest, signatures };
+  });
+const numbered = fc.array(fc.record({ sequence, digest }), { maxLength: 3 });
+const incarnation = fc.oneof(fc.nat(2), fc.nat(8191));
+const forgotten: fc.Arbitrary<Forgotten> = fc
+  .record({
+    replica: fc.nat(3),
+    incarnation,
+    life: fc.nat(2),
+    heard: fc.array(fc.nat(2), { minLength: 4, maxLength: 4 }),
+  })
+  .map((said) => {
+    const unsigned = { kind: 'forgotten' as const, ...said };
+    return { ...unsigned, signature: faulty.signForgotten(unsigned) };
+  });
+const report: fc.Arbitrary<StartReport> = fc
+  .record({
+    replica: fc.nat(3),
+    incarnation,
+    certificate,
+    flushed: certificate,
+    checkpoints: numbered,
+    ordered: numbered,
+  })
+  .map((said) => ({ ...said, signature: faulty.signReport(said) }));
+
 const message: fc.Arbitrary<ReplicaMessage> = fc.oneof(
+  forgotten,
+  fc.record({
+    kind: fc.constant('new-incarnation' as const),
+    incarnation,
+    forgotten: fc.array(forgotten, { maxLength: 3 }),
+    report: fc.option(report, { nil: undefined }),
+  }),
+  fc
+    .record({ view, sequence, time, reports: fc.array(report, { maxLength: 4 }) })
+    .map(({ view, sequence, time, reports }) => {
+      const digests = reports.map((each) => ({ digest: faulty.reportDigest(each) }));
+      const digest = faulty.batchDigest(time, digests);
+      return { kind: 'pre-prepare' as const, view, sequence, batch: { time, requests: [], reports, digest } };
+    }),
   request,
   fc.record({ kind: fc.constant('fetch-state' as const), number: fc.nat(9), query: fc.uint8Array({ maxLength: 20 }) }),
   fc.record({ kind: fc.constant('state-data' as const), number: fc.nat(9), answer: fc.uint8Array({ maxLength: 20 }) }),

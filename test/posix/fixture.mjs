@@ -2,8 +2,9 @@
  * Serves mounts for a test, from a process of its own: the service is a file state in this process, executed call by
  * call, and each mount has a session with it. Arguments: one JSON object
  * { mountpoints, directory, profile, reader?, readOnly?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
- * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `unmount`, all but `fail` of
- * the first mount) with one line. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
+ * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `lose`, `unmount`, all but `fail`
+ * of the first mount) with one line. `lose` tells the mount that its session is lost; what was undone by that is for the
+ * second mount to do. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
  */
 
 import { join } from 'node:path';
@@ -61,7 +62,8 @@ function execute(session, operation, readOnly) {
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const serviceOf = (session) => ({
+const serviceOf = (session, listeners) => ({
+  onSessionLost: (listener) => listeners.push(listener),
   async call(operation, { readOnly = false } = {}) {
     if (options.shuffle) await later(random() * 3);
     else if (options.delayMs) await later(options.delayMs);
@@ -75,8 +77,9 @@ const serviceOf = (session) => ({
 });
 
 const mounts = [];
+const listeners = [];
 for (const mountpoint of options.mountpoints) {
-  const service = serviceOf({ client: 0, instance: mounts.length + 1 });
+  const service = serviceOf({ client: 0, instance: mounts.length + 1 }, mounts.length === 0 ? listeners : []);
   const { profile, reader, readOnly } = options;
   mounts.push(await mount({ service, mountpoint, profile, reader, readOnly, name: 'byzfs:test', log }));
 }
@@ -100,6 +103,9 @@ lines.on('line', async (line) => {
   else if (command === 'fail') {
     failing = Number(argument);
     say({ failing });
+  } else if (command === 'lose') {
+    for (const listener of listeners) listener();
+    say({ lost: true });
   } else if (command === 'unmount') {
     const error = await mounted.unmount().then(
       () => null,

@@ -30,6 +30,7 @@ export interface FixtureOptions {
 
 export interface Counters {
   calls: Record<string, number>;
+  sessionsLost: number;
   kernel: { requests: Record<string, number>; notifications: number };
 }
 

@@ -12,6 +12,8 @@ export interface ClientSurroundings {
   readonly optimizations: Readonly<Optimizations>;
   now(): number;
   newInstance(): number;
+  /** The last that has begun. */
+  incarnation(): number;
   routeRequest(from: Address, client: number, to: ReplicaId, request: Request): void;
 }
 
@@ -19,7 +21,8 @@ export interface ClientSurroundings {
 export class ClientHost {
   private readonly client: Client;
   private readonly configuration: Configuration;
-  private readonly waiting = new Map<number, (result: string) => void>();
+  private readonly waiting = new Map<number, (result: string | undefined) => void>();
+  private lostSessions = 0;
 
   constructor(
     readonly id: number,
@@ -46,8 +49,8 @@ export class ClientHost {
     return this.client.counters;
   }
 
-  /** `onResult` is called once, however long it takes. */
-  call(operation: string, readOnly: boolean, onResult: (result: string) => void): void {
+  /** `onResult` is called once, however long it takes; with nothing, if the outcome was lost with the session. */
+  call(operation: string, readOnly: boolean, onResult: (result: string | undefined) => void): void {
     this.client.advanceClock(this.world.now());
     this.waiting.set(this.client.submit(Buffer.from(operation), readOnly, Number.POSITIVE_INFINITY), onResult);
     this.turn();
@@ -71,11 +74,16 @@ export class ClientHost {
         if (to === 'replicas' || to === replica) this.world.routeRequest(this.address, this.id, replica, request);
       }
     }
+    // A session ends with its incarnation, and for no other reason: no deadline, and sessions are few.
+    if (ready.sessionLost) this.lostSessions++;
+    const isExplained = this.lostSessions <= this.world.incarnation();
     for (const completion of ready.completed) {
       const onResult = this.waiting.get(completion.call);
       this.waiting.delete(completion.call);
-      // No deadline, and sessions are few: nothing but a reply that lies about the slot can fail a correct client's call.
-      if (completion.kind === 'failed') throw new Violation('exactly-once', `client ${this.id}: ${completion.detail}`);
+      if (completion.kind === 'failed' && !isExplained) {
+        throw new Violation('exactly-once', `client ${this.id}: ${completion.detail}`);
+      }
+      if (completion.kind === 'failed') onResult?.(undefined);
       if (completion.kind === 'result') onResult?.(Buffer.from(completion.result).toString());
     }
   }

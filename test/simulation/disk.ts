@@ -1,8 +1,9 @@
 import { Limits } from '../../src/limits.js';
 import { digestKey } from '../../src/pbft/digests.js';
 import type { Batch, Digest, FlushCertificate, SequenceNumber } from '../../src/pbft/messages.js';
-import type { History, JournalRecord } from '../../src/pbft/ports.js';
+import type { JournalRecord } from '../../src/pbft/ports.js';
 import type { Random } from './random.js';
+import type { SimulatedDisk } from './storage.js';
 
 /** The disk cannot be used: the replica must not start, or must stop. */
 export class DiskFailure extends Error {
@@ -20,7 +21,7 @@ interface Indexed {
  * over yet, a power loss all that had not been flushed, but for a prefix; the last record of that prefix may be torn,
  * which its checksum tells. Bit rot is told from a torn record, and then the replica refuses to start.
  */
-export class Disk implements History {
+export class Disk implements SimulatedDisk {
   private records: JournalRecord[] = [];
   /** Records from the start that are on stable storage. */
   private flushed = 0;
@@ -154,8 +155,7 @@ export class Disk implements History {
     return digest !== undefined && this.index.get(sequence)?.batches.has(digestKey(digest)) === true;
   }
 
-  batch(sequence: SequenceNumber): Batch | undefined {
-    const digest = this.digest(sequence);
-    return digest && this.index.get(sequence)?.batches.get(digestKey(digest));
+  batch(sequence: SequenceNumber, digest: Digest): Batch | undefined {
+    return this.isForgotten(sequence) ? undefined : this.index.get(sequence)?.batches.get(digestKey(digest));
   }
 }

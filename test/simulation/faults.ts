@@ -11,6 +11,8 @@ export interface Troubles {
   /** All are down for an hour. */
   outage: number;
   powerLoss: number;
+  /** Of more than f at once. */
+  blackout: number;
   isolate: number;
   split: number;
   cutLink: number;
@@ -92,6 +94,8 @@ export class Faults {
         if (!world.synced) return this.forget(host);
         world.statistics.powerLosses++;
         return this.down(random.chance(0.5) ? [host] : world.hosts, (each) => each.losePower());
+      case 'blackout':
+        return this.blackout();
       case 'isolate':
         return this.isolate(random.chance(0.5) ? host.address : world.primary, all);
       case 'split': {
@@ -145,6 +149,17 @@ export class Faults {
     world.statistics.powerLosses++;
     world.statistics.forgetfulRestarts++;
     this.down([host], (each) => each.losePower());
+  }
+
+  /** More than f, or all, forget at once: nobody can tell each of them what it said. */
+  private blackout(): void {
+    const { world, random } = this;
+    if (world.synced) return;
+    const isAll = random.chance(0.5);
+    const hit = world.hosts.filter(() => isAll || random.chance(0.7));
+    if (hit.length <= world.f) return;
+    world.statistics.powerLosses++;
+    this.down(hit, (each) => each.losePower());
   }
 
   /** From everyone: fully, or one way. */

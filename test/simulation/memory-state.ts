@@ -1,20 +1,19 @@
-import { assert, Limits } from '../../src/limits.js';
+import { assert } from '../../src/limits.js';
 import { sessionKey } from '../../src/pbft/digests.js';
+import { incarnationOf, startOf } from '../../src/pbft/incarnation.js';
 import type { Digest, SessionId, Timestamp } from '../../src/pbft/messages.js';
-import type {
-  Execution,
-  ExecutionContext,
-  ReplicatedState,
-  Service,
-  SessionRow,
-  SessionStore,
-  SlotRow,
-} from '../../src/pbft/ports.js';
+import type { Execution, ExecutionContext, Service, SessionRow, SessionStore, SlotRow } from '../../src/pbft/ports.js';
 import type { StateTransfer } from '../../src/pbft/transfer-ports.js';
+import { beginsText, executedText, slotText } from './checkers/executions.js';
+import { type ListRows, ListService } from './list-service.js';
 import { fromText, MemoryTransfer, rootOf, serveFrom, toText } from './memory-transfer.js';
+import type { SimulatedState } from './storage.js';
 
 /** Checkpoints kept though nobody releases them. */
 const MOST_CHECKPOINTS = 5;
+
+const REGISTER = 'register ';
+const INITIAL = toText({ executed: 0, clock: { seconds: 0, nanoseconds: 0 }, tokens: [], rows: [] });
 
 /** What undoes one change of a row: what it held before, or that there was none. */
 interface Undo {
@@ -31,16 +30,11 @@ interface Mark {
 }
 
 /**
- * Two services in one, whose histories show in their results, beside the sessions, as rows of one state:
- *
- *   a list:    `append TOKEN` yields the token's position, `length` how many there are, `last` position and last token;
- *   registers: `get K`, `put K VALUE` (yields what was there), `cas K OLD NEW`, `delete K`; `-` is what an empty one holds;
- *   `sync T`   is answered only from stable storage.
- *
- * With them, the storage of a replica: a crash takes back what was not made permanent by `commit`. Both a crash and a
- * rollback go back over one undo log, so that a batch costs what it changes.
+ * List, registers and sessions as rows of one state. With them, the storage of a replica: a crash takes back what was
+ * not made permanent by `commit`. Both a crash and a rollback go back over one undo log, so that a batch costs what it
+ * changes.
  */
-export class MemoryState implements ReplicatedState, Service {
+export class MemoryState implements SimulatedState, Service {
   private readonly rows = new Map<string, unknown>();
   private readonly tokens: string[] = [];
   private undo: Undo[] = [];
@@ -54,7 +48,7 @@ export class MemoryState implements ReplicatedState, Service {
   /** Before the tentative batch, while there is one. */
   private tentative: Mark | undefined;
   /** Texts of the checkpoints that others can take, by sequence number. */
-  private readonly checkpoints = new Map<number, string>();
+  private readonly checkpoints = new Map<number, string>([[0, INITIAL]]);
   /** Parts of states that earlier transfers gathered. */
   private readonly gathered = new Map<string, string>();
   private transferring = false;
@@ -63,6 +57,7 @@ export class MemoryState implements ReplicatedState, Service {
   /** Digest over what the current batch executed: what is compared between replicas when it commits. */
   private batchContent = '';
   readonly service: Service = this;
+  private readonly lists = new ListService(this.listRows());
   readonly sessions: SessionStore = new MemorySessions(this);
   /** Called at each commit with the sequence number, a text that says what was executed, and the tokens appended. */
   onCommit: ((sequence: number, content: string, appended: readonly string[]) => void) | undefined;
@@ -83,6 +78,21 @@ export class MemoryState implements ReplicatedState, Service {
 
   get isTentative(): boolean {
     return this.tentative !== undefined;
+  }
+
+  private listRows(): ListRows {
+    const { tokens } = this;
+    return {
+      get length() {
+        return tokens.length;
+      },
+      get last() {
+        return tokens.at(-1);
+      },
+      append: (token) => tokens.push(token),
+      register: (key) => this.rows.get(`register ${key}`) as string | undefined,
+      setRegister: (key, value) => this.setRow(`register ${key}`, value),
+    };
   }
 
   private mark(): Mark {
@@ -213,9 +223,11 @@ export class MemoryState implements ReplicatedState, Service {
   beginBatch(sequence: number): void {
     assert(this.tentative === undefined, `batch ${sequence} begins on a tentative one`);
     this.checkIdle();
+    const begins = incarnationOf(sequence) > incarnationOf(this.executed);
+    assert(sequence === (begins ? startOf(incarnationOf(sequence)) : this.executed) + 1, 'batches come in order');
     this.tentative = this.mark();
     this.executing = sequence;
-    this.batchContent = '';
+    this.batchContent = begins ? beginsText(this.executed) : '';
   }
 
   endBatch(clock: Timestamp): void {
@@ -246,55 +258,38 @@ export class MemoryState implements ReplicatedState, Service {
     this.checkpoints.set(executed, text);
     for (const each of this.checkpoints.keys())
       if (this.checkpoints.size > MOST_CHECKPOINTS) this.checkpoints.delete(each);
+    if (incarnationOf(this.onDisk.lastExecuted) < incarnationOf(executed)) this.commit(true);
     return rootOf(text);
   }
 
+  register(key: string): string | undefined {
+    return this.rows.get(`${REGISTER}${key}`) as string | undefined;
+  }
+
+  get initialDigest(): Digest {
+    return rootOf(INITIAL);
+  }
+
   execute(operation: Uint8Array, context: ExecutionContext): Execution {
-    const text = Buffer.from(operation).toString();
-    const execution = this.perform(text);
-    // As checkers/executions.ts reads it.
-    this.batchContent += `${sessionKey(context.session)} ${text}=${Buffer.from(execution.result)};`;
+    const execution = this.lists.execute(operation);
+    this.batchContent += executedText(context.session, operation, execution.result);
     return execution;
   }
 
   /** The reply cache says in which slot, as what sequence number, the last operation was executed. */
-  executedIn({ slot, sequence }: SlotRow): void {
-    this.batchContent += `@${slot}.${sequence};`;
-  }
-
-  private perform(text: string): Execution {
-    const [verb, key, value, replacement] = text.split(' ');
-    if (verb === 'append') this.tokens.push(key);
-    else if (verb === 'put' || verb === 'delete' || verb === 'cas') return this.change(verb, key, value, replacement);
-    const result = this.answer(verb, key);
-    return { result, durable: verb === 'sync', transient: result.length > Limits.cachedReplyBytes };
-  }
-
-  private change(verb: 'put' | 'delete' | 'cas', key: string, value: string, replacement: string): Execution {
-    const before = this.register(key);
-    if (verb === 'put') this.setRow(`register ${key}`, value);
-    if (verb === 'delete') this.setRow(`register ${key}`, undefined);
-    if (verb === 'cas' && before === value) this.setRow(`register ${key}`, replacement);
-    return { result: Buffer.from(before), durable: false, transient: false };
-  }
-
-  private register(key: string): string {
-    return (this.rows.get(`register ${key}`) as string | undefined) ?? '-';
+  executedIn(row: SlotRow): void {
+    this.batchContent += slotText(row);
   }
 
   query(operation: Uint8Array, _session: SessionId): Uint8Array {
-    const [verb, key] = Buffer.from(operation).toString().split(' ');
-    const changes = verb === 'append' || verb === 'put' || verb === 'delete' || verb === 'cas';
-    return changes ? Buffer.from('refused') : this.answer(verb, key);
-  }
-
-  private answer(verb: string, key: string): Buffer {
-    if (verb === 'get') return Buffer.from(this.register(key));
-    if (verb === 'last') return Buffer.from(`${this.tokens.length}:${this.tokens.at(-1) ?? ''}`);
-    return Buffer.from(String(this.tokens.length));
+    return this.lists.query(operation);
   }
 
   sessionEnded(): void {}
+
+  audit(): Digest {
+    return this.checkpoint();
+  }
 }
 
 class MemorySessions implements SessionStore {
@@ -314,6 +309,12 @@ class MemorySessions implements SessionStore {
       if (key.startsWith(`session ${client}/`)) rows.push(this.state.row(key) as SessionRow);
     }
     return rows.sort((a, b) => a.session.instance - b.session.instance);
+  }
+
+  all(): SessionRow[] {
+    const rows: SessionRow[] = [];
+    for (const key of this.state.keys()) if (key.startsWith('session ')) rows.push(this.state.row(key) as SessionRow);
+    return rows.sort((a, b) => a.session.client - b.session.client || a.session.instance - b.session.instance);
   }
 
   session(id: SessionId): SessionRow | undefined {

@@ -7,6 +7,7 @@ import { Puppet } from './byzantine/puppet.js';
 import type { Trouble, Troubles } from './faults.js';
 import { FAIR, type Weather } from './network.js';
 import { Random } from './random.js';
+import { LONGEST_VALUE } from './workload.js';
 import type { WorldOptions } from './world.js';
 
 /** Everything that happens with a seed: who is faulty, what goes wrong, what clients do. */
@@ -32,12 +33,16 @@ export interface Plan {
 /** A network on which a view change takes longer than the time that a view is first given. */
 const FAR: Weather = { minDelayMs: 250, maxDelayMs: 450, loss: 0, duplication: 0, reordering: false };
 
+/** They take ten times as long. */
+const SQLITE_EVERY = 8;
+
 const TROUBLES: Troubles = {
   crash: 3,
   crashPrimary: 3,
   crashAll: 1,
   outage: 0.3,
   powerLoss: 3,
+  blackout: 1,
   isolate: 3,
   split: 2,
   cutLink: 2,
@@ -70,6 +75,8 @@ export interface PlanOptions {
   short?: boolean;
   tolerateStops?: boolean;
   verbose?: boolean;
+  /** Whether state, journal and messages are the real ones. Default: with some seeds. */
+  sqlite?: boolean;
   /** An optimization to be left out, where otherwise most worlds have them all: of random plans. */
   without?: keyof Optimizations;
 }
@@ -87,9 +94,13 @@ function drawOptimizations(random: Random, without: keyof Optimizations | undefi
 export function drawPlan(options: PlanOptions): Plan {
   const random = new Random(options.seed * 2_654_435_761);
   const attack = attackOf(options.seed, options.f);
-  return attack === undefined || options.without !== undefined
-    ? drawRandom(options, random)
-    : drawAttack(options, attack, random);
+  const isRandom = attack === undefined || options.without !== undefined;
+  const plan = isRandom ? drawRandom(options, random) : drawAttack(options, attack, random);
+  plan.world.sqlite = options.sqlite ?? (options.without === undefined && options.seed % SQLITE_EVERY === 0);
+  const { limits } = plan.world;
+  // A row of a slot has room for the result of whatever changes something.
+  if (plan.world.sqlite && limits?.cachedReplyBytes !== undefined) limits.cachedReplyBytes = LONGEST_VALUE;
+  return plan;
 }
 
 /** An attack comes first, with nothing else in its way; then come random troubles for what it has left behind. */

@@ -4,12 +4,11 @@ import type { JournalRecord } from '../../src/pbft/ports.js';
 import type { Outgoing, OutgoingReply, Ready } from '../../src/pbft/ready.js';
 import { Replica } from '../../src/pbft/replica.js';
 import type { Behaviour, Puppeteer } from './byzantine/behaviour.js';
-import { Disk } from './disk.js';
 import { FakeAuthentication } from './fake-authentication.js';
-import { MemoryState } from './memory-state.js';
 import type { Address } from './network.js';
 import type { Random } from './random.js';
 import type { Scheduler } from './scheduler.js';
+import type { SimulatedDisk, SimulatedState, Storage } from './storage.js';
 import { Violation } from './violation.js';
 
 /** What arrived by the time a turn of the event loop ends is in it; ms. */
@@ -30,6 +29,7 @@ export interface Surroundings {
   readonly batchWindow: number;
   /** Whether records are flushed before what they allow is said (DESIGN 3.11). */
   readonly synced: boolean;
+  storageOf(host: ReplicaHost): Storage;
   route(from: ReplicaHost, to: ReplicaId, message: ReplicaMessage): void;
   routeReply(from: ReplicaHost, outgoing: OutgoingReply): void;
   onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void;
@@ -49,8 +49,8 @@ export interface HostClock {
 /** One replica's machine: process, disk and clocks; the shell that replica/server.ts is, in simulated time. */
 export class ReplicaHost {
   replica: Replica | undefined;
-  readonly state = new MemoryState();
-  readonly disk = new Disk();
+  readonly state: SimulatedState;
+  readonly disk: SimulatedDisk;
   private readonly configuration: Configuration;
   private readonly authentication: FakeAuthentication;
   private readonly puppeteer: Puppeteer;
@@ -81,6 +81,7 @@ export class ReplicaHost {
   ) {
     this.configuration = new Configuration(world.f, id, world.optimizations);
     this.authentication = new FakeAuthentication(id);
+    ({ state: this.state, disk: this.disk } = world.storageOf(this));
     this.state.onCommit = (sequence, content, appended) => world.onCommit(this, sequence, content, appended);
     this.state.onRollback = (sequence) => world.onRollback(this, sequence);
     this.state.onInstalled = (sequence) => world.onInstalled(this, sequence);
@@ -107,10 +108,13 @@ export class ReplicaHost {
     this.lastReal = world.scheduler.now;
     this.flushedAt = world.scheduler.now;
     this.guard(() => {
-      const recovered = disk.recover(Math.min(disk.stable, state.lastExecuted));
+      // A state that was begun anew comes from others: there is nothing to be executed again.
+      const isAnew = state.installed > state.lastExecuted;
+      const recovered = disk.recover(isAnew ? disk.stable : Math.min(disk.stable, state.lastExecuted));
       if (this.lostPower && !world.synced) {
-        disk.append([{ kind: 'recovering' }]);
-        recovered.push({ kind: 'recovering' });
+        const mark: JournalRecord = { kind: 'recovering', diskLost: false };
+        disk.append([mark]);
+        recovered.push(mark);
       }
       this.lostPower = false;
       // What a killed process wrote need not be on the disk, and what is said may rest on it.
@@ -176,7 +180,9 @@ export class ReplicaHost {
   findDamage(): void {
     // Before there is a checkpoint, the shell begins the state anew.
     this.input(() => {
-      if ((this.replica?.describe().stableCheckpoint ?? 0) > 0) this.replica?.stateDamaged();
+      if ((this.replica?.describe().stableCheckpoint ?? 0) === 0) return;
+      this.state.decay?.();
+      this.replica?.stateDamaged();
     });
   }
 
@@ -239,6 +245,8 @@ export class ReplicaHost {
         this.disk.append([]);
         if (this.world.synced) this.disk.flush();
         this.state.commit(this.world.random.chance(0.2));
+        const stable = this.replica?.describe().stableCheckpoint ?? 0;
+        this.disk.prune?.(Math.min(stable, this.state.flushedUpTo));
       });
     }
   }

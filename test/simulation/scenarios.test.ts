@@ -103,7 +103,7 @@ describe('crashes and partitions', () => {
     converge(w);
   });
 
-  it('a replica that was cut off for 2,000 batches catches up without a view change', () => {
+  it('a replica that was cut off for 2,000 batches catches up without a view change', { timeout: 120_000 }, () => {
     const w = world({ seed: 4, clients: 1 });
     const heal = w.network.separate([3], [0, 1, 2, ...w.clientAddresses]);
     const workload = new Workload(w, {

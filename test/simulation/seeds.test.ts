@@ -42,10 +42,12 @@ describe('random faults', () => {
     });
   }
 
-  it('are the same for the same seed', () => {
-    const { statistics, simulatedMs } = simulate({ seed: 12, f: 1 });
-    const again = simulate({ seed: 12, f: 1 });
+  // The second on SQLite.
+  it.each([12, 16])('are the same for the same seed, %i', (seed) => {
+    const { statistics, simulatedMs } = simulate({ seed, f: 1 });
+    const again = simulate({ seed, f: 1 });
     expect(again.statistics).toEqual(statistics);
     expect(again.simulatedMs).toBe(simulatedMs);
+    expect(statistics.sqliteWorlds).toBe(seed === 16 ? 1 : 0);
   });
 });

@@ -1,5 +1,4 @@
 import { Fizzled, Stage } from './attacks/stage.js';
-import { checkRegisters } from './checkers/registers.js';
 import { Faults } from './faults.js';
 import { drawPlan, type Plan, type PlanOptions } from './plan.js';
 import type { Statistics } from './statistics.js';
@@ -51,6 +50,8 @@ export function simulate(options: PlanOptions): Outcome {
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     violation = { kind: error.kind, message: error.message, transcript: world.transcript.toString() };
+  } finally {
+    world.close();
   }
   const statistics = world.collectStatistics();
   const { seed, f } = options;
@@ -131,7 +132,7 @@ function checkConvergence(world: World): void {
     if (goesOn || lasts > 0) waited = 0;
     before = Math.max(before, executed());
   }
-  checkRegisters(world.invocations.all);
+  world.eras.checkRegisters();
   if (divergence === undefined) return;
   throw new Violation('convergence', `${divergence}, ${Bounds.convergenceMs} ms after the last call`);
 }

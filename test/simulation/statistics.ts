@@ -1,5 +1,7 @@
 /** How often the things happened that a sweep is to make happen often. */
 export class Statistics {
+  /** Worlds with real states, journals and messages. */
+  sqliteWorlds = 0;
   events = 0;
   operations = 0;
   /** New views begun, and those of them that had something to re-propose. */

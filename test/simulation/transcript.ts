@@ -1,5 +1,13 @@
 import { digestKey } from '../../src/pbft/digests.js';
-import type { OrderedBatch, ReplicaMessage, Reply, Request, RequestName, ViewChange } from '../../src/pbft/messages.js';
+import type {
+  OrderedBatch,
+  ReplicaMessage,
+  Reply,
+  Request,
+  RequestName,
+  StartReport,
+  ViewChange,
+} from '../../src/pbft/messages.js';
 
 interface Line {
   at: number;
@@ -65,19 +73,32 @@ const batches = (ordered: readonly OrderedBatch[]): string =>
 const describeViewChange = ({ replica, certificate, prepared, prePrepared }: ViewChange): string =>
   `r${replica} h=${certificate?.sequence ?? 0} P{${batches(prepared)}} Q{${batches(prePrepared)}}`;
 
+const describeReport = ({ replica, certificate, flushed, checkpoints, ordered }: StartReport): string =>
+  `report of r${replica}: stable ${certificate?.sequence ?? 0}, flushed ${flushed?.sequence ?? 0}, checkpoints [${checkpoints
+    .map(({ sequence }) => sequence)
+    .join(' ')}], batches ${ordered.length === 0 ? 'none' : `${ordered[0].sequence} to ${ordered.at(-1)!.sequence}`}`;
+
 function describe(message: ReplicaMessage | Reply): string {
   switch (message.kind) {
     case 'request':
       return describeRequest(message);
     case 'pre-prepare': {
       const { view, sequence, batch } = message;
-      return `v${view} n${sequence} ${short(batch.digest)} {${batch.requests.map(describeProposed).join(', ')}}`;
+      const contents = [...batch.requests.map(describeProposed), ...(batch.reports ?? []).map(describeReport)];
+      return `v${view} n${sequence} ${short(batch.digest)} {${contents.join(', ')}}`;
     }
     case 'prepare':
     case 'commit':
       return `v${message.view} n${message.sequence} ${short(message.digest)}`;
     case 'checkpoint':
       return `n${message.sequence} of r${message.replica} ${short(message.stateDigest)}`;
+    case 'forgotten':
+      return `in ${message.incarnation}, life ${message.life}, heard ${message.heard.join(' ')}`;
+    case 'new-incarnation': {
+      const { incarnation, forgotten, report } = message;
+      const claims = forgotten.map(({ replica }) => `r${replica}`).join(' ');
+      return `${incarnation} since [${claims}] forgot${report ? `; ${describeReport(report)}` : ''}`;
+    }
     case 'status': {
       const { view, active, lastStable, lastExecuted, missing } = message;
       const lacking = missing.map(

@@ -1,5 +1,8 @@
 import type { World } from './world.js';
 
+/** Of a register, bytes. */
+export const LONGEST_VALUE = 100;
+
 export interface WorkloadOptions {
   /** Calls of all clients together. */
   operations: number;
@@ -59,7 +62,7 @@ export class Workload {
     const { random } = this.world;
     const token = `c${client}.${this.world.invocations.all.length}`;
     // Some values are long: their results travel as digests, and are not always kept in the reply cache.
-    const value = random.chance(0.2) ? token.padEnd(100, '.') : token;
+    const value = random.chance(0.2) ? token.padEnd(LONGEST_VALUE, '.') : token;
     if (random.chance(this.options.durable)) return `sync ${token}`;
     const draw = random.next();
     if (draw < 0.35) return `append ${token}`;

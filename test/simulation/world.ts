@@ -2,24 +2,30 @@ import { Limits } from '../../src/limits.js';
 import { isWhole } from '../../src/pbft/bodies.js';
 import { ALL_OPTIMIZATIONS, Configuration, type Optimizations } from '../../src/pbft/configuration.js';
 import { digestKey } from '../../src/pbft/digests.js';
-import type { NewView, ReplicaId, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
+import { incarnationOf } from '../../src/pbft/incarnation.js';
+import type { Message, NewView, ReplicaId, ReplicaMessage, Reply, Request } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
 import type { OutgoingReply } from '../../src/pbft/ready.js';
 import type { Behaviour } from './byzantine/behaviour.js';
 import { ByzantineClient } from './byzantine/clients.js';
 import { Agreement } from './checkers/agreement.js';
 import { checkDurability } from './checkers/durability.js';
-import { Executions } from './checkers/executions.js';
+import { Eras } from './checkers/eras.js';
+import { beginsAfter, Executions } from './checkers/executions.js';
 import { type Invocation, Invocations } from './checkers/invocations.js';
-import { checkList } from './checkers/list.js';
-import { checkRegisters } from './checkers/registers.js';
 import { ClientHost } from './client-host.js';
+import { Disk } from './disk.js';
+import { plainForm, setForm } from './fake-authentication.js';
+import { MemoryState } from './memory-state.js';
 import { type Address, FAIR, FIRST_CLIENT, Network, type Weather } from './network.js';
 import { type SmallLimits, setProtocolLimits } from './protocol-limits.js';
 import { Random } from './random.js';
+import { RealStorage } from './real/storage.js';
+import { Wire, wireForm } from './real/wire.js';
 import { ReplicaHost, type Surroundings } from './replica-host.js';
 import { Scheduler } from './scheduler.js';
 import { Statistics } from './statistics.js';
+import type { Storage, Write } from './storage.js';
 import { Transcript } from './transcript.js';
 import { Violation } from './violation.js';
 
@@ -51,6 +57,10 @@ export interface WorldOptions {
   byzantineClients?: number;
   /** A correct replica that stops itself is not a violation: it stays down, and the others are judged. */
   tolerateStops?: boolean;
+  /** State, journal and messages are the real ones: SQLite, files and bytes. Then the world is to be closed. */
+  sqlite?: boolean;
+  /** With `sqlite`, called before and after each write of a replica; what it throws is the death of the process. */
+  onWrite?: (host: ReplicaHost, what: Write) => void;
   /** Prints the transcript as it comes. */
   verbose?: boolean;
 }
@@ -72,9 +82,13 @@ export class World implements Surroundings {
   readonly clients: ClientHost[] = [];
   readonly agreement = new Agreement();
   readonly invocations = new Invocations();
+  readonly eras = new Eras(this.agreement, this.invocations);
   private readonly executions = new Executions(this.invocations);
+  /** Where durable calls that were answered had been executed. */
+  private readonly durable: number[] = [];
   readonly statistics = new Statistics();
   readonly transcript: Transcript;
+  private readonly real: { storage: RealStorage; wire: Wire } | undefined;
   /** Correct replicas that stopped themselves, and why. */
   readonly stopped: string[] = [];
   private readonly byzantineClients: ByzantineClient[] = [];
@@ -94,6 +108,13 @@ export class World implements Surroundings {
     this.f = options.f;
     this.n = new Configuration(options.f, -1).n;
     this.synced = options.synced ?? false;
+    if (options.sqlite) {
+      const { f, n, synced } = this;
+      const storage = new RealStorage({ seed: options.seed, f, n, synced, onWrite: options.onWrite });
+      this.real = { storage, wire: new Wire(n) };
+      this.statistics.sqliteWorlds++;
+    }
+    setForm(this.real === undefined ? plainForm : wireForm);
     this.batchWindow = options.batchWindow ?? 4;
     this.optimizations = options.optimizations ?? ALL_OPTIMIZATIONS;
     this.random = new Random(options.seed);
@@ -118,13 +139,23 @@ export class World implements Surroundings {
     this.hosts.push(new ReplicaHost(id, address, title, clock, behaviours, faulty, this));
   }
 
+  storageOf(host: ReplicaHost): Storage {
+    return this.real?.storage.storageOf(host) ?? { state: new MemoryState(), disk: new Disk() };
+  }
+
+  /** Lets go of what the replicas keep. */
+  close(): void {
+    this.real?.storage.close();
+  }
+
   private addClient(id: number): void {
     this.clients.push(
       new ClientHost(id, FIRST_CLIENT + id, {
         f: this.f,
         optimizations: this.optimizations,
         now: () => this.now,
-        newInstance: () => ++this.lastInstance,
+        newInstance: () => this.newInstance(),
+        incarnation: () => this.eras.incarnation,
         routeRequest: (from, client, to, request) => this.routeRequest(from, client, to, request),
       }),
     );
@@ -135,13 +166,18 @@ export class World implements Surroundings {
       new ByzantineClient(id, {
         f: this.f,
         random: this.random,
-        newInstance: () => ++this.lastInstance,
+        newInstance: () => this.newInstance(),
+        incarnation: () => this.eras.incarnation,
         mayHappen: (operation) => {
           this.invocations.mayHappen(id, operation, this.now);
         },
         send: (client, to, request) => this.sendRequest(client, to, request),
       }),
     );
+  }
+
+  newInstance(): number {
+    return ++this.lastInstance;
   }
 
   get now(): number {
@@ -166,8 +202,9 @@ export class World implements Surroundings {
   call(client: number, operation: string, readOnly = false, onResult?: () => void): Invocation {
     const invocation = this.invocations.invoked(client, operation, this.now);
     this.clients[client].call(operation, readOnly, (result) => {
-      this.invocations.returned(invocation, result, this.now);
-      if (invocation.verb === 'sync') this.checkDurable(operation);
+      if (result === undefined) this.invocations.abandoned(invocation);
+      else this.invocations.returned(invocation, result, this.now);
+      if (invocation.verb === 'sync' && result !== undefined) this.checkDurable(operation);
       onResult?.();
     });
     return invocation;
@@ -176,6 +213,7 @@ export class World implements Surroundings {
   private checkDurable(operation: string): void {
     this.statistics.durableReplies++;
     const sequence = this.agreement.sequenceOf(operation);
+    this.durable.push(sequence ?? 0);
     checkDurability(operation, sequence, this.correctHosts, new Configuration(this.f, -1), !this.synced);
   }
 
@@ -218,8 +256,19 @@ export class World implements Surroundings {
     if (message.kind === 'fetch-batch') this.statistics.batchFetches++;
     for (const host of this.hearers(from.address, to)) {
       if (host.id === from.id || this.isLost(message, from.address, host.address)) continue;
-      this.network.transmit(from.address, host.address, () => host.deliver(message, from.id));
+      const arrive = this.carry(message, from.faulty, (each) => host.deliver(each, from.id));
+      this.network.transmit(from.address, host.address, arrive);
     }
+  }
+
+  /** @returns what happens when the message arrives: as the object it is, or as what its bytes are decoded to */
+  private carry<Each extends Message>(message: Each, faulty: boolean, deliver: (message: Each) => void): () => void {
+    if (this.real === undefined) return () => deliver(message);
+    const decode = this.real.wire.carry(message, faulty);
+    return () => {
+      const decoded = decode();
+      if (decoded !== undefined) deliver(decoded);
+    };
   }
 
   private isLost(message: ReplicaMessage | Reply, from: Address, to: Address): boolean {
@@ -238,7 +287,10 @@ export class World implements Surroundings {
     this.transcript.message(this.now, `c${client}`, `r${to}`, request);
     for (const host of this.hearers(from, to)) {
       if (this.isLost(request, from, host.address)) continue;
-      this.network.transmit(from, host.address, () => host.deliverRequest(request, client));
+      const arrive = this.carry(request, this.clients[client] === undefined, (each) =>
+        host.deliverRequest(each, client),
+      );
+      this.network.transmit(from, host.address, arrive);
     }
   }
 
@@ -248,7 +300,8 @@ export class World implements Surroundings {
     this.transcript.message(this.now, from.name, `c${to.client}`, reply);
     if (reply.tentative) this.statistics.tentativeReplies++;
     if (this.isLost(reply, from.address, client.address)) return;
-    this.network.transmit(from.address, client.address, () => client.receive(reply, from.id));
+    const arrive = this.carry(reply, from.faulty, (each) => client.receive(each, from.id));
+    this.network.transmit(from.address, client.address, arrive);
   }
 
   /** The processes that hear what is sent to a replica: of twins one, the other or both, by sender and time. */
@@ -263,7 +316,7 @@ export class World implements Surroundings {
   onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void {
     for (const record of records) {
       if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
-      if (record.kind === 'recovered') host.forgetful = false;
+      if (record.kind === 'recovered' || record.kind === 'incarnation') host.forgetful = false;
       if (host.faulty) continue;
       if (record.kind === 'new-view') this.views.set(host.address, record.message.view);
       if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
@@ -287,8 +340,19 @@ export class World implements Surroundings {
   onCommit(host: ReplicaHost, sequence: number, content: string, appended: readonly string[]): void {
     this.transcript.event(this.now, host.name, `commits n${sequence}: ${content}`);
     if (host.faulty) return;
+    const after = beginsAfter(content);
+    if (after !== undefined && this.agreement.highest < sequence) this.onIncarnation(host, sequence, after);
     if (this.agreement.committed(host.name, sequence, content, appended)) this.executions.executed(content);
     this.checkTime(host, sequence);
+  }
+
+  /** All that was promised to last must be in the state it begins from. */
+  private onIncarnation(host: ReplicaHost, sequence: number, after: number): void {
+    this.statistics.groupRecoveries++;
+    this.transcript.event(this.now, 'world', `incarnation ${incarnationOf(sequence)} begins after n${after}`);
+    const lost = this.durable.find((each) => each > after && each < sequence);
+    if (lost !== undefined) throw new Violation('durability', `what was durable at ${lost} is lost`);
+    this.eras.next(sequence, after, (key) => host.state.register(key));
   }
 
   /** Agreed time runs ahead of no correct clock by more than the bound; each call moves it by a nanosecond at least. */
@@ -352,9 +416,7 @@ export class World implements Surroundings {
 
   /** Throws unless all that clients were told can be the work of one correct server. */
   checkHistories(): void {
-    const { all } = this.invocations;
-    checkList(all, this.agreement.list);
-    checkRegisters(all);
+    this.eras.check();
   }
 
   /** Why the correct replicas are not in one state, all that was agreed executed; undefined if they are. */
@@ -371,7 +433,9 @@ export class World implements Surroundings {
       if (host.forgetful) return `${name} has not recovered`;
       if (state.isTentative) return `${name} has executed ${state.lastExecuted} tentatively`;
       if (state.lastExecuted !== highest) return `${name} has executed ${state.lastExecuted} of ${highest}`;
-      roots.add(digestKey(state.checkpoint()));
+      const root = state.audit();
+      if (root === undefined) return `the rows of ${name} are damaged`;
+      roots.add(digestKey(root));
     }
     return roots.size > 1 ? `${roots.size} different states after ${highest}` : undefined;
   }

@@ -97,7 +97,7 @@ export const OpenReplyFlag = { DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, NOFLUSH: 1
 
 export const WRITE_KILL_SUIDGID = 1 << 2;
 
-export const Notification = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const;
+export const Notification = { INVAL_INODE: 2, INVAL_ENTRY: 3, INC_EPOCH: 8 } as const;
 
 /** Sizes of structures, bytes. */
 export const Size = {

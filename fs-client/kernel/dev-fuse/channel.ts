@@ -7,13 +7,15 @@ import { ReplyBuffer } from './reply.js';
 
 /** Notifications being written at a time: each may hold a thread of the pool until a request is answered. */
 const NOTIFICATIONS_IN_FLIGHT = 1;
-/** Waiting beyond this, further ones are dropped: what they tell expires by itself with the kernel's timeouts. */
+/** Names waiting beyond this, further ones are dropped: they expire by themselves with the kernel's timeouts. */
 const NOTIFICATIONS_QUEUED = 1024;
 
 export class Channel implements Notifier {
   readonly reply = new ReplyBuffer();
   notifications = 0;
   droppedNotifications = 0;
+  /** Inodes whose pages are to go. None is left out: pages do not expire. */
+  private readonly staleData = new Set<number>();
   private readonly queue: Buffer[] = [];
   private inFlight = 0;
   private open = true;
@@ -26,6 +28,7 @@ export class Channel implements Notifier {
   /** The device has ended: nothing is written any more. */
   end(): void {
     this.open = false;
+    this.staleData.clear();
     this.queue.length = 0;
   }
 
@@ -66,7 +69,9 @@ export class Channel implements Notifier {
   }
 
   invalidateData(ino: number): void {
-    this.notify(inodeMessage(ino, 0));
+    if (!this.open) return;
+    this.staleData.add(ino);
+    this.pump();
   }
 
   invalidateEntry(parent: number, name: string): void {
@@ -75,14 +80,6 @@ export class Channel implements Notifier {
     message.writeBigUInt64LE(BigInt(parent), 16);
     message.writeUInt32LE(name.length, 24);
     message.write(name, 32, 'latin1');
-    this.notify(message);
-  }
-
-  /**
-   * Asynchronously, because a notification can wait in the kernel for a lock whose holder waits for our reply: written
-   * from the thread that replies, three combinations of them deadlocked.
-   */
-  private notify(message: Buffer): void {
     if (!this.open || this.queue.length >= NOTIFICATIONS_QUEUED) {
       this.droppedNotifications++;
       return;
@@ -91,9 +88,20 @@ export class Channel implements Notifier {
     this.pump();
   }
 
+  invalidateEntries(): void {
+    const message = Buffer.alloc(Size.OUT_HEADER);
+    header(message, Notification.INC_EPOCH);
+    // Takes no lock either.
+    this.write(message, () => {});
+  }
+
+  /**
+   * Asynchronously, because a notification can wait in the kernel for a lock whose holder waits for our reply: written
+   * from the thread that replies, three combinations of them deadlocked.
+   */
   private pump(): void {
     if (this.inFlight >= NOTIFICATIONS_IN_FLIGHT) return;
-    const next = this.queue.shift();
+    const next = this.nextStaleData() ?? this.queue.shift();
     if (next === undefined) return;
     this.inFlight++;
     this.write(next, () => {
@@ -102,11 +110,20 @@ export class Channel implements Notifier {
     });
   }
 
+  private nextStaleData(): Buffer | undefined {
+    for (const ino of this.staleData) {
+      this.staleData.delete(ino);
+      return inodeMessage(ino, 0);
+    }
+    return undefined;
+  }
+
   private write(message: Buffer, done: () => void): void {
     this.notifications++;
     write(this.fd, message, 0, message.length, null, (error) => {
-      // ENOENT: the kernel does not hold that inode or name, which is as good.
-      if (error && error.code !== 'ENOENT' && this.open) this.log.warn({ err: error }, 'a notification was refused');
+      // ENOENT: the kernel does not hold that inode or name, which is as good. EINVAL: it is too old for INC_EPOCH.
+      const harmless = error === null || error.code === 'ENOENT' || error.code === 'EINVAL';
+      if (!harmless && this.open) this.log.warn({ err: error }, 'a notification was refused');
       done();
     });
   }

@@ -22,6 +22,7 @@ export class SessionTable extends RowTable<string, SessionRow, number[]> {
   override readonly number = Table.Session;
   private readonly byId;
   private readonly byClient;
+  private readonly every;
   private readonly upsert;
   private readonly delete;
 
@@ -32,6 +33,7 @@ export class SessionTable extends RowTable<string, SessionRow, number[]> {
       db,
       'SELECT * FROM session WHERE client = ? ORDER BY instance',
     );
+    this.every = readStatement<[], SessionColumns>(db, 'SELECT * FROM session');
     this.upsert = db.prepare<SessionColumns>('INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM session WHERE client = ? AND instance = ?');
   }
@@ -50,12 +52,24 @@ export class SessionTable extends RowTable<string, SessionRow, number[]> {
 
   /** A client's sessions in order of their instances. */
   list(client: number): SessionRow[] {
-    const rows = this.touchedWhere((row) => row.session.client === client);
-    for (const columns of this.byClient.all(client)) {
+    const touched = this.touchedWhere((row) => row.session.client === client);
+    return this.inOrder(touched, this.byClient.all(client));
+  }
+
+  /** In order of clients and instances. */
+  all(): SessionRow[] {
+    return this.inOrder(
+      this.touchedWhere(() => true),
+      this.every.all(),
+    );
+  }
+
+  private inOrder(rows: SessionRow[], stored: SessionColumns[]): SessionRow[] {
+    for (const columns of stored) {
       const row = toSession(columns);
       if (!this.isTouched(sessionKey(row.session))) rows.push(row);
     }
-    return rows.sort((a, b) => a.session.instance - b.session.instance);
+    return rows.sort((a, b) => a.session.client - b.session.client || a.session.instance - b.session.instance);
   }
 
   protected override keyOf(row: SessionRow): string {

@@ -19,7 +19,7 @@ const meddling: Attack = {
     stage.run(50);
     // Overtaken in its slot before the primary hears of it.
     const overtaken = append(0);
-    const forged = { ...append(1), signature: new Uint8Array(32) };
+    const forged = { ...append(1), signature: new Uint8Array(64) };
     const relays = stage.lose((message, from) => message.kind === 'request' && from < FIRST_CLIENT);
     raw.send(overtaken, 2, 3);
     raw.send(append(0), 0);

@@ -12,6 +12,8 @@ import type { Stage } from './stage.js';
 const doctoredNewView: Attack = {
   name: 'a new-view that leaves out a committed batch',
   puppet: 1,
+  // Its honest half proposes on though nothing is executed.
+  world: { batchWindow: 8 },
   carryOut(stage) {
     const { puppet } = stage;
     const [committer, helper, stranger] = [0, 2, 3];

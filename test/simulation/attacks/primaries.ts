@@ -1,6 +1,7 @@
 import type { Batch, PrePrepare, Request } from '../../../src/pbft/messages.js';
 import { honesty, type Puppet } from '../byzantine/puppet.js';
-import { batchOf, seal } from '../fake-authentication.js';
+import { batchOf, seal, unproven } from '../fake-authentication.js';
+import { Violation } from '../violation.js';
 import type { Attack } from './attack.js';
 import { RawClient } from './raw-client.js';
 import { type Stage, wholeBatchOf } from './stage.js';
@@ -42,8 +43,7 @@ const inventedRequests: Attack = {
       const operation = Buffer.from(`append invented-${++made}`);
       const calls = request.calls.map((call) => ({ ...call, operation }));
       const invented = seal({ session: request.session, readOnly: false, replier: request.replier, calls }, 4);
-      const unproven = { ...invented, authenticator: new Uint8Array(4), signature: new Uint8Array(32) };
-      return batchOf(batch.time, [unproven, ...batch.requests]);
+      return batchOf(batch.time, [unproven(invented), ...batch.requests]);
     });
     callAll(stage);
   },
@@ -122,4 +122,27 @@ const starvation: Attack = {
   },
 };
 
-export const PRIMARY_ATTACKS: readonly Attack[] = [inventedRequests, repeatedRequests, wrongTimes, starvation];
+/** One backup hears nothing of it. The others have no complaint, so that only their word can help, and no view change. */
+const leftOut: Attack = {
+  name: 'a primary leaves out one backup',
+  puppet: PUPPET,
+  carryOut(stage) {
+    const { puppet, world } = stage;
+    const victim = 3;
+    puppet.says = (message, to) => (to === victim ? [] : [message]);
+    const sequence = stage.host(1).state.lastExecuted + 1;
+    callAll(stage);
+    if (!stage.within(5000, () => stage.hasCommitted(victim, sequence))) {
+      throw new Violation(
+        'convergence',
+        `${world.hosts[victim].name} has not executed ${sequence}, which all others have`,
+      );
+    }
+    puppet.says = honesty;
+  },
+};
+
+export const PRIMARY_ATTACKS: readonly Attack[] = [
+  ...[inventedRequests, repeatedRequests, wrongTimes, starvation],
+  leftOut,
+];

@@ -5,22 +5,23 @@ import { seal } from '../fake-authentication.js';
 import type { World } from '../world.js';
 
 const SLOTS = 4;
-/** Above all that other clients of that number use. */
-const INSTANCE = 1_000_000;
 
 /** A client's key and link, in the hands of an attack. */
 export class RawClient {
   private readonly n: number;
+
+  private readonly instance: number;
 
   constructor(
     private readonly world: World,
     readonly client: number,
   ) {
     this.n = new Configuration(world.f, -1).n;
+    this.instance = world.newInstance();
   }
 
   open(): void {
-    const operation = openSessionOperation(SLOTS);
+    const operation = openSessionOperation(SLOTS, 0);
     this.sendAll(this.seal({ kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 1, operation }));
   }
 
@@ -31,7 +32,7 @@ export class RawClient {
   }
 
   private seal(call: Request['calls'][number]): Request {
-    const session = { client: this.client, instance: INSTANCE };
+    const session = { client: this.client, instance: this.instance };
     return seal({ session, readOnly: false, replier: 0, calls: [call] }, this.n);
   }
 

@@ -129,7 +129,9 @@ export class Stage {
 
   /** What a replica has on record as decided for a number. */
   decided(id: ReplicaId, sequence: number): Batch {
-    const batch = this.host(id).disk.batch(sequence);
+    const { disk } = this.host(id);
+    const digest = disk.digest(sequence);
+    const batch = digest && disk.batch(sequence, digest);
     if (batch === undefined) throw new Fizzled(`nothing is on record for ${sequence}`);
     return batch;
   }

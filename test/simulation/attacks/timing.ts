@@ -33,6 +33,23 @@ const oldBatches: Attack = {
   },
 };
 
+/** What is sent again comes in time for who waits for stable storage. */
+const lostFlushed: Attack = {
+  name: 'the first copy of each FLUSHED is lost',
+  world: { synced: false },
+  carryOut(stage) {
+    const { world } = stage;
+    const lost = new Set<string>();
+    const heal = stage.lose((message, from, to) => {
+      if (message.kind !== 'flushed') return false;
+      return lost.size < lost.add(`${message.sequence} ${from} ${to}`).size;
+    });
+    const calls = [0, 1].map((client) => world.call(client, `sync ${stage.token()}`));
+    for (const call of calls) stage.mustBeAnswered(call, 1500, 'messages were lost');
+    heal();
+  },
+};
+
 /** No checkpoint becomes stable until the log is full, and then the primary is gone. */
 const fullLog: Attack = {
   name: 'a view is left with a full log',
@@ -65,4 +82,4 @@ const fullLog: Attack = {
   },
 };
 
-export const TIMING_ATTACKS: readonly Attack[] = [farAway, oldBatches, fullLog];
+export const TIMING_ATTACKS: readonly Attack[] = [farAway, oldBatches, fullLog, lostFlushed];

@@ -10,6 +10,8 @@ export interface ByzantineClientSurroundings {
   readonly f: number;
   readonly random: Random;
   newInstance(): number;
+  /** The last that has begun. */
+  incarnation(): number;
   /** Something that may be executed, at any time from now on, at most once, or never. */
   mayHappen(operation: string): void;
   send(client: number, to: ReplicaId, request: Request): void;
@@ -50,9 +52,8 @@ export class ByzantineClient {
   }
 
   private open(): void {
-    const calls = [
-      { kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 1, operation: openSessionOperation(SLOTS) },
-    ];
+    const operation = openSessionOperation(SLOTS, this.world.incarnation());
+    const calls = [{ kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 1, operation }];
     const session = { client: this.id, instance: this.instance };
     const request = seal({ session, readOnly: false, replier: 0, calls }, this.n);
     for (let to = 0; to < this.n; to++) this.world.send(this.id, to, request);
@@ -72,7 +73,7 @@ export class ByzantineClient {
     const { random } = this.world;
     const authenticator = request.authenticator.map((mac) => (random.chance(0.4) ? 0 : mac));
     if (random.chance(0.3)) return { ...request, authenticator };
-    if (random.chance(0.1)) return { ...request, authenticator, signature: new Uint8Array(32) };
+    if (random.chance(0.1)) return { ...request, authenticator, signature: new Uint8Array(request.signature.length) };
     return request;
   }
 }

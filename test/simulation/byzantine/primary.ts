@@ -1,5 +1,5 @@
 import type { Digest, PrePrepare, ProposedBatch, ReplicaId, ReplicaMessage } from '../../../src/pbft/messages.js';
-import { batchOf, seal } from '../fake-authentication.js';
+import { batchOf, seal, unproven } from '../fake-authentication.js';
 import type { Behaviour } from './behaviour.js';
 
 /** Tells different backups different batches for one number, and votes, to each, for what it told that one. */
@@ -67,9 +67,7 @@ export const inventingPrimary: Behaviour = {
     const { session, replier, calls } = first;
     const operation = Buffer.from(`append invented-${random.below(1000)}`);
     const unsealed = { session, readOnly: false, replier, calls: calls.map((call) => ({ ...call, operation })) };
-    const { n } = configuration;
-    const invented = { ...seal(unsealed, n), authenticator: new Uint8Array(n), signature: new Uint8Array(64) };
-    return [{ ...message, batch: batchOf(time, [invented, ...requests]) }];
+    return [{ ...message, batch: batchOf(time, [unproven(seal(unsealed, configuration.n)), ...requests]) }];
   },
 };
 

@@ -17,6 +17,23 @@ export class Agreement {
   private readonly digests = new Map<SequenceNumber, { digest: string; by: string }>();
   private readonly roots = new Map<SequenceNumber, { root: string; by: string }>();
 
+  /** What committed, and was lost with more than f memories: after the first, up to the second of each. */
+  private readonly lost: { after: SequenceNumber; upTo: SequenceNumber }[] = [];
+
+  /** An incarnation begins, with that batch, from the state after another. */
+  begins(sequence: SequenceNumber, after: SequenceNumber): void {
+    this.lost.push({ after, upTo: sequence - 1 });
+  }
+
+  private isLost(sequence: SequenceNumber): boolean {
+    return this.lost.some(({ after, upTo }) => sequence > after && sequence <= upTo);
+  }
+
+  /** Numbers that committed, and were not lost, in order. */
+  private get sequences(): SequenceNumber[] {
+    return [...this.contents.keys()].filter((sequence) => !this.isLost(sequence)).sort((a, b) => a - b);
+  }
+
   /** @returns whether nobody had committed that number before; replicas commit in order, so it is the highest */
   committed(by: string, sequence: SequenceNumber, content: string, appended: readonly string[]): boolean {
     const agreed = this.contents.get(sequence);
@@ -53,18 +70,17 @@ export class Agreement {
   /** Where an operation was executed that stands in one batch only. */
   sequenceOf(operation: string): SequenceNumber | undefined {
     for (const [sequence, { content }] of [...this.contents].reverse()) {
-      if (content.includes(` ${operation}=`)) return sequence;
+      if (content.includes(` ${operation}=`) && !this.isLost(sequence)) return sequence;
     }
     return undefined;
   }
 
   get highest(): SequenceNumber {
-    return Math.max(0, ...this.contents.keys());
+    return this.sequences.at(-1) ?? 0;
   }
 
   /** The appended tokens in the order agreed. */
   get list(): string[] {
-    const sequences = [...this.contents.keys()].sort((a, b) => a - b);
-    return sequences.flatMap((sequence) => [...this.contents.get(sequence)!.appended]);
+    return this.sequences.flatMap((sequence) => [...this.contents.get(sequence)!.appended]);
   }
 }

@@ -1,7 +1,24 @@
+import { sessionKey } from '../../../src/pbft/digests.js';
+import type { SequenceNumber, SessionId } from '../../../src/pbft/messages.js';
+import type { SlotRow } from '../../../src/pbft/ports.js';
 import { Violation } from '../violation.js';
 import type { Invocations } from './invocations.js';
 
-/** As MemoryState writes a batch: `client/instance operation=result;`, after each, if it took a slot, `@slot.sequence;`. */
+/** A batch as states write it down: `client/instance operation=result;`, after each, if it took a slot, `@slot.sequence;`. */
+export const executedText = (session: SessionId, operation: Uint8Array, result: Uint8Array): string =>
+  `${sessionKey(session)} ${Buffer.from(operation)}=${Buffer.from(result)};`;
+
+export const slotText = ({ slot, sequence }: SlotRow): string => `@${slot}.${sequence};`;
+
+/** Of the first batch of an incarnation, before all else: which number the state had. */
+export const beginsText = (after: SequenceNumber): string => `begins after ${after};`;
+
+/** That number; undefined of any other batch. */
+export function beginsAfter(content: string): SequenceNumber | undefined {
+  const begins = /^begins after (\d+);/.exec(content);
+  return begins === null ? undefined : Number(begins[1]);
+}
+
 const EXECUTED = /^((\d+)\/\d+) (.*)=/;
 const SLOT = /^@(\d+)\.(\d+)$/;
 

@@ -18,7 +18,10 @@ function apply(operation: string, value: string): string {
  * search of Wing & Gong (JPDC '93) and the memory of Lowe (CPE '17): it looks for an order of the calls that keeps real
  * time and explains every result. A call without an answer may stand anywhere after its invocation, or nowhere.
  */
-export function checkRegisters(invocations: readonly Invocation[]): void {
+export function checkRegisters(
+  invocations: readonly Invocation[],
+  initial: ReadonlyMap<string, string> = new Map(),
+): void {
   const histories = new Map<string, Invocation[]>();
   for (const invocation of invocations) {
     if (!VERBS.includes(invocation.verb)) continue;
@@ -28,7 +31,7 @@ export function checkRegisters(invocations: readonly Invocation[]): void {
     if (history === undefined) histories.set(invocation.key, [invocation]);
     else history.push(invocation);
   }
-  for (const [key, history] of histories) checkRegister(key, history);
+  for (const [key, history] of histories) checkRegister(key, history, initial.get(key) ?? EMPTY);
 }
 
 interface Step {
@@ -37,8 +40,8 @@ interface Step {
   before: string;
 }
 
-function checkRegister(key: string, history: readonly Invocation[]): void {
-  const search = new Search(history);
+function checkRegister(key: string, history: readonly Invocation[], initial: string): void {
+  const search = new Search(history, initial);
   if (search.succeeds()) return;
   const { operation, result, invokedAt } = search.furthest!;
   const described = `${operation} -> ${result} (at ${invokedAt.toFixed(1)} ms)`;
@@ -50,12 +53,14 @@ class Search {
   private readonly done: Uint8Array;
   private readonly visited = new Set<string>();
   private readonly steps: Step[] = [];
-  private value = EMPTY;
   private deepest = -1;
   /** The first call that had no place when most had one. */
   furthest: Invocation | undefined;
 
-  constructor(history: readonly Invocation[]) {
+  constructor(
+    history: readonly Invocation[],
+    private value: string,
+  ) {
     this.calls = [...history].sort((a, b) => a.invokedAt - b.invokedAt);
     this.done = new Uint8Array(this.calls.length);
   }

@@ -57,13 +57,19 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a forgetful replica voting before a checkpoint at H_M',
     file: 'src/pbft/recovery.ts',
-    find: 'this.core.awaited = checkpoint + Limits.logSize;',
-    replace: 'this.core.awaited = 0;',
+    find: 'this.core.awaited = Math.ceil(highest / Limits.checkpointInterval) * Limits.checkpointInterval;',
+    replace: 'this.core.awaited = highest * 0;',
   },
   {
     name: 'no batches of nothing for a recovering replica',
     file: 'src/pbft/recovery.ts',
     find: '    this.normalCase.fill(awaited);',
     replace: '',
+  },
+  {
+    name: 'attests what a state transfer brought',
+    file: 'src/pbft/execution.ts',
+    find: 'return sequence > this.state.installed;',
+    replace: 'return true;',
   },
 ];

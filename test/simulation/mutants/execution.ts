@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.js';
 export const EXECUTION_MUTANTS: readonly Mutant[] = [
   {
     name: 'a primary forgets at restart what it proposed',
-    file: 'src/pbft/replica.ts',
+    file: 'src/pbft/restoration.ts',
     find: 'for (const { sequence, view } of core.log.inOrder()) if (view >= 0) normalCase.taken(sequence);',
     replace: 'for (const entry of core.log.inOrder()) if (entry.view >= 0) entry.digest = undefined;',
   },
@@ -16,15 +16,15 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'journal not replayed',
-    file: 'src/pbft/replica.ts',
+    file: 'src/pbft/restoration.ts',
     find: `else if ('sequence' in record && !this.restoreVote(record)) beyond.push(record);`,
     replace: '',
   },
   {
     name: 'view-change forgotten at restart',
-    file: 'src/pbft/replica.ts',
-    find: `if (record.kind === 'view-change') viewChanges.restoreViewChange(record.message);`,
-    replace: `if (record.kind === 'view-change') continue;`,
+    file: 'src/pbft/restoration.ts',
+    find: 'if (isOf(record.message.view)) viewChanges.restoreViewChange(record.message);',
+    replace: '',
   },
   {
     name: 'reply cache dropped at restart',

@@ -63,7 +63,7 @@ export const VIEW_CHANGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'certificates in view-changes not checked',
     file: 'src/pbft/view-change-validity.ts',
-    find: 'return certificate === undefined || isCertificate(certificate, configuration, authentication);',
+    find: 'return certificate === undefined || isCheckpointCertificate(certificate, configuration, authentication);',
     replace: 'return true;',
   },
   {

@@ -65,6 +65,11 @@ describe('init', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  it('has a single replica recover from nobody', async () => {
+    await expect(init({ replicas: 1, recoveryPeriod: 60 })).rejects.toThrow('nobody to recover from');
+    expect((await init({ recoveryPeriod: 60 })).recoveryPeriodSeconds).toBe(60);
+  });
+
   it('refuses hosts and ports that do not fit', async () => {
     await expect(init({ host: ['a', 'b'] })).rejects.toThrow('--host is given 2 times');
     await expect(init({ basePort: 65_533 })).rejects.toThrow('65532 is the last that does');

@@ -39,6 +39,7 @@ describe('cluster status', () => {
         ...[0, 1, 2].map((id) => ({
           id,
           up: true,
+          incarnation: 0,
           view: 2,
           lastExecuted: 130,
           stableCheckpoint: 128,
@@ -47,11 +48,14 @@ describe('cluster status', () => {
           transfer: null,
           transferred: { transfers: 1, rows: 2, nodes: 3, bytes: 4 },
           suspected: null,
+          suspicions: [],
           scrub: null,
+          recovery: null,
         })),
         {
           id: 3,
           up: false,
+          incarnation: null,
           view: null,
           lastExecuted: null,
           stableCheckpoint: null,
@@ -60,7 +64,9 @@ describe('cluster status', () => {
           transfer: null,
           transferred: null,
           suspected: null,
+          suspicions: [],
           scrub: null,
+          recovery: null,
         },
       ],
     });
@@ -72,6 +78,14 @@ describe('cluster status', () => {
     expect(replicas[0]).toMatchObject({ state: 'transferring', transfer });
     const nonsense = four(report({ transfer: { ...transfer, rows: -1 } }), report(), report(), report());
     expect(nonsense.replicas[0].suspected).toBe('its report makes no sense: transfer.rows');
+  });
+
+  it('passes on how a replica recovers', () => {
+    const recovery = { phase: 'checking', completed: 4, last: 1_790_000_000_000, missed: 1 };
+    const { replicas } = four(report({ recovery }), report(), report(), report());
+    expect([replicas[0].recovery, replicas[1].recovery]).toEqual([recovery, null]);
+    const nonsense = four(report({ recovery: { ...recovery, completed: -1 } }), report(), report(), report());
+    expect(nonsense.replicas[0].suspected).toBe('its report makes no sense: recovery.completed');
   });
 
   it('takes the view that f+1 report, whatever one of them claims', () => {
@@ -106,6 +120,7 @@ describe('cluster status', () => {
     const accusing = (replica: number) => report({ suspicions: [{ replica, why: 'two pre-prepares for one number' }] });
     const one = four(accusing(2), report(), report(), report());
     expect(one.replicas[2].suspected).toBeNull();
+    expect(one.replicas[0].suspicions).toEqual([{ replica: 2, why: 'two pre-prepares for one number' }]);
     const two = four(accusing(2), report(), report(), accusing(2));
     expect(two.replicas[2].suspected).toBe('two pre-prepares for one number');
   });

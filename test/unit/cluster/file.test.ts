@@ -76,6 +76,19 @@ describe('the cluster file', () => {
     expect(newCluster({ ...options, without: ['batching'] }).cluster.optimizations).toEqual(optimizations);
   });
 
+  it('has replicas recover in a period that it names, as part of its id, and else not at all', () => {
+    const bare = JSON.parse(text);
+    delete bare.recoveryPeriodSeconds;
+    expect(parseCluster(JSON.stringify(bare), 'x')).toEqual(cluster);
+    expect(cluster.recoveryPeriodSeconds).toBe(0);
+    bare.recoveryPeriodSeconds = 86_400;
+    const recovering = parseCluster(JSON.stringify(bare), 'x');
+    expect(recovering.recoveryPeriodSeconds).toBe(86_400);
+    expect(recovering.id).not.toEqual(cluster.id);
+    const single = JSON.parse(formatCluster(newCluster({ ...options, replicas: 1 }).cluster));
+    expect(fault(JSON.stringify({ ...single, recoveryPeriodSeconds: 60 }))).toMatch(/nobody to recover from/);
+  });
+
   it.each<[string, string, Spoil]>([
     ['optimizations: unknown field "prefetch"', 'an unknown one', (f) => (f.optimizations.prefetch = true)],
     ['optimizations.batching: true or false expected', 'no boolean', (f) => (f.optimizations.batching = 1)],

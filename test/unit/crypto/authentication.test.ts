@@ -30,6 +30,7 @@ function cluster(requestAuthentication: 'signature' | 'mac'): Cluster {
     createdSeconds: 0,
     durability: 'buffered',
     requestAuthentication,
+    recoveryPeriodSeconds: 0,
     optimizations: { ...ALL_OPTIMIZATIONS },
   };
 }

@@ -170,7 +170,8 @@ describe('signables', () => {
 
   it('take a full batch and no more', () => {
     const time = { seconds: 1, nanoseconds: 0 };
-    const full = Array<Uint8Array>(Limits.batchRequests).fill(d(1));
+    // Of requests, or of reports in their place.
+    const full = Array<Uint8Array>(Limits.batchRequests + 3 * Limits.maxFaults + 1).fill(d(1));
     expect(signables.batch(time, full).length).toBe(32);
     expect(() => signables.batch(time, [...full, d(1)])).toThrow(BrokenInvariant);
   });

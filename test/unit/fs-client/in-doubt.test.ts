@@ -90,11 +90,15 @@ describe('a delayed write in doubt', () => {
     expect(await mount.fs.fsync(fh)).toEqual(OK);
   });
 
-  it('lets everything go on when the session is lost', async () => {
-    mount.write(fh, 100, 'new');
+  it('lets go what comes after the loss of the session, and gives up what waited before it', async () => {
+    mount.write(fh, 100, 'waited');
     const flushed = mount.fs.flush(fh);
+    await turns();
     await mount.service.loseSession();
-    await flushed;
+    expect(await flushed).toEqual(EIO);
+    expect(mount.service.executedOf('write')).toEqual([]);
+    mount.write(fh, 100, 'new');
+    expect(await mount.fs.flush(fh)).toEqual(OK);
     expect(mount.content('f').slice(100)).toBe('new');
   });
 

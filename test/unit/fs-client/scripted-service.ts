@@ -112,11 +112,23 @@ export class ScriptedService implements ServiceClient {
         return encodeResult('setattr', { errno: 0, attributes: changed(file, content) });
       }
       case 'getattr':
-        return encodeResult('getattr', { errno: 0, attributes: fileAttributes(this.file(operation.node.ino)) });
       case 'open':
-        return encodeResult('open', { errno: 0, attributes: fileAttributes(this.file(operation.node.ino)) });
-      case 'fsync':
-        return encodeResult('fsync', { errno: 0, attributes: fileAttributes(this.file(operation.node.ino)) });
+      case 'fsync': {
+        const attributes = this.attributesOf(operation.node.ino);
+        return attributes ? encodeResult(operation.op, { errno: 0, attributes }) : encodeFailure(Errno.ESTALE);
+      }
+      case 'unlink': {
+        const name = Buffer.from(operation.name).toString();
+        const file = this.files.get(name);
+        if (file === undefined) return encodeFailure(Errno.ENOENT);
+        this.files.delete(name);
+        this.directoryChange++;
+        return encodeResult('unlink', {
+          errno: 0,
+          node: { ...fileAttributes(file), nlink: 0 },
+          parent: this.directory(),
+        });
+      }
       case 'statfs':
         return encodeResult('statfs', { errno: 0, statistics: STATISTICS });
       default:
@@ -126,6 +138,12 @@ export class ScriptedService implements ServiceClient {
 
   private file(ino: number): File {
     return [...this.files.values()].find((file) => file.ino === ino)!;
+  }
+
+  private attributesOf(ino: number): Attributes | undefined {
+    if (ino === ROOT_HANDLE.ino) return this.directory();
+    const file = [...this.files.values()].find((each) => each.ino === ino);
+    return file && fileAttributes(file);
   }
 
   private directory(): Attributes {
@@ -162,6 +180,8 @@ export class ScriptedMount {
   readonly logged: { msg: string; [field: string]: unknown }[] = [];
   /** Inodes whose pages the kernel was told to drop. */
   readonly invalidated: number[] = [];
+  /** Times that it was told to drop all names. */
+  epochs = 0;
   readonly fs: ReplicatedFileSystem;
 
   constructor(profile: ProfileName, deadlineMs = DEADLINE_MS) {
@@ -172,6 +192,7 @@ export class ScriptedMount {
       invalidateAttributes: async () => {},
       invalidateData: (ino) => this.invalidated.push(ino),
       invalidateEntry: () => {},
+      invalidateEntries: () => this.epochs++,
     });
   }
 

@@ -115,12 +115,42 @@ describe('records that are wanted however old they are', () => {
   });
 
   it('come back whole, and in the order in which they were written', () => {
-    const recovery: JournalRecord[] = [{ kind: 'recovering' }, { kind: 'recovered', votesFrom: 9 }];
-    const votes = [vote(200), newView(4), viewChange(5), ...recovery];
+    const recovery: JournalRecord[] = [
+      { kind: 'recovering', diskLost: false },
+      { kind: 'recovered', votesFrom: 9 },
+    ];
+    const epoch: JournalRecord = {
+      kind: 'epoch',
+      epoch: 1_790_000_000_123,
+      recoveries: 3,
+      recoveredAt: 1_789_999_999_000,
+    };
+    const votes = [vote(200), newView(4), viewChange(5), ...recovery, epoch];
     const records = [newView(3), checkpoint(128), viewChange(4), stable(128), flushed(190), ...votes];
     open().append(records);
     expect(open().recover(128)).toEqual(records);
     expect(open().recover(200)).toEqual(records.filter(({ kind }) => kind !== 'prepared'));
+  });
+
+  it('say no more that a replica recovers once it is in another incarnation, unless its disk was lost', () => {
+    const begun = (incarnation: number): JournalRecord => ({
+      kind: 'incarnation',
+      message: { kind: 'new-incarnation', incarnation, forgotten: [], report: undefined },
+    });
+    const journal = open();
+    journal.append([{ kind: 'recovering', diskLost: false }, begun(1), vote(250)]);
+    fill(journal, 300);
+    // What prepared since then was forgotten by nobody.
+    expect(open().digest(250)).toBeDefined();
+    const kinds = (): string[] =>
+      open()
+        .recover(10 ** 6)
+        .map(({ kind }) => kind);
+    fill(journal, 400);
+    expect(kinds().slice(-1)).toEqual(['incarnation']);
+    journal.append([{ kind: 'recovering', diskLost: true }, begun(2)]);
+    fill(journal, 500);
+    expect(kinds().slice(-2)).toEqual(['recovering', 'incarnation']);
   });
 
   it('start every segment, the last of each kind only', () => {

@@ -34,6 +34,11 @@ function batch(text: string): Batch {
   return { time, requests: [request], digest: signables.batch(time, [request.digest]) };
 }
 
+const committedBatch = (journal: Journal, sequence: number): Batch | undefined => {
+  const digest = journal.digest(sequence);
+  return digest && journal.batch(sequence, digest);
+};
+
 const votesFor = (sequence: number, text = `operation ${sequence}`): JournalRecord[] => {
   const proposed = batch(text);
   return [
@@ -162,6 +167,21 @@ describe('journal', () => {
     expect(reopened.recover(0)).toHaveLength(3);
   });
 
+  it('drops records that a power loss cut short anywhere, with zeros up to where they would have ended', () => {
+    open().append(votesFor(1));
+    const file = path.join(directory, fs.readdirSync(directory)[0]);
+    const flushed = fs.statSync(file).size;
+    open().append(votesFor(2));
+    const { size } = fs.statSync(file);
+    const bytes = fs.readFileSync(file);
+    for (let written = flushed; written < size; written++) {
+      fs.writeFileSync(file, Buffer.concat([bytes.subarray(0, written), Buffer.alloc(size - written)]));
+      const records = kinds(open().recover(0));
+      expect(records).toEqual([...kinds(votesFor(1)), ...kinds(votesFor(2))].slice(0, records.length));
+      expect(records.length).toBeGreaterThanOrEqual(3);
+    }
+  });
+
   it('refuses a missing journal, one of another cluster, and to create over one', () => {
     expect(() => new Journal({ directory: `${directory}-none`, owner, decoding })).toThrow(/no journal/);
     expect(() => open({ owner: { clusterId: Buffer.alloc(32, 6), replica: 2 } })).toThrow(/another cluster/);
@@ -178,12 +198,12 @@ describe('journal', () => {
     ]);
     for (let sequence = 1; sequence <= 40; sequence++) journal.append(votesFor(sequence));
     journal.append([stable(30)]);
-    expect(journal.batch(1)?.digest).toEqual(batch('operation 1').digest);
-    expect(journal.batch(41)).toBeUndefined();
+    expect(committedBatch(journal, 1)?.digest).toEqual(batch('operation 1').digest);
+    expect(committedBatch(journal, 41)).toBeUndefined();
     expect(fs.readdirSync(directory).length).toBeGreaterThan(4);
     journal.prune(40);
-    expect(journal.batch(1)).toBeUndefined();
-    expect(journal.batch(40)?.digest).toEqual(batch('operation 40').digest);
+    expect(committedBatch(journal, 1)).toBeUndefined();
+    expect(committedBatch(journal, 40)?.digest).toEqual(batch('operation 40').digest);
     // What every segment must know is carried into each.
     const again = open({ segmentBytes: 2000 });
     expect(kinds(again.recover(39))).toEqual(expect.arrayContaining(['checkpoint', 'stable', 'committed 40']));
@@ -226,14 +246,14 @@ describe('journal', () => {
     journal.append(votesFor(2));
     journal.append([again(1, mine.digest, 4), { kind: 'prepared', view: 4, sequence: 1, digest: mine.digest }]);
     // Without a record of its own, what committed is what prepared last.
-    expect(journal.batch(1)?.digest).toEqual(mine.digest);
+    expect(committedBatch(journal, 1)?.digest).toEqual(mine.digest);
     journal.append([{ kind: 'committed', sequence: 1, digest: other.digest }]);
-    expect(journal.batch(1)?.digest).toEqual(other.digest);
+    expect(committedBatch(journal, 1)?.digest).toEqual(other.digest);
     journal.append([{ kind: 'committed', sequence: 1, digest: mine.digest }]);
     await journal.close();
     const reopened = open();
     expect(reopened.digest(1)).toEqual(mine.digest);
-    expect(reopened.batch(1)?.digest).toEqual(mine.digest);
+    expect(committedBatch(reopened, 1)?.digest).toEqual(mine.digest);
     expect(kinds(reopened.recover(0).filter((record) => 'sequence' in record && record.sequence === 1))).toEqual([
       'pre-prepared 1',
       'pre-prepared 1',
@@ -282,7 +302,7 @@ describe('journal', () => {
     }
     journal.append([checkpoint(128)]);
     expect([127, 129].map((sequence) => journal.digest(sequence))).toEqual([mine.digest, mine.digest]);
-    journal.append([{ kind: 'recovering' }]);
+    journal.append([{ kind: 'recovering', diskLost: false }]);
     for (const each of [journal, open()]) {
       expect(each.digest(127)).toEqual(mine.digest);
       expect(each.digest(129)).toBeUndefined();

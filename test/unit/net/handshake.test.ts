@@ -16,20 +16,22 @@ interface HelloFields {
   cluster?: Buffer;
   role?: number;
   id?: number;
+  epoch?: number;
   dialed?: number;
   ephemeral?: Uint8Array;
 }
 
 /** A DialerHello, spelled out byte by byte so that the format is held by something else than the code under test. */
 function dialerHello(c: Cluster, f: HelloFields = {}): Buffer {
-  const hello = Buffer.alloc(2 + 32 + 1 + 4 + 4 + 32 + 32);
+  const hello = Buffer.alloc(2 + 32 + 1 + 4 + 8 + 4 + 32 + 32);
   hello.writeUInt16BE(f.version ?? PROTOCOL_VERSION, 0);
   hello.set(f.cluster ?? c.id, 2);
   hello[34] = f.role ?? 1;
   hello.writeUInt32BE(f.id ?? 0, 35);
-  hello.writeUInt32BE(f.dialed ?? 0, 39);
-  hello.set(f.ephemeral ?? generateEphemeralKey().publicKey, 43);
-  hello.fill(0x77, 75);
+  hello.writeBigUInt64BE(BigInt(f.epoch ?? 0), 39);
+  hello.writeUInt32BE(f.dialed ?? 0, 47);
+  hello.set(f.ephemeral ?? generateEphemeralKey().publicKey, 51);
+  hello.fill(0x77, 83);
   return hello;
 }
 
@@ -125,12 +127,12 @@ describe('an acceptor refuses', () => {
       const { socket, received, closed } = raw(cluster.replicas[0].port);
       const hello = dialerHello(cluster);
       socket.write(record(1, hello));
-      await until('the hello', () => received().length >= 3 + 103 + 64);
-      const answer = received().subarray(3, 3 + 103);
+      await until('the hello', () => received().length >= 3 + 111 + 64);
+      const answer = received().subarray(3, 3 + 111);
       const proof = previous ?? key.sign(signables.handshake('dialer', signables.channel(hello, answer)));
       socket.write(record(3, proof));
-      await until('a verdict', () => received().length > 3 + 103 + 64);
-      return { proof, answer: () => received().subarray(3 + 103 + 64), closed };
+      await until('a verdict', () => received().length > 3 + 111 + 64);
+      return { proof, answer: () => received().subarray(3 + 111 + 64), closed };
     };
     const first = await attempt();
     expect([...first.answer()]).toEqual([0, 0, 4]);

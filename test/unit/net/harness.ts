@@ -37,6 +37,7 @@ export function testCluster(n: number, clients = 2): Cluster {
     createdSeconds: 1_700_000_000,
     durability: 'buffered',
     requestAuthentication: 'signature',
+    recoveryPeriodSeconds: 0,
     optimizations: { ...ALL_OPTIMIZATIONS },
   };
 }
@@ -87,9 +88,9 @@ export const atEnd = (close: () => Promise<void> | void): void => {
   closers.push(close);
 };
 
-export async function startReplica(cluster: Cluster, id: number, timings: Partial<NetTimings> = {}) {
+export async function startReplica(cluster: Cluster, id: number, timings: Partial<NetTimings> = {}, epoch = 0) {
   const handler = new Recorder();
-  const endpoint = new ReplicaEndpoint({ cluster, identity: replicaIdentity(id), handler, timings });
+  const endpoint = new ReplicaEndpoint({ cluster, identity: replicaIdentity(id), handler, epoch, timings });
   await endpoint.start();
   atEnd(() => endpoint.close());
   return { endpoint, handler };

@@ -134,7 +134,7 @@ describe('reply votes', () => {
     votes.add(reply({ resultDigest: digest(one) }), 0);
     votes.add(reply({ resultDigest: digest(one) }), 1);
     votes.add(reply({ resultDigest: digest(one) }), 2);
-    expect(votes.agreed(3)).toEqual({ status: 0, result: undefined });
+    expect(votes.agreed(3)).toMatchObject({ status: 0, result: undefined });
     votes.add(reply({ result: one }), 3);
     expect(votes.agreed(3)?.result).toEqual(one);
   });
@@ -145,7 +145,7 @@ describe('reply votes', () => {
     votes.add(reply({ resultDigest: digest(one) }), 1);
     votes.add(reply({ result: two }), 2);
     votes.add(reply({ resultDigest: digest(one) }), 3);
-    expect(votes.agreed(3)).toEqual({ status: 0, result: undefined });
+    expect(votes.agreed(3)).toMatchObject({ status: 0, result: undefined });
     expect(votes.dissenters(3)).toEqual([2]);
   });
 

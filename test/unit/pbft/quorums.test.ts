@@ -37,7 +37,7 @@ class Alone {
   }
 
   batch(): Batch {
-    const operation = openSessionOperation(4);
+    const operation = openSessionOperation(4, 0);
     const calls = [{ kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 1, operation }];
     const requests = [seal({ session: SESSION, readOnly: false, replier: 0, calls }, 3 * this.f + 1)];
     return { time: NOW, requests, digest: this.authentication.batchDigest(NOW, requests) };
@@ -146,7 +146,7 @@ describe('after a restart', () => {
       const { persist, notes } = first.takeReady();
       journal.push(...persist, ...notes);
     };
-    call(CallKind.OpenSession, SESSION_SLOT, 1, openSessionOperation(4));
+    call(CallKind.OpenSession, SESSION_SLOT, 1, openSessionOperation(4, 0));
     for (let i = 1; i < 2000; i++) call(CallKind.Service, 0, i, Buffer.from(`append ${i}`));
     expect(first.describe().lastExecuted).toBe(2000);
     const fallenBack = new MemoryState();
@@ -158,7 +158,9 @@ describe('after a restart', () => {
   it('a sequence number on record is not given to another batch', () => {
     const batch = new Alone(1, 0).batch();
     const alone = new Alone(1, 0, [{ kind: 'pre-prepared', view: 0, sequence: 1, digest: batch.digest, batch }]);
-    const calls = [{ kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 2, operation: openSessionOperation(1) }];
+    const calls = [
+      { kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 2, operation: openSessionOperation(1, 0) },
+    ];
     const session = { client: 1, instance: 2 };
     alone.replica.receiveFromClient(seal({ session, readOnly: false, replier: 0, calls }, 4), 1);
     const proposals = alone.replica.takeReady().send.filter(({ message }) => message.kind === 'pre-prepare');

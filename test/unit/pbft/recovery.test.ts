@@ -74,7 +74,7 @@ class Alone {
   }
 }
 
-const MARK: JournalRecord = { kind: 'recovering' };
+const MARK: JournalRecord = { kind: 'recovering', diskLost: false };
 const answer = (lastCheckpoint: number, lastPrepared: number, view = 0, life = LIFE): ReplyStable => ({
   kind: 'reply-stable',
   life,
@@ -123,6 +123,12 @@ describe('a replica that may have forgotten what it said', () => {
       // None where the faulty one is needed to make three below the others: then the fourth has to answer.
       expect([0, 128 + logSize]).toContain(awaited);
     }
+  });
+
+  it('waits for a checkpoint that there will be, where others have had none since an incarnation began', () => {
+    const alone = new Alone([MARK]);
+    alone.hears(answer(checkpointInterval - 2, checkpointInterval - 1), 0, 2, 3);
+    expect(statusIn(alone.pass(1000))).toMatchObject({ recovering: true, awaited: logSize + checkpointInterval });
   });
 
   it('votes again once a checkpoint at H_M is stable here, and then in later views only', () => {

@@ -28,7 +28,7 @@ const open = (slots = 4): Call => ({
   kind: CallKind.OpenSession,
   slot: 0xfffe,
   sequence: 1,
-  operation: openSessionOperation(slots),
+  operation: openSessionOperation(slots, 0),
 });
 const close: Call = { kind: CallKind.CloseSession, slot: 0xfffe, sequence: 2, operation: new Uint8Array(0) };
 const append = (slot: number, sequence: number, token = 'x'): Call => ({
@@ -85,6 +85,27 @@ describe('sessions', () => {
     expect(execute(4, open()).status).toBe(ReplyStatus.StaleInstance);
     expect(execute(6, open()).status).toBe(ReplyStatus.Ok);
     expect(state.list).toEqual(['x']);
+  });
+
+  it('opens none for another incarnation than the one that its client means: what was lost is not executed once more', () => {
+    const { state, execute } = setUp();
+    const meant = (incarnation: number): Call => ({ ...open(), operation: openSessionOperation(4, incarnation) });
+    expect(execute(5, meant(1)).status).toBe(ReplyStatus.StaleInstance);
+    expect(execute(5, append(0, 1)).status).toBe(ReplyStatus.NoSession);
+    expect(execute(5, meant(0)).status).toBe(ReplyStatus.Ok);
+    expect(execute(5, append(0, 1)).status).toBe(ReplyStatus.Ok);
+    expect(state.list).toEqual(['x']);
+  });
+
+  it('ends all of them when an incarnation begins', () => {
+    const { sessions, state, execute } = setUp();
+    execute(5, open());
+    execute(6, open());
+    execute(5, append(0, 1));
+    sessions.endAll({ sequence: 1, time: { seconds: 2, nanoseconds: 0 } });
+    expect(state.sessions.all()).toEqual([]);
+    for (const instance of [5, 6]) expect(execute(instance, open()).status).toBe(ReplyStatus.StaleInstance);
+    expect(execute(7, open()).status).toBe(ReplyStatus.Ok);
   });
 
   it('opens the same session again without forgetting what it did', () => {

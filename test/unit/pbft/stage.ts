@@ -73,7 +73,7 @@ export class Stage {
 
   /** The client opens its session. */
   open(): Request {
-    const operation = openSessionOperation(4);
+    const operation = openSessionOperation(4, 0);
     return this.sealed('open', { kind: CallKind.OpenSession, slot: SESSION_SLOT, sequence: 1, operation });
   }
 
@@ -196,6 +196,10 @@ export class Stage {
         return 'QUERY-STABLE';
       case 'reply-stable':
         return `REPLY-STABLE c=${message.lastCheckpoint} p=${message.lastPrepared} v=${message.view}`;
+      case 'forgotten':
+        return `FORGOTTEN in ${message.incarnation}`;
+      case 'new-incarnation':
+        return `NEW-INCARNATION ${message.incarnation}`;
       case 'status':
         return 'STATUS dissatisfied';
       case 'fetch-state':

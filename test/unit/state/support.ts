@@ -30,6 +30,7 @@ export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
   createdSeconds: 1_700_000_000,
   durability: 'buffered',
   requestAuthentication: 'signature',
+  recoveryPeriodSeconds: 0,
   optimizations: { ...ALL_OPTIMIZATIONS },
   ...changed,
 });

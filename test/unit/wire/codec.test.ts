@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Signables } from '../../../src/crypto/signables.js';
 import { Limits } from '../../../src/limits.js';
 import { withNames } from '../../../src/pbft/bodies.js';
-import type { Batch, Message, Request } from '../../../src/pbft/messages.js';
+import type { Batch, Message, Request, StartReport } from '../../../src/pbft/messages.js';
 import { CallKind, READ_ONLY_SLOT } from '../../../src/pbft/messages.js';
 import { type Decoding, decodeMessage, encodeMessage } from '../../../src/wire/codec.js';
 import { WireError } from '../../../src/wire/errors.js';
@@ -38,6 +38,28 @@ function batch(requests: Request[]): Batch {
   const time = { seconds: 1_700_000_000, nanoseconds: 999_999_999 };
   const digests = requests.map((r) => r.digest);
   return { time, requests, digest: signables.batch(time, digests) };
+}
+
+const signature = (byte: number): Uint8Array => Buffer.alloc(64, byte);
+
+/** With or without certificates, and so many batches. */
+function report(replica: number, batches = 0): StartReport {
+  const signatures = [0, 1, 3].map((replica) => ({ replica, signature: signature(replica) }));
+  return {
+    replica,
+    incarnation: 1,
+    certificate: batches > 0 ? { sequence: 128, stateDigest: digest(1), signatures } : undefined,
+    flushed: batches > 0 ? { sequence: 130, digest: digest(2), signatures } : undefined,
+    checkpoints: batches > 0 ? [{ sequence: 256, digest: digest(3) }] : [],
+    ordered: Array.from({ length: batches }, (_, i) => ({ sequence: 129 + i, digest: digest(i % 256) })),
+    signature: signature(replica),
+  };
+}
+
+function withReports(reports: StartReport[]): Batch {
+  const time = { seconds: 1, nanoseconds: 0 };
+  const digests = reports.map((each) => signables.report(each));
+  return { time, requests: [], reports, digest: signables.batch(time, digests) };
 }
 
 const isLong = (each: Request): boolean => each.body.length > 1000;
@@ -125,6 +147,30 @@ const SAMPLES: Message[] = [
       signatures: [0, 2, 3].map((replica) => ({ replica, signature: Buffer.alloc(64, replica) })),
     },
   },
+  {
+    kind: 'forgotten',
+    replica: 3,
+    incarnation: 0,
+    life: 2 ** 48,
+    heard: [1, 0, 2 ** 53 - 1, 0],
+    signature: signature(1),
+  },
+  { kind: 'new-incarnation', incarnation: 8191, forgotten: [], report: undefined },
+  {
+    kind: 'new-incarnation',
+    incarnation: 1,
+    forgotten: [0, 2].map((replica) => ({
+      ...{ kind: 'forgotten', replica, incarnation: 0, life: 5, heard: [5, 0, 5, 0], signature: signature(replica) },
+    })),
+    report: report(2),
+  },
+  {
+    kind: 'pre-prepare',
+    view: 10 ** 12,
+    sequence: 10 ** 12 + 1,
+    batch: withReports([report(0, 3), report(2), report(3, Limits.reportedBatches)]),
+  },
+  { kind: 'batch-data', sequence: 10 ** 12 + 1, batch: withReports([report(1), report(2), report(3)]) },
   { kind: 'query-stable', life: 2 ** 48 },
   { kind: 'reply-stable', life: 2 ** 48, lastCheckpoint: 128, lastPrepared: 140, view: 3 },
   { kind: 'committed', sequence: 6, digest: digest(6) },
@@ -248,7 +294,10 @@ describe('decodeMessage refuses', () => {
   it('requests that are named badly, or named and there', () => {
     const named = (each: object): Buffer =>
       raw(2, (w) =>
-        schema.PrePrepare.encode({ view: 0, sequence: 1, seconds: 1, nanoseconds: 0, requests: [each] }, w),
+        schema.PrePrepare.encode(
+          { view: 0, sequence: 1, seconds: 1, nanoseconds: 0, requests: [each], reports: [] },
+          w,
+        ),
       );
     const { body, authenticator, signature } = request();
     expect(refused(named({ name: digest(1) }))).toBe('accepted');
@@ -260,9 +309,12 @@ describe('decodeMessage refuses', () => {
 
   it('too many requests, counted before they are decoded', () => {
     const empty = { body: new Uint8Array(), authenticator: new Uint8Array(), signature: new Uint8Array() };
-    for (const count of [Limits.batchRequests + 1, Limits.batchRequests + 4, 200_000]) {
+    for (const count of [Limits.batchRequests + 1, Limits.batchRequests + 8, 200_000]) {
       const bytes = raw(10, (w) =>
-        schema.BatchData.encode({ sequence: 0, seconds: 0, nanoseconds: 0, requests: Array(count).fill(empty) }, w),
+        schema.BatchData.encode(
+          { sequence: 0, seconds: 0, nanoseconds: 0, requests: Array(count).fill(empty), reports: [] },
+          w,
+        ),
       );
       expect(refused(bytes)).toBe('too-many');
     }

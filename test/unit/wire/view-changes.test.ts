@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Signables } from '../../../src/crypto/signables.js';
 import { Limits } from '../../../src/limits.js';
+import { INCARNATION_SPAN, incarnationOf, startOf } from '../../../src/pbft/incarnation.js';
 import type { Message, NewView, OrderedBatch, ViewChange } from '../../../src/pbft/messages.js';
 import { decodeMessage, encodeMessage } from '../../../src/wire/codec.js';
 import { WireError } from '../../../src/wire/errors.js';
@@ -90,21 +91,21 @@ const orderedBatches = (low: number, view: number, perNumber: number): fc.Arbitr
 
 const viewChangeOf = (view: number, replica: number): fc.Arbitrary<ViewChange> =>
   fc
-    .option(fc.integer({ min: 1, max: 2 ** 40 }), { nil: undefined })
-    .map((index) => index && index * checkpointInterval)
+    .option(fc.integer({ min: 1, max: 2 ** 30 }), { nil: undefined })
+    .map((index) => index && incarnationOf(view) * INCARNATION_SPAN + index * checkpointInterval)
     .chain((h) =>
       fc.record({
         kind: fc.constant('view-change' as const),
         view: fc.constant(view),
         replica: fc.constant(replica),
         certificate: fc.constant(h === undefined ? undefined : certificate(h, [2, 0, 3])),
-        prepared: orderedBatches(h ?? 0, view, 1),
-        prePrepared: orderedBatches(h ?? 0, view, 2),
+        prepared: orderedBatches(h ?? startOf(incarnationOf(view)), view, 1),
+        prePrepared: orderedBatches(h ?? startOf(incarnationOf(view)), view, 2),
         signature: bytesOf(64),
       }),
     );
 
-const aView = fc.integer({ min: 1, max: 2 ** 53 - 1 });
+const aView = fc.oneof(fc.integer({ min: 1, max: 10 ** 12 - 1 }), fc.integer({ min: 1, max: 2 ** 53 - 10 ** 12 }));
 const aViewChange = fc.tuple(aView, fc.nat(N - 1)).chain(([view, replica]) => viewChangeOf(view, replica));
 const aNewView: fc.Arbitrary<NewView> = fc
   .tuple(aView, fc.subarray([0, 1, 2, 3], { minLength: 1 }))

@@ -1,0 +1,49 @@
+/**
+ * Keeps one replica where it recovers from time to time: runs `byzfs replica` in a process of its own, and another one
+ * each time that ends by `RECOVERS`. However else it ends, the keeper ends too, as if it had been the replica itself.
+ */
+import { spawn } from 'node:child_process';
+import { layoutOf } from '../cluster/layout.js';
+import { announce, BYZFS, type Notice, removePid, writePid } from './processes.js';
+import { stopRequested } from './signals.js';
+
+/** Exit status of a replica's process whose place another is to take: EX_TEMPFAIL of sysexits(3). */
+export const RECOVERS = 75;
+
+export type Kept = 'first' | 'recovering';
+
+/** Runs a replica until it is asked to stop or ends by itself, and then exits as it did. */
+export async function keep(directory: string, id: number, { rejoin }: { rejoin?: boolean }): Promise<never> {
+  const pidFile = layoutOf(directory).replicaPid(id);
+  const requested = stopRequested();
+  const args = ['replica', '--cluster', directory, '--id', String(id)];
+  const first = [...args, ...(rejoin ? ['--rejoin'] : []), '--kept', 'first'];
+  const listening = (): void => writePid(pidFile);
+  let status = await runKept(first, requested, listening);
+  while (status === RECOVERS) status = await runKept([...args, '--kept', 'recovering'], requested, listening);
+  removePid(pidFile);
+  return process.exit(status);
+}
+
+/** @returns exit status */
+function runKept(args: readonly string[], requested: Promise<NodeJS.Signals>, listening: () => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    // In a session of its own: what a terminal sends to a whole group reaches it once, from here.
+    const child = spawn(BYZFS[0], [...BYZFS.slice(1), ...args], {
+      detached: true,
+      stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+    });
+    void requested.then((signal) => child.kill(signal));
+    child.on('message', (notice: Notice) => {
+      if ('ready' in notice) listening();
+      void announce(notice);
+    });
+    child.on('error', reject);
+    child.on('exit', (status) => resolve(status ?? 1));
+  });
+}
+
+/** In the process that is kept: it does not outlive its keeper, however that ends. */
+export function endWithKeeper(): void {
+  process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL')).resume();
+}
