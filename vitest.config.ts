@@ -15,12 +15,13 @@ export default defineConfig({
         },
       },
       {
-        // Mounts and clusters are processes that mostly wait: two files at a time, after what needs the processors.
+        // Mounts and clusters are processes that mostly wait: three files at a time, after what needs the processors.
         test: {
           ...limits,
           name: 'processes',
+          globalSetup: 'test/built.ts',
           include: ['test/{posix,cluster}/**/*.test.ts'],
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -3,13 +3,12 @@ import { mkdir, open, readdir, readFile, rename, stat, unlink, utimes, writeFile
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pattern } from './behaviours/support.js';
-import { build, canMount, TestMount } from './mounted.js';
+import { canMount, TestMount } from './mounted.js';
 
 describe.skipIf(!canMount())('calls of a session mount', () => {
   let mount: TestMount;
   let dir: string;
   beforeAll(async () => {
-    await build();
     mount = await TestMount.start({ profile: 'session' });
     dir = join(mount.mountpoint, 'dir');
     await mkdir(dir);
@@ -111,7 +110,6 @@ describe.skipIf(!canMount())('calls of a session mount', () => {
 describe.skipIf(!canMount())('calls of a strict mount', () => {
   let mount: TestMount;
   beforeAll(async () => {
-    await build();
     mount = await TestMount.start({ profile: 'strict' });
   });
   afterAll(() => mount?.stop());

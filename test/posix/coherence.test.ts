@@ -3,7 +3,7 @@ import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, unlink, w
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fails, pattern, pause } from './behaviours/support.js';
-import { build, canMount, TestMount } from './mounted.js';
+import { canMount, TestMount } from './mounted.js';
 
 /** Names and attributes may be this old. */
 const FRESH_MS = 1000;
@@ -12,7 +12,6 @@ describe.skipIf(!canMount()).each(['session', 'strict'] as const)('two %s mounts
   let mount: TestMount;
   let made = 0;
   beforeAll(async () => {
-    await build();
     mount = await TestMount.start({ profile, second: true });
   });
   afterAll(async () => {

@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from '../../fs-client/mountpoint.js';
 import { fails, pattern } from './behaviours/support.js';
-import { build, canMount, type FixtureOptions, TestMount } from './mounted.js';
+import { canMount, type FixtureOptions, TestMount } from './mounted.js';
 
 const run = promisify(execFile);
 const ignore = (): void => {};
@@ -19,7 +19,6 @@ describe.skipIf(!canMount())('a mount', () => {
     mounts.push(mount);
     return mount;
   };
-  beforeAll(build);
   afterEach(async () => {
     for (const mount of mounts.splice(0)) await mount.stop();
   });

@@ -10,7 +10,6 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..');
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
@@ -32,11 +31,6 @@ export interface Counters {
   calls: Record<string, number>;
   sessionsLost: number;
   kernel: { requests: Record<string, number>; notifications: number };
-}
-
-/** Processes that serve mounts run the built program. The compiler's opinion is the concern of another check. */
-export async function build(): Promise<void> {
-  await run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', root]).catch(() => {});
 }
 
 /** Whether this machine can mount at all. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { behaviours } from './behaviours.js';
-import { build, canMount, type FixtureOptions, TestMount } from './mounted.js';
+import { canMount, type FixtureOptions, TestMount } from './mounted.js';
 
 let made = 0;
 
@@ -33,7 +33,6 @@ const mounts: Record<string, FixtureOptions> = {
 describe.skipIf(!canMount()).each(Object.entries(mounts))('%s', (_, options) => {
   let mount: TestMount;
   beforeAll(async () => {
-    await build();
     mount = await TestMount.start(options);
   });
   afterAll(async () => {

@@ -89,10 +89,16 @@ export class Channel implements Notifier {
   }
 
   invalidateEntries(): void {
+    if (!this.open) return;
     const message = Buffer.alloc(Size.OUT_HEADER);
     header(message, Notification.INC_EPOCH);
-    // Takes no lock either.
-    this.write(message, () => {});
+    this.notifications++;
+    // Takes no lock either, and nothing answered from now on may be of an old name: written before any of it.
+    try {
+      writeSync(this.fd, message, 0, message.length);
+    } catch (error) {
+      this.notNotified(error as NodeJS.ErrnoException);
+    }
   }
 
   /**
@@ -121,11 +127,15 @@ export class Channel implements Notifier {
   private write(message: Buffer, done: () => void): void {
     this.notifications++;
     write(this.fd, message, 0, message.length, null, (error) => {
-      // ENOENT: the kernel does not hold that inode or name, which is as good. EINVAL: it is too old for INC_EPOCH.
-      const harmless = error === null || error.code === 'ENOENT' || error.code === 'EINVAL';
-      if (!harmless && this.open) this.log.warn({ err: error }, 'a notification was refused');
+      if (error !== null) this.notNotified(error);
       done();
     });
+  }
+
+  private notNotified(error: NodeJS.ErrnoException): void {
+    // ENOENT: the kernel does not hold that inode or name, which is as good. EINVAL: it is too old for INC_EPOCH.
+    const harmless = error.code === 'ENOENT' || error.code === 'EINVAL';
+    if (!harmless && this.open) this.log.warn({ err: error }, 'a notification was refused');
   }
 }
 
