@@ -176,15 +176,17 @@ const unmutated = new Map();
 
 /** Whether the protocol as it is passes a seed: one that it fails proves nothing against a mutant. */
 async function passes(seed, f) {
-  if (!unmutated.has(seed)) {
+  const key = `${seed}/${f}`;
+  if (!unmutated.has(key)) {
     const order = { f, from: seed, to: seed + 1, step: 1, mutant: true, verbose: false, sqlite: false };
-    for await (const { violation } of run('protocol', order)) unmutated.set(seed, violation === undefined);
+    for await (const { violation } of run('protocol', order)) unmutated.set(key, violation === undefined);
   }
-  return unmutated.get(seed);
+  return unmutated.get(key);
 }
 
 /** @returns the first seed at which a checker finds the mutant */
-async function hunt(mutant, name, seeds, f) {
+async function hunt(mutant, name, seeds) {
+  const { f = 1 } = mutant;
   const order = { f, from: 1, to: 1 + seeds, step: 1, mutant: true, verbose: false, sqlite: false };
   let stopped = 0;
   for await (const outcome of run(name, order)) {
@@ -202,16 +204,16 @@ async function hunt(mutant, name, seeds, f) {
   return undefined;
 }
 
-async function huntAll(mutants, seeds, f, jobs) {
+async function huntAll(mutants, seeds, jobs) {
   const caught = [];
   const survivors = [];
   await inParallel(mutants.entries(), jobs, async ([index, mutant]) => {
-    const seed = await hunt(mutant, `mutant-${index}`, seeds, f);
+    const seed = await hunt(mutant, `mutant-${index}`, seeds);
     if (seed === undefined) survivors.push(mutant.name);
     else caught.push(seed);
   });
   const last = caught.length > 0 ? `, the last by seed ${Math.max(...caught)}` : '';
-  process.stdout.write(`${caught.length} of ${mutants.length} mutants caught within ${seeds} seeds${last}; f = ${f}\n`);
+  process.stdout.write(`${caught.length} of ${mutants.length} mutants caught within ${seeds} seeds${last}\n`);
   if (survivors.length > 0) process.stdout.write(`survived: ${survivors.join('; ')}\n`);
   return survivors.length === 0;
 }
@@ -231,7 +233,7 @@ if (values.mutants) {
   if (chosen.length === 0) throw new Error(`no mutant is called "${values.only}"`);
   for (const [index, mutant] of chosen.entries()) prepare(`mutant-${index}`, mutant);
   compile();
-  passed = await huntAll(chosen, Number(values.seeds ?? MUTANT_SEEDS), f, jobs);
+  passed = await huntAll(chosen, Number(values.seeds ?? MUTANT_SEEDS), jobs);
 } else if (values['crash-at-every-write']) {
   compile();
   const { CRASHES } = await import(pathToFileURL(join(directory, 'program/protocol/test/simulation/crash-points.js')));

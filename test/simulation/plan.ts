@@ -25,7 +25,7 @@ export interface Plan {
   operations: number;
   /** What is done first, if the seed is one of a directed attack, and by whom. */
   attack: Attack | undefined;
-  puppet: Puppet | undefined;
+  puppets: Puppet[];
   /** What the network is like once troubles have stopped. */
   calmWeather: Weather;
 }
@@ -62,9 +62,14 @@ function drawTroubles(random: Random): Troubles {
   return troubles;
 }
 
-/** Which of the directed attacks, if any: they take turns, so that so many seeds have each of them. They are for f = 1. */
+/** Every how many seeds begin with a directed attack: most of them are for f = 1. */
+const attackEvery = (f: number): number => (f === 1 ? 2 : 8);
+
+/** Which of the directed attacks, if any: they take turns, so that so many seeds have each of them. */
 function attackOf(seed: number, f: number): Attack | undefined {
-  return f === 1 && seed % 2 === 1 ? ATTACKS[((seed - 1) / 2) % ATTACKS.length] : undefined;
+  const every = attackEvery(f);
+  const attacks = ATTACKS.filter((attack) => (attack.f ?? 1) === f);
+  return seed % every === 1 ? attacks[((seed - 1) / every) % attacks.length] : undefined;
 }
 
 export interface PlanOptions {
@@ -109,7 +114,7 @@ function drawAttack(
   attack: Attack,
   random: Random,
 ): Plan {
-  const puppet = attack.puppet === undefined ? undefined : new Puppet(attack.puppet);
+  const puppets = [attack.puppet, attack.accomplice].filter((id) => id !== undefined).map((id) => new Puppet(id));
   return {
     world: {
       seed,
@@ -119,13 +124,13 @@ function drawAttack(
       batchWindow: random.pick([1, 4, 8]),
       synced: random.chance(0.3),
       limits: { batchRequests: random.pick([1, 256]) },
-      behaviours: puppet === undefined ? undefined : new Map([[puppet.id, [puppet]]]),
+      behaviours: new Map(puppets.map((puppet) => [puppet.id, [puppet]])),
       tolerateStops: tolerateStops ?? false,
       verbose: verbose ?? false,
       ...attack.world,
     },
     attack,
-    puppet,
+    puppets,
     operations: operations ?? (short ? 80 : 500),
     troubles: drawTroubles(random),
     everyMs: random.pick([400, 1000, 100_000]),
@@ -183,7 +188,7 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
       verbose: verbose ?? false,
     },
     attack: undefined,
-    puppet: undefined,
+    puppets: [],
     operations: operations ?? 500,
     troubles: drawTroubles(random),
     everyMs: random.pick([150, 400, 1000, 3000]),
@@ -198,6 +203,8 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
   if (behaviours.size + twins.length === 0 && !far && random.chance(0.4)) {
     Object.assign(plan.world, { synced: false, limits: { ...plan.world.limits, checkpointInterval: 10, logSize: 20 } });
     plan.troubles.powerLoss = 20;
+    // A new incarnation would forget such faults.
+    plan.troubles.blackout = 0;
     plan.everyMs = 150;
     plan.durable = random.pick([0, 0.04]);
   }

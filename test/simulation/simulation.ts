@@ -59,8 +59,8 @@ export function simulate(options: PlanOptions): Outcome {
 }
 
 /** Brings the replicas to where an attack begins, and carries it out. @returns why nothing came of it, if nothing did */
-function carryOut(world: World, { attack, puppet }: Plan): string | undefined {
-  const stage = new Stage(world, puppet);
+function carryOut(world: World, { attack, puppets }: Plan): string | undefined {
+  const stage = new Stage(world, puppets);
   world.transcript.event(world.now, 'world', `attack: ${attack!.name}`);
   world.statistics.attacks++;
   try {

@@ -1,5 +1,6 @@
 import type { Attack } from './attack.js';
 import { CLIENT_ATTACKS } from './clients.js';
+import { FORGETTING_ATTACKS } from './forgetting.js';
 import { HIDDEN_COMMIT_ATTACKS } from './hidden-commit.js';
 import { NEW_VIEW_ATTACKS } from './new-views.js';
 import { PRIMARY_ATTACKS } from './primaries.js';
@@ -15,4 +16,5 @@ export const ATTACKS: readonly Attack[] = [
   ...REPLY_ATTACKS,
   ...CLIENT_ATTACKS,
   ...TIMING_ATTACKS,
+  ...FORGETTING_ATTACKS,
 ];

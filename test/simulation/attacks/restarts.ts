@@ -155,9 +155,67 @@ const poisonedCatchUp: Attack = {
   },
 };
 
+/**
+ * One replica has prepared, alone, what the others then decided otherwise; it takes the state that came of that from them,
+ * and is asked what had committed there by one who lags and hears of nobody else but liars.
+ */
+const preparedAndReplaced: Attack = {
+  name: 'a replica takes the state, and has another batch on record as prepared than the one that led to it',
+  f: 2,
+  puppet: 0,
+  accomplice: 6,
+  world: {
+    synced: false,
+    limits: { checkpointInterval: 10, logSize: 40, transferLag: 10, historyBatches: 1000, batchRequests: 1 },
+  },
+  carryOut(stage) {
+    const { puppet, accomplice } = stage;
+    const [misled, lags, rest] = [1, 5, [2, 3, 4]];
+    const rejoins = stage.isolate(lags);
+    const heals = [stage.loseKinds(['prepare'], (_from, to) => to !== misled), stage.loseKinds(['commit'], () => true)];
+    const proposal = stage.captureProposal(() => stage.append(0));
+    const { sequence, batch } = proposal;
+    stage.propose(proposal, batch, misled, ...rest);
+    stage.until('nobody prepares', () => stage.hasPrepared(misled, sequence));
+    puppet.says = (message, to) => {
+      if ('view' in message && message.view === 0) return [];
+      if (message.kind === 'view-change') return [puppet.viewChange(message.view)];
+      return honesty(message, to);
+    };
+    const returns = stage.isolate(misled);
+    for (const each of heals) each();
+    while (stage.stableAt(rest[0]) < sequence + 20) {
+      const call = stage.append(1);
+      stage.until('no call is answered', () => stage.answered(call), 20_000);
+    }
+    // One by one it does not get them.
+    const batches = stage.loseKinds(['committed', 'batch-data'], (_from, to) => to === misled);
+    returns();
+    stage.until('no state is taken', () => stage.host(misled).state.installed >= sequence, 20_000);
+    batches();
+    // It does not learn that there is a state to be taken, either.
+    const silent = stage.lose(
+      (message, from, to) => to === lags && (rest.includes(from) || message.kind === 'checkpoint'),
+    );
+    rejoins();
+    for (const liar of [puppet, accomplice]) {
+      liar.says = (message, to) => (to === lags ? [] : [message]);
+      liar.acts = () => liar.tell(lags, { kind: 'committed', sequence, digest: batch.digest });
+      liar.hears = (message, from) => {
+        if (message.kind !== 'fetch-batch' || from !== lags || message.sequence !== sequence) return;
+        liar.tell(lags, { kind: 'batch-data', sequence, batch });
+      };
+    }
+    stage.within(2000, () => stage.hasCommitted(lags, sequence));
+    for (const liar of [puppet, accomplice]) liar.reform();
+    silent();
+  },
+};
+
 export const RESTART_ATTACKS: readonly Attack[] = [
   voteAfterViewChange,
   proposeTwice,
   readsAfterAcceptedWrite,
   poisonedCatchUp,
+  preparedAndReplaced,
 ];

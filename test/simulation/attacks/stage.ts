@@ -32,14 +32,19 @@ export class Stage {
 
   constructor(
     readonly world: World,
-    private readonly led: Puppet | undefined,
+    private readonly led: readonly Puppet[],
   ) {
     this.random = world.random;
   }
 
   get puppet(): Puppet {
-    if (this.led === undefined) throw new Error('the attack names no puppet');
-    return this.led;
+    if (this.led.length === 0) throw new Error('the attack names no puppet');
+    return this.led[0];
+  }
+
+  get accomplice(): Puppet {
+    if (this.led.length < 2) throw new Error('the attack names no accomplice');
+    return this.led[1];
   }
 
   host(id: ReplicaId): ReplicaHost {
@@ -90,7 +95,7 @@ export class Stage {
   /** Undoes all that was done to network and puppet. */
   abandon(): void {
     for (const heal of this.heals) heal();
-    this.led?.reform();
+    for (const puppet of this.led) puppet.reform();
   }
 
   private healable(heal: () => void): () => void {
@@ -122,6 +127,13 @@ export class Stage {
     return this.healable(world.network.separate([id], spareClients ? all : [...all, ...world.clientAddresses]));
   }
 
+  /** The power fails at all replicas at once, the puppet's too, and is back at once. */
+  blackout(): void {
+    const { hosts } = this.world;
+    for (const host of hosts) host.losePower();
+    for (const host of hosts) host.start();
+  }
+
   /** Cuts a client off from some replicas, on its way to them. */
   cutOff(client: number, ...replicas: ReplicaId[]): () => void {
     return this.healable(this.world.network.cut([FIRST_CLIENT + client], replicas));
@@ -147,6 +159,14 @@ export class Stage {
 
   viewOf(id: ReplicaId): number {
     return this.host(id).replica?.describe().view ?? -1;
+  }
+
+  stableAt(id: ReplicaId): number {
+    return this.host(id).replica?.describe().stableCheckpoint ?? 0;
+  }
+
+  incarnationOf(id: ReplicaId): number {
+    return this.host(id).replica?.describe().incarnation ?? 0;
   }
 
   /** Whether the replica has entered that view, or a later one. */

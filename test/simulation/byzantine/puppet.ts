@@ -1,4 +1,13 @@
-import type { OrderedBatch, ReplicaId, ReplicaMessage, Reply, ViewChange } from '../../../src/pbft/messages.js';
+import type {
+  Checkpoint,
+  CheckpointCertificate,
+  OrderedBatch,
+  ReplicaId,
+  ReplicaMessage,
+  Reply,
+  StartReport,
+  ViewChange,
+} from '../../../src/pbft/messages.js';
 import { type Behaviour, others, type Puppeteer } from './behaviour.js';
 
 /** What a puppet lets its honest half say to one recipient, instead of a message. */
@@ -77,6 +86,18 @@ export class Puppet implements Behaviour {
     const { authentication } = this.self;
     const unsigned = { kind: 'view-change', view, replica: this.id, certificate, prepared, prePrepared } as const;
     return { ...unsigned, signature: authentication.signViewChange(unsigned) };
+  }
+
+  /** A stable checkpoint, with its own word for what two others say: three are a quorum of four. */
+  certify({ sequence, stateDigest }: Checkpoint, votes: readonly Checkpoint[]): CheckpointCertificate {
+    const signature = this.self.authentication.signCheckpoint(sequence, stateDigest);
+    return { sequence, stateDigest, signatures: [...votes, { replica: this.id, signature }] };
+  }
+
+  /** Its own report, with another certificate in it. */
+  report(report: StartReport, certificate: CheckpointCertificate): StartReport {
+    const unsigned = { ...report, certificate };
+    return { ...unsigned, signature: this.self.authentication.signReport(unsigned) };
   }
 }
 

@@ -7,4 +7,6 @@ export interface Mutant {
   find: string;
   /** … and becomes this. */
   replace: string;
+  /** Where it does harm only to larger groups. Default: one. */
+  f?: number;
 }
