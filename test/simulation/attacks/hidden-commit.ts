@@ -1,5 +1,5 @@
 import type { ReplicaId } from '../../../src/pbft/messages.js';
-import { type Claims, honesty, silence } from '../byzantine/puppet.js';
+import { silence } from '../byzantine/puppet.js';
 import { batchOf, FakeAuthentication } from '../fake-authentication.js';
 import type { Attack } from './attack.js';
 import type { Proposal, Stage } from './stage.js';
@@ -7,16 +7,6 @@ import type { Proposal, Stage } from './stage.js';
 const PUPPET = 0;
 /** Commits, and is not heard of until the others have gone on without it. */
 const HIDDEN = 3;
-
-/** A primary that was faulty in view 0, and what it says of that in later views. */
-function liesOf(stage: Stage, claims: (view: number) => Claims): void {
-  const { puppet } = stage;
-  puppet.says = (message, to) => {
-    if ('view' in message && message.view === 0) return [];
-    if (message.kind === 'view-change') return [puppet.viewChange(message.view, claims(message.view))];
-    return honesty(message, to);
-  };
-}
 
 /**
  * The replicas that know nothing of it go on: another client's request makes them leave view 0, and, if they can, they
@@ -58,7 +48,7 @@ const aloneWithCommits: Attack = {
     stage.until('nobody prepares', () => stage.hasPrepared(HIDDEN, sequence));
     for (let i = 0; i < 3; i++) puppet.tell(HIDDEN, commit(proposal, batch.digest));
     stage.run(30);
-    liesOf(stage, () => ({}));
+    stage.lieOfFirstView(() => ({}));
     goOnWithout(stage, heals, 6000);
   },
 };
@@ -87,7 +77,7 @@ const denied: Attack = {
     const { helper } = roles(stage);
     const proposal = stage.captureProposal(() => stage.append(0));
     const heals = commitHidden(stage, helper, proposal);
-    liesOf(stage, () => ({}));
+    stage.lieOfFirstView(() => ({}));
     goOnWithout(stage, heals, 3000);
   },
 };
@@ -103,7 +93,7 @@ const invented: Attack = {
     const heals = commitHidden(stage, helper, proposal);
     const first = stage.lose((message) => message.kind === 'new-view' && message.view === 1);
     const digest = new FakeAuthentication(PUPPET).batchDigest({ seconds: 0, nanoseconds: 0 }, []);
-    liesOf(stage, (view) => (view === 1 ? {} : { prepared: [{ sequence, view: view - 1, digest }] }));
+    stage.lieOfFirstView((view) => (view === 1 ? {} : { prepared: [{ sequence, view: view - 1, digest }] }));
     goOnWithout(stage, heals, 6000);
     first();
   },
@@ -120,7 +110,7 @@ const contradicted: Attack = {
     const other = batchOf({ ...batch.time, seconds: batch.time.seconds + 1 }, batch.requests);
     stage.propose(proposal, other, stranger);
     const heals = commitHidden(stage, helper, proposal);
-    liesOf(stage, () => ({ prepared: [{ sequence, view: 0, digest: other.digest }] }));
+    stage.lieOfFirstView(() => ({ prepared: [{ sequence, view: 0, digest: other.digest }] }));
     goOnWithout(stage, heals, 4000);
   },
 };

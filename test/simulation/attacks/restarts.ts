@@ -29,10 +29,7 @@ const voteAfterViewChange: Attack = {
     const deaf = stage.loseKinds(['view-change', 'new-view'], (_from, to) => to === stays);
     const quiet = stage.loseKinds(['status'], (from, to) => to === stays && (before || from !== restarted));
     const late = stage.loseKinds(['new-view'], (_from, to) => to === restarted);
-    puppet.says = (message, to) => {
-      if ('view' in message && message.view === 0) return [];
-      return message.kind === 'view-change' ? [puppet.viewChange(message.view)] : honesty(message, to);
-    };
+    stage.lieOfFirstView();
     const call = stage.append(1);
     stage.until('the view is not left', () => stage.waitsFor(1, restarted) && stage.isIn(1, stranger), 6000);
     const forgotten = stage.loseKinds(['view-change'], (_from, to) => to === restarted);
@@ -177,11 +174,7 @@ const preparedAndReplaced: Attack = {
     const { sequence, batch } = proposal;
     stage.propose(proposal, batch, misled, ...rest);
     stage.until('nobody prepares', () => stage.hasPrepared(misled, sequence));
-    puppet.says = (message, to) => {
-      if ('view' in message && message.view === 0) return [];
-      if (message.kind === 'view-change') return [puppet.viewChange(message.view)];
-      return honesty(message, to);
-    };
+    stage.lieOfFirstView();
     const returns = stage.isolate(misled);
     for (const each of heals) each();
     while (stage.stableAt(rest[0]) < sequence + 20) {

@@ -1,7 +1,7 @@
 import { assert } from '../../../src/limits.js';
 import { isWhole } from '../../../src/pbft/bodies.js';
 import type { Batch, PrePrepare, ReplicaId, ReplicaMessage, Reply } from '../../../src/pbft/messages.js';
-import { type Puppet, silence } from '../byzantine/puppet.js';
+import { type Claims, honesty, type Puppet, silence } from '../byzantine/puppet.js';
 import type { Invocation } from '../checkers/invocations.js';
 import { type Address, FIRST_CLIENT } from '../network.js';
 import type { Random } from '../random.js';
@@ -197,6 +197,16 @@ export class Stage {
     this.until('the puppet proposes nothing', () => proposal !== undefined);
     puppet.says = silence;
     return proposal!;
+  }
+
+  /** The puppet, which was faulty in view 0, says nothing more of it, and in later views what it likes. */
+  lieOfFirstView(claims: (view: number) => Claims = () => ({})): void {
+    const { puppet } = this;
+    puppet.says = (message, to) => {
+      if ('view' in message && message.view === 0) return [];
+      if (message.kind === 'view-change') return [puppet.viewChange(message.view, claims(message.view))];
+      return honesty(message, to);
+    };
   }
 
   propose({ view, sequence }: Proposal, batch: Batch, ...to: ReplicaId[]): void {

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/limits.js';
-import { Configuration } from '../../../src/pbft/configuration.js';
 import type { Checkpoint } from '../../../src/pbft/messages.js';
-import { Replica } from '../../../src/pbft/replica.js';
 import { FakeAuthentication } from '../../simulation/fake-authentication.js';
-import { MemoryState } from '../../simulation/memory-state.js';
+import { newReplica } from './replica.js';
 
 const ME = 3;
 const SEQUENCE = 20 * Limits.checkpointInterval;
@@ -21,16 +19,7 @@ const checkpoint = (replica: number, stateDigest: Buffer): Checkpoint => ({
 
 /** One that is behind, and what it is told, by whom. */
 function told(...messages: [from: number, message: Checkpoint][]) {
-  const replica = new Replica({
-    configuration: new Configuration(1, ME),
-    authentication: new FakeAuthentication(ME),
-    state: new MemoryState(),
-    history: { digest: () => undefined, batch: () => undefined },
-    recovered: [],
-    synced: false,
-    life: 1,
-    batchWindow: 4,
-  });
+  const replica = newReplica(ME);
   for (const [from, message] of messages) replica.receive(message, from);
   const stable = replica.takeReady().notes.find((note) => note.kind === 'stable');
   return { certified: stable?.certificate, suspicions: replica.describe().suspicions };

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Configuration } from '../../../src/pbft/configuration.js';
 import type { NewView, OrderedBatch, ViewChange } from '../../../src/pbft/messages.js';
-import { Replica } from '../../../src/pbft/replica.js';
+import type { Replica } from '../../../src/pbft/replica.js';
 import { FakeAuthentication } from '../../simulation/fake-authentication.js';
-import { MemoryState } from '../../simulation/memory-state.js';
+import { newReplica } from './replica.js';
 
 const seen: OrderedBatch[] = [{ sequence: 1, digest: Buffer.alloc(32, 1), view: 0 }];
 
@@ -22,16 +21,7 @@ function newView(...viewChanges: ViewChange[]): NewView {
 
 /** Replica 2 of four, which has the view-changes of 0 and 3 and has joined them. */
 function waiting(): Replica {
-  const replica = new Replica({
-    configuration: new Configuration(1, 2),
-    authentication: new FakeAuthentication(2),
-    state: new MemoryState(),
-    history: { digest: () => undefined, batch: () => undefined },
-    recovered: [],
-    synced: false,
-    life: 1,
-    batchWindow: 4,
-  });
+  const replica = newReplica(2);
   for (const from of [0, 3]) replica.receive(viewChange(from, seen), from);
   expect(replica.describe()).toMatchObject({ view: 1, state: 'view-change', suspicions: [] });
   return replica;

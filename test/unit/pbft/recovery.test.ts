@@ -6,6 +6,7 @@ import type { JournalRecord } from '../../../src/pbft/ports.js';
 import { Replica } from '../../../src/pbft/replica.js';
 import { batchOf, FakeAuthentication } from '../../simulation/fake-authentication.js';
 import { MemoryState } from '../../simulation/memory-state.js';
+import { newReplica } from './replica.js';
 
 const ME = 1;
 const LIFE = 77;
@@ -211,19 +212,8 @@ describe('a primary', () => {
   });
 
   it('orders batches of nothing while someone waits for a checkpoint, within its water marks', () => {
-    const primary = (): Replica =>
-      new Replica({
-        configuration: new Configuration(1, 0),
-        authentication: new FakeAuthentication(0),
-        state: new MemoryState(),
-        history: { digest: () => undefined, batch: () => undefined },
-        recovered: [],
-        synced: false,
-        life: 1,
-        batchWindow: 4,
-      });
     const proposals = (status: Status): number => {
-      const replica = primary();
+      const replica = newReplica(0);
       replica.tick(0, TIME);
       replica.receive(status, 2);
       const { send } = replica.takeReady();
