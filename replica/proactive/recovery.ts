@@ -8,7 +8,7 @@ import type { ReplicaId } from '../../src/pbft/messages.js';
 import type { Replica } from '../../src/pbft/replica.js';
 import type { EpochRecord } from './epoch.js';
 import type { Peers } from './peers.js';
-import { turnAt } from './schedule.js';
+import { overran, turnAt } from './schedule.js';
 
 /** A primary ends once the others have another, or after that time. */
 const HANDOVER_MS = 2_000;
@@ -95,6 +95,14 @@ export class ProactiveRecovery {
     const { cluster, id, replica, peers, log } = this.options;
     const turn = turnAt(this.n, this.periodMs, nowMs);
     if (turn.replica !== id || turn.round === this.round) return;
+    if (overran(turn, this.n, this.periodMs, this.onRecord.recoveredAt)) {
+      this.round = turn.round;
+      log.info(
+        { recoveredAt: this.onRecord.recoveredAt },
+        'lets its turn pass: the last recovery went on into the next one’s',
+      );
+      return;
+    }
     if (!turn.open) {
       this.round = turn.round;
       this.missed++;

@@ -7,6 +7,8 @@ export interface Turn {
   round: number;
   /** Whether it may still begin: what begins in the first half of a turn is over before the next one's, as a rule. */
   open: boolean;
+  /** Its begin, milliseconds since 1970. */
+  from: number;
 }
 
 /**
@@ -19,5 +21,13 @@ export function turnAt(n: number, periodMs: number, nowMs: number): Turn {
   const round = Math.floor(nowMs / periodMs);
   const turns = ((nowMs - round * periodMs) / periodMs) * n;
   const turn = Math.min(n - 1, Math.floor(turns));
-  return { replica: n - 1 - turn, round, open: turns - turn < 0.5 };
+  return { replica: n - 1 - turn, round, open: turns - turn < 0.5, from: Math.round((round + turn / n) * periodMs) };
+}
+
+/**
+ * Whether a recovery that was over at `recoveredAt` went on beyond the turn of the same replica one round before `turn`:
+ * the next one may have missed its own for that, and would again each time.
+ */
+export function overran(turn: Turn, n: number, periodMs: number, recoveredAt: number): boolean {
+  return recoveredAt >= turn.from - periodMs + periodMs / n && recoveredAt < turn.from;
 }

@@ -12,7 +12,7 @@ const NOW = Math.ceil(1_790_000_000_000 / PERIOD) * PERIOD;
 const ME = 2;
 const STARTED: EpochRecord = { kind: 'epoch', epoch: 9, recoveries: 2, recoveredAt: 5 };
 
-function room(kept: 'first' | 'recovering' | undefined, at = NOW, f = 1) {
+function room(kept: 'first' | 'recovering' | undefined, at = NOW, f = 1, started = STARTED) {
   const told: string[] = [];
   const description = { state: 'normal', view: 0, lastExecuted: 100, stateRoot: 'ab' } as ReplicaDescription;
   const peers = new Peers();
@@ -20,7 +20,7 @@ function room(kept: 'first' | 'recovering' | undefined, at = NOW, f = 1) {
   const recovery = new ProactiveRecovery(
     {
       cluster: { f, recoveryPeriodSeconds: PERIOD / 1000 },
-      ...{ id: ME, started: STARTED, kept, peers },
+      ...{ id: ME, started, kept, peers },
       replica: {
         describe: () => description,
         announceRecovery: (recovers) => void told.push(recovers ? 'recovers' : 'has recovered'),
@@ -108,6 +108,18 @@ describe('proactive recovery', () => {
     expect(told).toEqual([]);
     pass(NOW + PERIOD + TURN, 1000);
     expect(told[0]).toBe('recovers');
+  });
+
+  it('lets one turn pass where the last recovery went on into the next one’s, which would miss each of its own', () => {
+    const recovered = (at: number) => room('first', NOW, 1, { ...STARTED, recoveredAt: at });
+    const long = recovered(NOW - PERIOD + 2 * TURN + 1);
+    long.pass(NOW + TURN, TURN);
+    expect([long.told, long.recovery.status.missed]).toEqual([[], 0]);
+    long.pass(NOW + PERIOD + TURN, 500);
+    expect(long.told[0]).toBe('recovers');
+    const short = recovered(NOW - PERIOD + 2 * TURN - 1);
+    short.pass(NOW + TURN, 500);
+    expect(short.told[0]).toBe('recovers');
   });
 
   it('goes on in another process: when it has caught up it reads its state, and then it is on record', () => {
