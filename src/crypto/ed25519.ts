@@ -1,59 +1,62 @@
 /**
- * Ed25519 (RFC 8032) by OpenSSL, under one rule of which signatures are right, which every implementation that votes
- * must share, lest one replica be split from another (see "Taming the many EdDSAs", Chalkias et al. 2020, table 5):
+ * Ed25519 (RFC 8032) under one rule of which signatures are right, which every implementation that votes must share,
+ * lest one replica be split from another (see "Taming the many EdDSAs", Chalkias et al. 2020, table 5):
  *
  *  - cofactorless: the encoding of [S]B − [k]A is compared with R byte for byte, so R is canonical;
  *  - S is below the group order;
+ *  - R is not of small order;
  *  - A is canonical and not of small order. Keys are moreover torsion-free when registered (`checkPublicKey`), but
  *    a verdict does not rest on it.
  *
- * OpenSSL by itself does the first two and takes any A: so A is looked at here, once for each key.
- * `ed25519-noble.ts` is the same rule over noble's arithmetic.
+ * Signatures are computed by libsodium, or by OpenSSL where it cannot be had; `ed25519-noble.ts` is the same rule once
+ * more, over noble's arithmetic. What an engine does not look at by itself is looked at here, or in its file.
  */
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { assert } from '../limits.js';
+import type { Signer, Verify } from './ed25519-engine.js';
 import { decodePublicKey } from './ed25519-noble.js';
+import { opensslEngine } from './ed25519-openssl.js';
+import { sodiumEngine } from './ed25519-sodium.js';
 
 export const PUBLIC_KEY_BYTES = 32;
 export const SEED_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
 
-/** SubjectPublicKeyInfo and PKCS #8 of an Ed25519 key up to the key itself (RFC 8410 §4, §7). */
-const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const ENGINE = sodiumEngine() ?? opensslEngine;
 
 export class SigningKey {
-  readonly publicKey: Buffer;
-  private readonly key: KeyObject;
+  private readonly signer: Signer;
 
   /** @param seed the RFC 8032 private key, 32 bytes */
-  constructor(seed: Uint8Array) {
+  constructor(seed: Uint8Array, engine = ENGINE) {
     assert(seed.length === SEED_BYTES, 'an Ed25519 seed is 32 bytes');
-    this.key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
-    this.publicKey = createPublicKey(this.key).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
+    this.signer = engine.signer(seed);
   }
 
-  /** 64 bytes. Measured: 49 µs. */
+  get publicKey(): Buffer {
+    return this.signer.publicKey;
+  }
+
+  /** 64 bytes. Measured: 17 µs; OpenSSL 35. */
   sign(message: Uint8Array): Buffer {
-    return sign(null, message, this.key);
+    return this.signer.sign(message);
   }
 }
 
 export class VerifyingKey {
   /** Undefined if no signature can be right under that key. */
-  private readonly key: KeyObject | undefined;
+  private readonly isRight: Verify | undefined;
 
   /** @param publicKey any bytes: under those that are no key nothing verifies */
-  constructor(publicKey: Uint8Array) {
+  constructor(publicKey: Uint8Array, engine = ENGINE) {
     const point = decodePublicKey(publicKey);
     if (point === undefined || point.isSmallOrder()) return;
-    this.key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' });
+    this.isRight = engine.verifier(publicKey);
   }
 
-  /** Measured: 121 µs. */
+  /** Measured: 51 µs; OpenSSL 107. */
   verify(message: Uint8Array, signature: Uint8Array): boolean {
-    if (this.key === undefined || signature.length !== SIGNATURE_BYTES) return false;
-    return verify(null, message, this.key, signature);
+    if (this.isRight === undefined || signature.length !== SIGNATURE_BYTES) return false;
+    return this.isRight(message, signature);
   }
 }
 
