@@ -261,6 +261,9 @@ export class ReplicaServer implements LinkHandler {
     const ready = this.replica.takeReady();
     if (ready.notes.length > 0) this.notes.push(...ready.notes);
     if (ready.persist.length > 0) {
+      if (ready.persist.some(({ kind }) => kind === 'recovering')) {
+        this.options.log.error('the disk went back in time: this replica says nothing until it is up to date');
+      }
       this.journal.append(this.notes.length === 0 ? ready.persist : this.notes.concat(ready.persist));
       this.notes = [];
       if (this.options.cluster.durability === 'synced') this.flushed = this.journal.sync();

@@ -111,6 +111,7 @@ export class Assembly {
       () => this.execution,
       () => this.normalCase.onWaterMarksMoved(),
       (certificate) => surroundings.onLaterIncarnation(incarnationOf(certificate.sequence), [], certificate),
+      () => this.recovery.begin(),
     );
     this.requests = new Requests(core, this.execution, this.timer, (request) => this.normalCase.onBody(request));
     this.group = new GroupRecovery(core, life, origin, surroundings.onLaterIncarnation);
@@ -120,6 +121,7 @@ export class Assembly {
       ...{ execution, checkpointing, normalCase, requests, timer },
       fetch: () => this.catchUp.fetch(),
       sendStatus: () => this.catchUp.sendStatus(),
+      onForgotten: () => this.recovery.begin(),
     });
     this.transfers = new StateTransfers(core, state, execution, checkpointing, (sequence, stateDigest) =>
       this.onInstalled(sequence, stateDigest),

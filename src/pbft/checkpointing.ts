@@ -17,6 +17,8 @@ export class Checkpointing {
   private readonly votes: Checkpoint[][] = [];
   /** Own digests at the latest checkpoints, to be compared with certificates that come later. */
   private readonly own = new Map<SequenceNumber, Digest>();
+  /** The highest checkpoint that this replica knows, or must assume, to have signed. */
+  private signed: SequenceNumber;
   /** The highest certificate known; it may be ahead of what this replica has executed. */
   certificate: CheckpointCertificate | undefined;
   /** The highest checkpoint that is both certified and executed here; its digest was compared. */
@@ -33,8 +35,11 @@ export class Checkpointing {
     private readonly onWaterMarksMoved: () => void,
     /** The certificate is of a later incarnation than this replica is in. */
     private readonly onLaterIncarnation: (certificate: CheckpointCertificate) => void,
+    /** This replica signed what it has no record of. */
+    private readonly onForgotten: () => void,
   ) {
-    this.stable = { sequence: startOf(core.incarnation), stateDigest: undefined };
+    this.signed = startOf(core.incarnation);
+    this.stable = { sequence: this.signed, stateDigest: undefined };
   }
 
   get certified(): SequenceNumber {
@@ -56,12 +61,15 @@ export class Checkpointing {
   restoreCertificate(certificate: CheckpointCertificate): void {
     if (certificate.sequence <= this.certified) return;
     this.certificate = certificate;
+    // The journal keeps no checkpoint of this replica's own from before it.
+    this.signed = Math.max(this.signed, certificate.sequence);
     if (this.state.lastExecuted >= certificate.sequence) this.stable = certificate;
   }
 
   /** A checkpoint this replica took and signed before it restarted. */
   restoreVote(checkpoint: Checkpoint): void {
     this.own.set(checkpoint.sequence, checkpoint.stateDigest);
+    this.signed = Math.max(this.signed, checkpoint.sequence);
     if (checkpoint.sequence > this.certified) this.sayWhenFlushed(checkpoint);
   }
 
@@ -88,6 +96,7 @@ export class Checkpointing {
     }
     this.own.set(sequence, stateDigest);
     for (const old of this.own.keys()) if (old <= sequence - 2 * Limits.logSize) this.own.delete(old);
+    this.signed = Math.max(this.signed, sequence);
     const { id } = core.configuration;
     const signature = core.authentication.signCheckpoint(sequence, stateDigest);
     const message: Checkpoint = { kind: 'checkpoint', sequence, stateDigest, replica: id, signature };
@@ -127,15 +136,34 @@ export class Checkpointing {
   onCheckpoint(message: Checkpoint, from: ReplicaId): void {
     const { core } = this;
     const { sequence, stateDigest, replica, signature } = message;
-    if (sequence <= this.certified) return;
+    const isOwn = replica === core.configuration.id;
+    if (sequence <= (isOwn ? this.signed : this.certified)) return;
     if (sequence % Limits.checkpointInterval !== 0) return core.outbox.suspect(from, 'checkpoint between checkpoints');
-    if (replica >= core.configuration.n || replica === core.configuration.id) return;
+    if (replica >= core.configuration.n) return;
     if (this.votes[replica]?.some((vote) => vote.sequence === sequence && sameDigest(vote.signature, signature)))
       return;
     if (!core.authentication.verifyCheckpoint(sequence, stateDigest, replica, signature)) {
       return core.outbox.suspect(from, 'checkpoint with a wrong signature');
     }
+    if (isOwn) return this.onOwn(sequence);
     this.count(message);
+  }
+
+  /**
+   * This replica's own signature on a checkpoint, verified. It is on stable storage before it is said, so one that is not on
+   * record was said before the disk went back in time: an old backup was put back, or it did not keep what it had flushed
+   * (DESIGN 3.12). What lies between two checkpoints leaves no such proof, nor what is below a certificate that 2f+1 others
+   * signed.
+   */
+  private onOwn(sequence: SequenceNumber): void {
+    if (sequence <= this.signed) return;
+    this.signed = sequence;
+    this.onForgotten();
+  }
+
+  /** It has recovered from having forgotten what it signed, which was nothing above the certificate. */
+  recovered(): void {
+    this.signed = Math.max(this.signed, this.certified);
   }
 
   private count(message: Checkpoint): void {
@@ -161,6 +189,8 @@ export class Checkpointing {
 
   /** A certificate that was verified, its own proof wherever it came from. */
   adopt(certificate: CheckpointCertificate): void {
+    const { id } = this.core.configuration;
+    if (certificate.signatures.some(({ replica }) => replica === id)) this.onOwn(certificate.sequence);
     if (certificate.sequence <= this.certified) return;
     if (incarnationOf(certificate.sequence) > this.core.incarnation) return this.onLaterIncarnation(certificate);
     this.certificate = certificate;

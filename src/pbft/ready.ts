@@ -70,6 +70,14 @@ export class Outbox {
     this.ready.send.push({ to, message });
   }
 
+  /** From now on, and of this turn already. */
+  fallSilent(): void {
+    this.silent = true;
+    this.deferred = [];
+    this.ready.replies = [];
+    this.ready.send = this.ready.send.filter(({ message }) => SAID_WHILE_SILENT.has(message.kind));
+  }
+
   /** To all replicas, together with what is sent to them next: a message of its own is most of its cost. */
   defer(message: ReplicaMessage): void {
     if (this.ready.send.some(({ to }) => to === 'replicas')) this.send('replicas', message);

@@ -44,6 +44,20 @@ export class Recovery {
     private readonly onRecovered: () => void,
   ) {}
 
+  /**
+   * What this replica signed and has no record of has come back to it: from now on it is one whose disk was lost. What it
+   * forgot it had said before this life, so that whatever was reported in it is good.
+   */
+  begin(): void {
+    const { core } = this;
+    if (core.diskLost) return;
+    Object.assign(core, { recovering: true, diskLost: true, awaited: 0 });
+    this.lastView = undefined;
+    core.outbox.fallSilent();
+    core.outbox.persist({ kind: 'recovering', diskLost: true });
+    core.outbox.flush();
+  }
+
   tick(): void {
     const { core } = this;
     if (!core.recovering) return;
@@ -141,6 +155,7 @@ export class Recovery {
     core.diskLost = false;
     core.awaited = 0;
     core.votesFrom = Math.max(core.votesFrom, lastView + 1);
+    this.checkpointing.recovered();
     core.outbox.silent = false;
     core.outbox.persist({ kind: 'recovered', votesFrom: core.votesFrom });
     this.reported.clear();

@@ -151,8 +151,9 @@ class Restoration {
     }
     for (const { sequence, view } of core.log.inOrder()) if (view >= 0) normalCase.taken(sequence);
     execution.advance();
-    // Nobody waits for what was said in the life before.
-    core.outbox.take();
+    // Nobody waits for what was said in the life before. But a checkpoint that was taken only now is not on record yet.
+    const { persist } = core.outbox.take();
+    for (const record of persist) if (record.kind === 'checkpoint') core.outbox.persist(record);
     core.outbox.silent = core.recovering;
     flushing.restored(execution.lastCommitted);
     checkpointing.restored();

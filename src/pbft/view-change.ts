@@ -25,6 +25,8 @@ export interface Rooms {
   /** Asks the others for contents that are missing. */
   fetch(): void;
   sendStatus(): void;
+  /** This replica signed what it has no record of. */
+  onForgotten(): void;
 }
 
 /** How a view is left, and the next one begun (TOCS '02 §4.4 and §4.5, DESIGN 3.4). */
@@ -260,11 +262,21 @@ export class ViewChanges {
     if (!this.mayLookAt(from)) return core.outbox.reject('too many view-changes of one replica');
     const selection = selectionOf(message, core.configuration, core.authentication);
     if (selection === undefined) return core.outbox.suspect(from, 'invalid new-view');
+    if (this.hasForgotten(message)) this.rooms.onForgotten();
     if (view < core.view) this.settle(message, selection);
     else {
       if (view > core.view) this.leaveFor(view);
       this.enter(message, selection);
     }
+  }
+
+  /** Whether a view-change of this replica's own is in it that is not on record: its disk went back (see `Checkpointing`). */
+  private hasForgotten({ view, viewChanges }: NewView): boolean {
+    const { core } = this;
+    const { id } = core.configuration;
+    // What it may have asked for before it forgot, as one that recovers or has recovered, is no news.
+    if (core.recovering || view <= Math.max(this.received[id]?.view ?? 0, core.votesFrom)) return false;
+    return viewChanges.some(({ replica }) => replica === id);
   }
 
   /** A view that began without this replica, which has left it behind: it decides all the same what is moot by now. */

@@ -91,6 +91,28 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
     expect(log(3)).not.toContain('votes may be forgotten');
   });
 
+  it('is given an old backup: it finds out by what it signed since, and rejoins', async () => {
+    const backup = path.join(cluster.scratch, 'backup');
+    cluster.kill(3, 'SIGTERM');
+    await cluster.ready(3);
+    fs.cpSync(replica(3), backup, { recursive: true });
+    cluster.startReplica(3);
+    await cluster.ready();
+    // Every certificate now has its signature.
+    cluster.kill(2);
+    for (let i = 0; i < 2; i++) {
+      await shell(`cd ${cluster.mountpoint}; echo ${i} > since; sync since`);
+      await cluster.status('--barrier');
+    }
+    cluster.kill(3);
+    fs.rmSync(replica(3), { recursive: true });
+    fs.cpSync(backup, replica(3), { recursive: true });
+    cluster.startReplica(3);
+    cluster.startReplica(2);
+    await until('it has found out', () => log(3).includes('went back in time'));
+    await isLikeTheOthers();
+  });
+
   it('lost its disk: it starts only when told to rejoin, and then catches up', async () => {
     cluster.kill(3);
     fs.rmSync(replica(3), { recursive: true });

@@ -67,12 +67,22 @@ export class Disk implements SimulatedDisk {
     this.kill();
     const unflushed = this.records.length - this.flushed;
     if (unflushed === 0) return;
-    this.records.length = this.flushed + random.below(unflushed + 1);
-    this.flushed = this.records.length;
+    this.become(this.records.slice(0, this.flushed + random.below(unflushed + 1)));
+  }
+
+  backUp(): () => void {
+    const records = [...this.records];
+    return () => this.become([...records]);
+  }
+
+  /** All of it on stable storage. */
+  private become(records: JournalRecord[]): void {
+    this.records = records;
+    this.flushed = records.length;
     this.index.clear();
     this.lastStable = 0;
     this.lastCheckpoint = 0;
-    for (const record of this.records) this.remember(record);
+    for (const record of records) this.remember(record);
   }
 
   /** What would be left of it if the power were lost and nothing but what was flushed remained. */

@@ -161,6 +161,36 @@ export class MemoryState implements SimulatedState, Service {
     for (const sequence of this.checkpoints.keys()) if (sequence > this.executed) this.checkpoints.delete(sequence);
   }
 
+  backUp(): () => void {
+    const { executed, time, installed } = this;
+    const rows = [...this.rows];
+    const tokens = [...this.tokens];
+    const checkpoints = [...this.checkpoints];
+    return () => {
+      this.become(executed, time, tokens, rows);
+      this.installed = installed;
+      this.checkpoints.clear();
+      for (const [sequence, text] of checkpoints) this.checkpoints.set(sequence, text);
+    };
+  }
+
+  /** All of it on stable storage. */
+  private become(
+    executed: number,
+    clock: Timestamp,
+    tokens: readonly string[],
+    rows: readonly (readonly [string, unknown])[],
+  ): void {
+    this.tokens.splice(0, this.tokens.length, ...tokens);
+    this.rows.clear();
+    for (const [key, value] of rows) this.rows.set(key, value);
+    this.executed = executed;
+    this.time = clock;
+    this.undo = [];
+    this.permanent = this.mark();
+    this.onDisk = this.permanent;
+  }
+
   private checkIdle(): void {
     assert(!this.damaged, 'nothing is asked of rows that are damaged');
     assert(!this.transferring, 'nothing is executed while another state is gathered');
@@ -200,14 +230,7 @@ export class MemoryState implements SimulatedState, Service {
     const { executed, clock, tokens, rows } = fromText(text);
     this.transferring = false;
     this.damaged = false;
-    this.tokens.splice(0, this.tokens.length, ...tokens);
-    this.rows.clear();
-    for (const [key, value] of rows) this.rows.set(key, value);
-    this.executed = executed;
-    this.time = clock;
-    this.undo = [];
-    this.permanent = this.mark();
-    this.onDisk = this.permanent;
+    this.become(executed, clock, tokens, rows);
     this.installed = executed;
     this.checkpoints.clear();
     this.checkpoints.set(executed, text);

@@ -67,6 +67,8 @@ export class ReplicaHost {
   private lostPower = false;
   /** It may have forgotten what it said, and counts against f until it is up to date (DESIGN 3.12). */
   forgetful = false;
+  /** So too one whose disk went back in time; but it does not know. */
+  wentBack = false;
 
   constructor(
     readonly id: ReplicaId,
@@ -148,6 +150,16 @@ export class ReplicaHost {
     this.state.losePower();
     this.lostPower = true;
     if (!this.world.synced) this.forgetful = true;
+  }
+
+  /** What the disk has now, the process being dead. @returns puts it back, as an operator may who means well */
+  backUp(): () => void {
+    const restores = [this.disk.backUp(), this.state.backUp()];
+    return () => {
+      for (const restore of restores) restore();
+      this.forgetful = true;
+      this.wentBack = true;
+    };
   }
 
   /** The process stands still, as under SIGSTOP or in a long collection; its sockets fill. */

@@ -23,6 +23,8 @@ export interface SimulatedState extends ReplicatedState {
   crash(): void;
   /** The machine loses power, once the process is dead. */
   losePower(): void;
+  /** As it is now, the process being dead. @returns what makes it so again */
+  backUp(): () => void;
   /** The disk alters a row, and a pass over all of them finds that. */
   decay?(): void;
   /** Digest of all rows as they are; undefined: some are known to be damaged. */
@@ -44,6 +46,8 @@ export interface SimulatedDisk extends History {
   kill(): void;
   /** The machine loses power, once the process is dead. */
   losePower(random: Random): void;
+  /** As it is now, the process being dead. @returns what makes it so again */
+  backUp(): () => void;
   /** A record changes on the disk. */
   rot(): void;
   /**

@@ -316,8 +316,12 @@ export class World implements Surroundings {
   onRecords(host: ReplicaHost, records: readonly JournalRecord[]): void {
     for (const record of records) {
       if (record.kind === 'stable') this.certified.add(record.certificate.sequence);
-      if (record.kind === 'recovered' || record.kind === 'incarnation') host.forgetful = false;
+      if (record.kind === 'recovered') host.wentBack = false;
+      if (record.kind === 'recovered' || record.kind === 'incarnation') host.forgetful = host.wentBack;
       if (host.faulty) continue;
+      if (record.kind === 'recovering' && !host.wentBack) {
+        throw new Violation('validity', `${host.name} takes its disk for one that went back in time`);
+      }
       if (record.kind === 'new-view') this.views.set(host.address, record.message.view);
       if (record.kind === 'view-change') this.onViewLeft(host, record.message.view);
       if (record.kind === 'committed') this.agreement.recorded(host.name, record.sequence, record.digest);

@@ -1,4 +1,5 @@
 import type { Checkpoint, CheckpointCertificate, ReplicaId } from '../../../src/pbft/messages.js';
+import { Violation } from '../violation.js';
 import type { Attack } from './attack.js';
 import type { Stage } from './stage.js';
 
@@ -66,4 +67,33 @@ const oneAfterTheOther: Attack = {
   },
 };
 
-export const FORGETTING_ATTACKS: readonly Attack[] = [stableAndGone, oneAfterTheOther];
+/**
+ * An old backup of a replica is put back, of before two checkpoints that it signed. Those who show them have certificates
+ * of it and two others, since the fourth was away.
+ */
+const backInTime: Attack = {
+  name: 'the disk of a replica goes back in time',
+  world: { limits: { checkpointInterval: 10, logSize: 20, batchRequests: 1 } },
+  carryOut(stage) {
+    const [away, victim, witness] = stage.shuffled(1, 2, 3);
+    const host = stage.host(victim);
+    host.kill();
+    const putBack = host.backUp();
+    host.start();
+    const returns = stage.isolate(away);
+    const from = stage.stableAt(witness);
+    while (stage.stableAt(witness) < from + 20) {
+      const call = stage.append(0);
+      stage.until('no call is answered', () => stage.answered(call));
+    }
+    returns();
+    host.kill();
+    putBack();
+    host.start();
+    if (!stage.within(5000, () => !host.wentBack)) {
+      throw new Violation('progress', `${host.name} does not find out that its disk went back in time`);
+    }
+  },
+};
+
+export const FORGETTING_ATTACKS: readonly Attack[] = [stableAndGone, oneAfterTheOther, backInTime];

@@ -61,6 +61,13 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     replace: 'this.core.awaited = highest * 0;',
   },
   {
+    name: "a replica's own checkpoint that is not on record means nothing",
+    file: 'src/pbft/checkpointing.ts',
+    find: `    this.signed = sequence;
+    this.onForgotten();`,
+    replace: '    this.signed = sequence;',
+  },
+  {
     name: 'no batches of nothing for a recovering replica',
     file: 'src/pbft/recovery.ts',
     find: '    this.normalCase.fill(awaited);',

@@ -29,8 +29,21 @@ export class DatabaseFiles {
     } catch {
       // It may have died in the middle of anything.
     }
+    this.write(left);
+  }
+
+  private write(files: ReadonlyMap<string, Buffer>): void {
     this.remove();
-    for (const [file, content] of left) fs.writeFileSync(file, content);
+    for (const [file, content] of files) fs.writeFileSync(file, content);
+  }
+
+  /** @returns what makes them again what they are now, flushed */
+  backUp(): () => void {
+    const files = this.read();
+    return () => {
+      this.write(files);
+      this.flushedLog = this.log;
+    };
   }
 
   /** The log was copied to the database and both were flushed (`PRAGMA wal_checkpoint`). */

@@ -130,6 +130,20 @@ export class JournalDisk implements SimulatedDisk {
     this.flushed = this.length;
   }
 
+  backUp(): () => void {
+    const { directory } = this.options;
+    const kept = `${directory}-backup`;
+    fs.rmSync(kept, { recursive: true, force: true });
+    fs.cpSync(directory, kept, { recursive: true });
+    return () => {
+      fs.rmSync(directory, { recursive: true });
+      fs.cpSync(kept, directory, { recursive: true });
+      this.flushed = this.length;
+      this.copy?.part.close();
+      this.copy = undefined;
+    };
+  }
+
   /** How many bytes of a segment are flushed. */
   private flushedOf(number: number, size: number): number {
     const last = Math.floor(this.flushed / PLACES);

@@ -240,6 +240,16 @@ export class SqliteState implements SimulatedState {
     this.files.losePower(this.options.random, this.options.durability === 'synced');
   }
 
+  backUp(): () => void {
+    const { marked } = this;
+    const restore = this.files.backUp();
+    return () => {
+      restore();
+      this.marked = marked;
+      this.onDisk = this.lastExecuted;
+    };
+  }
+
   decay(): void {
     const { file } = this;
     if (!file.isScrubbable) return;

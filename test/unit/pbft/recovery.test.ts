@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/limits.js';
 import { Configuration } from '../../../src/pbft/configuration.js';
-import type { ReplicaMessage, ReplyStable, Status } from '../../../src/pbft/messages.js';
+import type {
+  Checkpoint,
+  NewView,
+  ReplicaMessage,
+  ReplyStable,
+  Status,
+  ViewChange,
+} from '../../../src/pbft/messages.js';
 import type { JournalRecord } from '../../../src/pbft/ports.js';
 import { Replica } from '../../../src/pbft/replica.js';
 import { batchOf, FakeAuthentication } from '../../simulation/fake-authentication.js';
@@ -16,13 +23,15 @@ const batch = batchOf(TIME, []);
 
 /** A replica, alone with what the test has others say. */
 class Alone {
-  readonly state = new MemoryState();
   readonly replica: Replica;
   readonly journal: JournalRecord[] = [];
   readonly atStart: ReplicaMessage[];
   private now = 0;
 
-  constructor(recovered: JournalRecord[]) {
+  constructor(
+    recovered: JournalRecord[],
+    readonly state = new MemoryState(),
+  ) {
     this.replica = new Replica({
       configuration: new Configuration(1, ME),
       authentication: new FakeAuthentication(ME),
@@ -50,8 +59,8 @@ class Alone {
   }
 
   private takes(): ReplicaMessage[] {
-    const { persist, send } = this.replica.takeReady();
-    this.journal.push(...persist);
+    const { notes, persist, send } = this.replica.takeReady();
+    this.journal.push(...notes, ...persist);
     return send.map(({ message }) => message);
   }
 
@@ -62,10 +71,31 @@ class Alone {
       // Only an answer of the one that was asked is taken.
       this.hears({ kind: 'batch-data', sequence: each, batch }, 0, 2, 3);
       if (each % checkpointInterval !== 0) continue;
-      const stateDigest = this.state.checkpoint();
-      for (const replica of [0, 2, 3]) {
-        const signature = new FakeAuthentication(replica).signCheckpoint(each, stateDigest);
-        this.hears({ kind: 'checkpoint', sequence: each, stateDigest, replica, signature }, replica);
+      this.certify(each, this.state.checkpoint());
+    }
+  }
+
+  private certify(sequence: number, stateDigest: Uint8Array): void {
+    for (const replica of [0, 2, 3]) {
+      const signature = new FakeAuthentication(replica).signCheckpoint(sequence, stateDigest);
+      this.hears({ kind: 'checkpoint', sequence, stateDigest, replica, signature }, replica);
+    }
+  }
+
+  /** The others prove that they have come to a checkpoint, and bring its state. */
+  takeStateOf(sequence: number): void {
+    const other = new MemoryState();
+    for (let each = 1; each <= sequence; each++) {
+      other.beginBatch(each);
+      other.endBatch(TIME);
+      other.commitBatch();
+    }
+    this.certify(sequence, other.checkpoint());
+    for (let said = this.pass(2000); this.state.lastExecuted < sequence; said = this.pass(20)) {
+      for (const message of said) {
+        if (message.kind !== 'fetch-state') continue;
+        const { number, query } = message;
+        this.hears({ kind: 'state-data', number, answer: other.serve(query) }, 0, 2, 3);
       }
     }
   }
@@ -180,6 +210,110 @@ describe('a replica that may have forgotten what it said', () => {
     const query: ReplicaMessage = { kind: 'query-stable', life: 1 };
     expect(new Alone([MARK]).hears(query, 2)).toEqual([]);
     expect(new Alone([]).hears(query, 2)).toEqual([answer(0, 0, 0, 1)]);
+  });
+});
+
+describe('a replica whose disk went back in time', () => {
+  const ROOT = Buffer.alloc(32, 1);
+  const FORGOTTEN: JournalRecord = { kind: 'recovering', diskLost: true };
+  const signed = (replica: number, sequence: number = checkpointInterval): Checkpoint => {
+    const stateDigest = ROOT;
+    const signature = new FakeAuthentication(replica).signCheckpoint(sequence, stateDigest);
+    return { kind: 'checkpoint', sequence, stateDigest, replica, signature };
+  };
+  const viewChange = (view: number, replica: number, certificate?: ViewChange['certificate']): ViewChange => {
+    const seen: Pick<ViewChange, 'certificate' | 'prepared' | 'prePrepared'> = {
+      ...{ certificate, prepared: [], prePrepared: [] },
+    };
+    const unsigned = { kind: 'view-change', view, replica, ...seen } as const;
+    return { ...unsigned, signature: new FakeAuthentication(replica).signViewChange(unsigned) };
+  };
+  const newView = (view: number, ...from: number[]): NewView => {
+    const viewChanges = from.map((replica) => viewChange(view, replica));
+    const signature = new FakeAuthentication(view % 4).signNewView(view, viewChanges);
+    return { kind: 'new-view', view, viewChanges, signature };
+  };
+
+  it('is told by a checkpoint that it signed, whoever passes it on: it puts that on record, and says nothing more', () => {
+    const alone = new Alone([]);
+    alone.replica.receive(propose(0, 1), 0);
+    expect(alone.hears(signed(ME), 3)).toEqual([]);
+    expect(alone.journal.at(-1)).toEqual(FORGOTTEN);
+    expect(alone.recovering).toBe(true);
+    expect(kindsOf(alone.pass(200))).toEqual(['query-stable', 'status']);
+    expect(alone.hears(propose(0, 2), 0)).toEqual([]);
+    expect(new Alone(alone.journal).recovering).toBe(true);
+  });
+
+  it('is told by a checkpoint that is stable, by a certificate, and by its own view-change in a new-view', () => {
+    const signatures = [0, ME, 3].map((id) => signed(id));
+    const { sequence, stateDigest } = signatures[0];
+    const late = new Alone([]);
+    for (const id of [0, 2, 3, ME]) late.hears(signed(id), 0);
+    expect(late.journal).toContainEqual(FORGOTTEN);
+    const powerless = new Alone([MARK]);
+    powerless.hears(signed(ME), 0);
+    expect(powerless.journal).toEqual([FORGOTTEN]);
+    const shown = new Alone([]);
+    shown.hears(viewChange(2, 3, { sequence, stateDigest, signatures }), 3);
+    expect(shown.journal).toContainEqual(FORGOTTEN);
+    const begun = new Alone([]);
+    begun.hears(newView(2, 0, ME, 2), 2);
+    expect(begun.journal).toContainEqual(FORGOTTEN);
+    expect(begun.replica.describe()).toMatchObject({ view: 2, state: 'recovering' });
+  });
+
+  it('is not made one by lies', () => {
+    const alone = new Alone([]);
+    alone.hears({ ...signed(ME), signature: signed(3).signature }, 3);
+    alone.hears({ ...signed(ME), sequence: 2 * checkpointInterval }, 2);
+    expect(alone.replica.describe().suspicions.map(({ replica }) => replica)).toEqual([3, 2]);
+    alone.hears(newView(2, 0, 2, 3), 2);
+    expect(alone.journal.map(({ kind }) => kind)).toEqual(['new-view']);
+    expect(alone.recovering).toBe(false);
+  });
+
+  it('is none whose own words are on record, before and after a restart', () => {
+    const alone = new Alone([]);
+    alone.catchUpTo(2 * checkpointInterval);
+    alone.hears(viewChange(2, 0), 0);
+    alone.hears(viewChange(2, 3), 3);
+    expect(alone.journal).toContainEqual(expect.objectContaining({ kind: 'view-change' }));
+    // A certificate on record is enough: what this replica signed before it is let go of. Nor need one be on record yet.
+    const without = (what: JournalRecord['kind']): Alone =>
+      new Alone(alone.journal.filter(({ kind }) => kind !== what));
+    for (const each of [alone, without('checkpoint'), without('stable')]) {
+      for (const sequence of [1, 2]) each.hears(signed(ME, sequence * checkpointInterval), 0);
+      each.hears(newView(2, 0, ME, 3), 2);
+      expect(each.journal).not.toContainEqual(FORGOTTEN);
+      expect(each.replica.describe()).toMatchObject({ view: 2, suspicions: [] });
+    }
+  });
+
+  it('puts on record what it signs when it executes again, before it says so', () => {
+    const { digest } = batch;
+    const committed = Array.from({ length: checkpointInterval }, (_, i) => ({ sequence: i + 1, digest, batch }));
+    const alone = new Alone(committed.map((each) => ({ kind: 'committed', ...each })));
+    expect(alone.state.lastExecuted).toBe(checkpointInterval);
+    expect(alone.journal).toMatchObject([{ kind: 'checkpoint', checkpoint: { sequence: checkpointInterval } }]);
+  });
+
+  it('has recovered for good: what it forgot is no news any more, before and after a restart', () => {
+    const alone = new Alone([]);
+    alone.hears(signed(ME), 0);
+    alone.hears(answer(0, 5), 0, 2, 3);
+    alone.takeStateOf(logSize);
+    alone.pass(20);
+    expect(alone.recovering).toBe(false);
+    for (const each of [alone, new Alone(alone.journal, alone.state)]) {
+      const before = each.journal.length;
+      each.hears(signed(ME, logSize), 0);
+      each.hears(newView(1, 0, ME, 3), 2);
+      expect(each.journal.slice(before)).not.toContainEqual(FORGOTTEN);
+      expect(each.recovering).toBe(false);
+    }
+    alone.hears(newView(2, 0, 2, 3), 2);
+    expect(kindsOf(alone.hears(propose(2, logSize + 1), 2))).toEqual(['prepare']);
   });
 });
 
