@@ -20,6 +20,7 @@ import {
   StateError,
 } from './state/index.js';
 import { setAside } from './state/set-aside.js';
+import { removeStaging } from './state/staging.js';
 
 export interface OpenOptions {
   cluster: Cluster;
@@ -53,6 +54,8 @@ export async function openFiles(options: OpenOptions, tally: ScrubTally): Promis
   const { cluster, directory, rejoin = false } = options;
   if (rejoin) recreateReplica({ cluster, id: options.identity.id, directory });
   const lostPower = cluster.durability === 'buffered' && mayHaveLostPower(replicaFiles(directory).journal);
+  // It was not flushed, and what is wrong with it shows only in use.
+  if (lostPower) removeStaging(replicaFiles(directory).state);
   const journal = openJournal(options, lostPower || rejoin);
   try {
     return { journal, tally, lostPower, ...(await openState(options, journal, tally)) };

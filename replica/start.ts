@@ -5,6 +5,7 @@ import { closeFiles, type OpenedFiles, openFiles } from './open.js';
 import { ScrubTally } from './scrubber.js';
 import { ReplicaServer, type ReplicaServerOptions } from './server.js';
 import { isDamage } from './state/database.js';
+import { StagingError } from './state/errors.js';
 
 /**
  * Starts a replica from what its directory holds.
@@ -15,14 +16,14 @@ export async function startReplica(options: ReplicaServerOptions): Promise<Repli
 }
 
 /**
- * Another server for one that has failed, if it was the state that failed and is begun anew. If that is sound, what
- * failed is something else, which another server would not do better: undefined.
+ * Another server for one that has failed, if it was the state that failed and is begun anew, or what it was gathering of
+ * another. If not, what failed is something else, which another server would not do better: undefined.
  */
-export async function replaceReplica(failed: ReplicaServer): Promise<ReplicaServer | undefined> {
+export async function replaceReplica(failed: ReplicaServer, why: Error): Promise<ReplicaServer | undefined> {
   const { options } = failed;
   await failed.abandon();
   const files = await openFiles(options, failed.files.tally);
-  if (files.condition === 'new') return begin(options, files);
+  if (files.condition === 'new' || why instanceof StagingError) return begin(options, files);
   await closeFiles(files, options.log);
   return undefined;
 }

@@ -33,3 +33,8 @@ export class StateError extends Error {
 export class DatabaseContradiction extends Error {
   override name = 'DatabaseContradiction';
 }
+
+/** What a transfer had gathered is not as it was written, and is gone: all of it can be had again. The state is as it was. */
+export class StagingError extends Error {
+  override name = 'StagingError';
+}

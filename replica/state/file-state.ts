@@ -182,7 +182,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     assert(this.staging === undefined, 'one transfer at a time');
     if (!this.isDamaged) this.store.updateTree();
     const { path, durability, now = () => performance.now() } = this.options;
-    const staging = new Staging(`${path}-staging`, durability);
+    const staging = new Staging(path, durability);
     this.staging = staging;
     const end = {
       install: (sequence: SequenceNumber, root: Digest) => this.install(staging, sequence, root),
@@ -267,12 +267,12 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
       this.store.updateTree();
       this.commit();
     }
-    this.staging?.close();
     try {
       this.db.exec(isWhole ? 'COMMIT' : 'ROLLBACK');
       this.db.pragma('wal_checkpoint(TRUNCATE)');
     } finally {
       this.db.close();
+      this.staging?.close();
     }
   }
 }

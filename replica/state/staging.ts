@@ -5,6 +5,8 @@
 import { rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Octets, octets, toBytes } from '../../src/merkle/index.js';
+import { isDamage } from './database.js';
+import { StagingError } from './errors.js';
 import { PAGE_BYTES } from './schema.js';
 import { readStatement } from './tables/statements.js';
 
@@ -46,7 +48,7 @@ function openAnew(path: string, durability: 'buffered' | 'synced'): Database.Dat
     return db;
   } catch (error) {
     db.close();
-    if (!(error instanceof Database.SqliteError) || !/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) throw error;
+    if (!isDamage(error)) throw error;
     remove(path);
     return openAnew(path, durability);
   }
@@ -56,7 +58,19 @@ function remove(path: string): void {
   for (const part of ['', '-wal', '-shm']) rmSync(path + part, { force: true });
 }
 
+const pathBeside = (state: string): string => `${state}-staging`;
+
+/** @param state path of the state's file */
+export const removeStaging = (state: string): void => remove(pathBeside(state));
+
+/** What SQLite finds in a damaged record may be of any type. */
+function bytes(value: Buffer | null): Buffer {
+  if (!Buffer.isBuffer(value)) throw new TypeError('a column has no bytes');
+  return value;
+}
+
 export class Staging {
+  private readonly path: string;
   private readonly db: Database.Database;
   private readonly selectNode;
   private readonly insertNode;
@@ -67,11 +81,10 @@ export class Staging {
   private readonly selectChanges;
   private readonly deleteChanges;
 
-  constructor(
-    private readonly path: string,
-    durability: 'buffered' | 'synced',
-  ) {
-    const db = openAnew(path, durability);
+  /** @param state path of the state's file, beside which it is */
+  constructor(state: string, durability: 'buffered' | 'synced') {
+    this.path = pathBeside(state);
+    const db = openAnew(this.path, durability);
     this.db = db;
     this.selectNode = readStatement<[Buffer], [Buffer]>(db, 'SELECT content FROM node WHERE prefix = ?');
     this.insertNode = db.prepare<[Buffer, Buffer]>('INSERT OR REPLACE INTO node VALUES (?, ?)');
@@ -88,58 +101,77 @@ export class Staging {
     db.exec('BEGIN');
   }
 
+  /** Every use of the file. The disk's refusals are this replica's end; what it has altered is not the state's. */
+  private use<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof Database.SqliteError && !isDamage(error)) throw error;
+      this.discard();
+      throw new StagingError(`${this.path}: ${(error as Error).message}: it is gathered anew`);
+    }
+  }
+
   node(prefix: Octets): Buffer | undefined {
-    return this.selectNode.get(toBytes(prefix))?.[0];
+    return this.use(() => {
+      const found = this.selectNode.get(toBytes(prefix));
+      return found && bytes(found[0]);
+    });
   }
 
   putNode(prefix: Octets, content: Buffer): void {
-    this.insertNode.run(toBytes(prefix), content);
+    this.use(() => this.insertNode.run(toBytes(prefix), content));
   }
 
   /** Digest of the leaf of the row that is here under `key`. */
   leaf(key: Octets): Octets | undefined {
-    const found = this.selectLeaf.get(toBytes(key))?.[0];
-    return found && octets(found);
+    return this.use(() => {
+      const found = this.selectLeaf.get(toBytes(key));
+      return found && octets(bytes(found[0]));
+    });
   }
 
   putRow(key: Octets, leaf: Octets, content: Buffer): void {
-    this.insertRow.run(toBytes(key), toBytes(leaf), content);
+    this.use(() => this.insertRow.run(toBytes(key), toBytes(leaf), content));
   }
 
   get hasRows(): boolean {
-    return this.anyRow.get() !== undefined;
+    return this.use(() => this.anyRow.get() !== undefined);
   }
 
   /** Notes that the row is to become the one of that leaf, or to be removed. Once a key. */
   change(key: Octets, leaf: Octets | undefined): void {
-    this.insertChange.run(toBytes(key), leaf === undefined ? null : toBytes(leaf));
+    this.use(() => this.insertChange.run(toBytes(key), leaf === undefined ? null : toBytes(leaf)));
   }
 
   /** The changes, in the order of their keys: a number of them, from the first after `key`. */
   changesAfter(key: Octets, limit: number): StagedChange[] {
-    return this.selectChanges.all(toBytes(key), limit).map(([key, leaf, content]) => ({
-      key: octets(key),
-      row: leaf === null ? undefined : { leaf: octets(leaf), content: content! },
-    }));
+    return this.use(() =>
+      this.selectChanges.all(toBytes(key), limit).map(([key, leaf, content]) => ({
+        key: octets(bytes(key)),
+        row: leaf === null ? undefined : { leaf: octets(bytes(leaf)), content: bytes(content) },
+      })),
+    );
   }
 
   forgetChanges(): void {
-    this.deleteChanges.run();
+    this.use(() => this.deleteChanges.run());
   }
 
   /** What is here survives the death of the process. */
   commit(): void {
-    this.db.exec('COMMIT; BEGIN');
+    if (this.db.open) this.use(() => this.db.exec('COMMIT; BEGIN'));
   }
 
   close(): void {
-    this.db.exec('COMMIT');
+    if (!this.db.open) return;
+    this.use(() => this.db.exec('COMMIT'));
     this.db.close();
   }
 
   /** Closes it and removes the file. */
   discard(): void {
-    this.close();
+    this.db.close();
     remove(this.path);
   }
 }

@@ -66,7 +66,7 @@ async function run(directory: string, id: number, { kept, ...after }: Omit<Given
     for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await ended()) {
       // A disk that spoils one state after the other is for whoever looks after this machine.
       const soon = performance.now() - replacedAt < REPLACED_MS;
-      const next = soon ? undefined : await replaceReplica(replica).catch(refused);
+      const next = soon ? undefined : await replaceReplica(replica, end).catch(refused);
       if (next === undefined) throw new CommandError(`replica-${id} stopped itself: ${oneLine(end)}`);
       replacedAt = performance.now();
       replica = next;

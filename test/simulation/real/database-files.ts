@@ -59,14 +59,12 @@ export class DatabaseFiles {
   /**
    * The log is written in order, from its beginning again once all of it was copied, and flushed only then: of what was
    * written since, some of the first bytes have reached the disk. The database is written only when the log is copied.
-   * @param stagingFlushed whether SQLite was to flush what a transfer had gathered; otherwise anything may be left of it
+   * So too what a transfer had gathered, where it is kept.
    */
-  losePower(random: Random, stagingFlushed: boolean): void {
+  losePower(random: Random): void {
     this.flushedLog = tornBetween(this.flushedLog, this.log, random);
     fs.writeFileSync(`${this.path}-wal`, this.flushedLog);
-    const staging = `${this.path}-staging`;
-    if (!stagingFlushed) cut(staging, random);
-    cut(`${staging}-wal`, random);
+    cut(`${this.path}-staging-wal`, random);
   }
 
   remove(): void {

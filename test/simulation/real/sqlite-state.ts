@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { FileStateOptions } from '../../../replica/state/database.js';
 import { createFileState, type FileState, openFileState } from '../../../replica/state/index.js';
-import type { Staging } from '../../../replica/state/staging.js';
+import { removeStaging, type Staging } from '../../../replica/state/staging.js';
 import type { Store } from '../../../replica/state/store.js';
 import { assert } from '../../../src/limits.js';
 import { incarnationOf } from '../../../src/pbft/incarnation.js';
@@ -237,7 +237,10 @@ export class SqliteState implements SimulatedState {
   }
 
   losePower(): void {
-    this.files.losePower(this.options.random, this.options.durability === 'synced');
+    const { path, durability, random } = this.options;
+    this.files.losePower(random);
+    // As the shell does.
+    if (durability === 'buffered') removeStaging(path);
   }
 
   backUp(): () => void {

@@ -129,6 +129,18 @@ describe('opening what a replica has', () => {
     expect(readdirSync(directory)).toEqual(['state.db']);
   });
 
+  it.each([
+    ['is gone after a loss of power', 'buffered', '11111111-2222-3333-4444-555555555555', false],
+    ['is kept where it is flushed', 'synced', '11111111-2222-3333-4444-555555555555', true],
+    ['is kept after a kill', 'buffered', readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'), true],
+  ] as const)('what a transfer had gathered %s', async (_, durability, boot, isKept) => {
+    cluster = clusterOf({ durability });
+    writeFileSync(join(directory, 'journal/boot'), boot);
+    for (const part of ['-staging', '-staging-wal']) writeFileSync(state() + part, 'gathered');
+    await close(await open());
+    expect(['-staging', '-staging-wal'].map((part) => existsSync(state() + part))).toEqual([isKept, isKept]);
+  });
+
   it('refuses a journal that is damaged, by the same name', async () => {
     const [segment] = readdirSync(join(directory, 'journal'));
     const file = join(directory, 'journal', segment);

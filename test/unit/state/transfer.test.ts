@@ -2,8 +2,11 @@ import { existsSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isDamage } from '../../../replica/state/database.js';
 import { openFileState } from '../../../replica/state/index.js';
+import { Random } from '../../simulation/random.js';
 import { create, initially, observe, reply, write } from './changes.js';
+import { overwrite } from './damage.js';
 import { change } from './random-changes.js';
 import { Driver } from './support.js';
 import { begin, certify, copyOfFiles, execute, filled, gather, hex, install } from './transfers.js';
@@ -244,6 +247,41 @@ describe('a kill', () => {
     gather(transfer, source.state);
     install(transfer);
     expect(hex(target.state.recomputeDigest())).toBe(hex(certified.root));
+  });
+
+  it('of a disk that altered what was gathered leads to gathering it again, and harms nothing else', () => {
+    const source = filled(300);
+    const certified = certify(source);
+    const target = filled(3);
+    const root = hex(target.state.checkpoint());
+    gather(begin(target, certified), source.state);
+    target.state.close();
+    let found = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const options = copyOfFiles(target);
+      const staged = `${options.path}-staging`;
+      overwrite(staged, new Random(seed));
+      let copy = new Driver(options, openFileState(options));
+      const take = (): void => {
+        const transfer = begin(copy, certified);
+        gather(transfer, source.state);
+        install(transfer);
+      };
+      try {
+        take();
+      } catch (error) {
+        found++;
+        expect([isDamage(error), existsSync(staged)]).toEqual([false, false]);
+        copy.state.distrust();
+        copy.state.close();
+        copy = new Driver(options, openFileState(options));
+        expect(hex(copy.state.recomputeDigest())).toBe(root);
+        take();
+      }
+      expect(hex(copy.state.recomputeDigest())).toBe(hex(certified.root));
+      copy.state.close();
+    }
+    expect(found).toBeGreaterThan(10);
   });
 
   /** Also lets SQLite write to its log before the transaction ends. */
