@@ -72,6 +72,8 @@ export class Journal implements History {
   private readonly scratch = Buffer.allocUnsafe(GATHER_BYTES);
   /** Segments written to since the last flush. */
   private readonly unsynced = new Set<Segment>();
+  /** The last segment whose beginning is on stable storage, and so all of the older ones that is carried on. */
+  private begunOnDisk = 0;
   private syncing: Promise<void> | undefined;
   private nextSync: Promise<void> | undefined;
   private readonly atStart: { kind: number; sequence: SequenceNumber; location: Location }[] = [];
@@ -192,10 +194,7 @@ export class Journal implements History {
 
   private carryOver(): void {
     const lacking = this.carried.lacking(this.current.number);
-    if (lacking.length === 0) return;
-    this.write(lacking);
-    // From now on `prune` may take the older copies away.
-    if (this.options.synced) this.flushNow();
+    if (lacking.length > 0) this.write(lacking);
   }
 
   private write(records: readonly JournalRecord[]): void {
@@ -273,12 +272,18 @@ export class Journal implements History {
     const segments = [...this.unsynced];
     this.unsynced.clear();
     for (const segment of segments) await fdatasync(segment.fd);
+    for (const { number } of segments) this.noteFlushed(number);
   }
 
   /** Waits for the disk. */
   flushNow(): void {
     for (const segment of this.unsynced) fs.fdatasyncSync(segment.fd);
+    for (const { number } of this.unsynced) this.noteFlushed(number);
     this.unsynced.clear();
+  }
+
+  protected noteFlushed(segment: number): void {
+    this.begunOnDisk = Math.max(this.begunOnDisk, segment);
   }
 
   /** The highest sequence number that any record is about. */
@@ -310,12 +315,14 @@ export class Journal implements History {
   /**
    * Lets go of the oldest segments that hold nothing above `needed`, as far as they are beyond the history kept. A batch
    * that later records only name goes no sooner than they may: it is in a segment whose maxSequence is its number at least.
+   * What is carried from segment to segment is on stable storage in a later one before the older copies go.
    */
   prune(needed: SequenceNumber): void {
     const kept = this.options.historyBytes ?? Limits.historyBytes;
     let total = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
     const tooMuch = (): boolean => total > kept || this.index.size > Limits.historyBatches;
-    while (this.segments.length > 1 && tooMuch() && this.segments[0].maxSequence <= needed) {
+    const isCarriedOn = ({ number }: Segment): boolean => number < this.begunOnDisk;
+    while (isCarriedOn(this.segments[0]) && tooMuch() && this.segments[0].maxSequence <= needed) {
       const oldest = this.segments.shift()!;
       total -= oldest.bytes;
       this.unsynced.delete(oldest);

@@ -27,7 +27,7 @@ export interface JournalDiskOptions extends Pick<JournalOptions, 'directory' | '
 
 export class JournalDisk implements SimulatedDisk {
   /** None while the process is down, until somebody looks. */
-  private opened: Journal | undefined;
+  private opened: WatchedJournal | undefined;
   private notes: JournalRecord[] = [];
   /** Up to there it is on stable storage. */
   private flushed: number;
@@ -41,7 +41,7 @@ export class JournalDisk implements SimulatedDisk {
     this.flushed = this.length;
   }
 
-  private get journal(): Journal {
+  private get journal(): WatchedJournal {
     if (this.opened !== undefined) return this.opened;
     const { lostPower } = this;
     const { synced } = this.options;
@@ -103,6 +103,7 @@ export class JournalDisk implements SimulatedDisk {
 
   flush(length = this.length): void {
     this.flushed = Math.max(this.flushed, length);
+    this.opened?.noteFlushed(Math.floor(length / PLACES));
   }
 
   prune(needed: SequenceNumber): void {
@@ -203,6 +204,10 @@ class WatchedJournal extends Journal {
     private readonly onFlushed: () => void,
   ) {
     super(options);
+  }
+
+  override noteFlushed(segment: number): void {
+    super.noteFlushed(segment);
   }
 
   override flushNow(): void {

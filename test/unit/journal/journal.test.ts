@@ -201,6 +201,7 @@ describe('journal', () => {
     expect(committedBatch(journal, 1)?.digest).toEqual(batch('operation 1').digest);
     expect(committedBatch(journal, 41)).toBeUndefined();
     expect(fs.readdirSync(directory).length).toBeGreaterThan(4);
+    journal.flushNow();
     journal.prune(40);
     expect(committedBatch(journal, 1)).toBeUndefined();
     expect(committedBatch(journal, 40)?.digest).toEqual(batch('operation 40').digest);
@@ -212,6 +213,7 @@ describe('journal', () => {
   it('never prunes what is still needed', () => {
     const journal = open({ segmentBytes: 1000, historyBytes: 0 });
     for (let sequence = 1; sequence <= 20; sequence++) journal.append(votesFor(sequence));
+    journal.flushNow();
     journal.prune(5);
     expect(kinds(open().recover(5)).filter((kind) => kind.startsWith('pre-prepared'))).toHaveLength(15);
   });
@@ -223,6 +225,7 @@ describe('journal', () => {
     for (let sequence = 1; sequence <= 6; sequence++) journal.append(votesFor(sequence));
     journal.append([again(7, digest, 4)]);
     for (let sequence = 8; sequence <= 20; sequence++) journal.append(votesFor(sequence));
+    journal.flushNow();
     journal.prune(6);
     const of7 = open()
       .recover(6)
