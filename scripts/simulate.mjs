@@ -1,6 +1,7 @@
 // npm run simulate -- [--seeds N] [--from N] [--f F] [--jobs N]    a sweep over seeds
 //                     --seed N [--f F] [--verbose]                 one seed, with its transcript where it fails
 //                     --sqlite                                     all seeds on SQLite, journal files and encoded messages
+//                     --power-loss                                 in all seeds the power fails at all replicas at once
 //                     --crash-at-every-write                       a replica on real files dies at its n-th write, for every n
 //                     --mutants [--only TEXT] [--seeds N]          plants faults into the protocol; each must be caught
 import { spawn, spawnSync } from 'node:child_process';
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     sqlite: { type: 'boolean' },
+    'power-loss': { type: 'boolean', default: false },
     'crash-at-every-write': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -108,7 +110,8 @@ function report({ seed, f, violation }) {
   const transcript = violation.transcript.split('\n').slice(-TRANSCRIPT_LINES).join('\n');
   if (!values.verbose) process.stdout.write(`${transcript}\n\n`);
   process.stdout.write(`seed ${seed}: ${violation.message}\n`);
-  process.stdout.write(`again: npm run simulate -- --seed ${seed} --f ${f}${values.sqlite ? ' --sqlite' : ''}\n\n`);
+  const flags = ['sqlite', 'power-loss'].filter((name) => values[name]).map((name) => ` --${name}`);
+  process.stdout.write(`again: npm run simulate -- --seed ${seed} --f ${f}${flags.join('')}\n\n`);
 }
 
 const add = (total, part) => {
@@ -122,7 +125,16 @@ async function sweep(from, count, f, jobs) {
   let done = 0;
   let simulatedMs = 0;
   const worker = async (job) => {
-    const order = { f, from: from + job, to: from + count, step: jobs, mutant: false, verbose: false, sqlite };
+    const order = {
+      f,
+      from: from + job,
+      to: from + count,
+      step: jobs,
+      mutant: false,
+      verbose: false,
+      sqlite,
+      powerLoss,
+    };
     for await (const outcome of run('protocol', order)) {
       done++;
       simulatedMs += outcome.simulatedMs;
@@ -219,7 +231,7 @@ async function huntAll(mutants, seeds, jobs) {
 }
 
 const f = Number(values.f);
-const { sqlite } = values;
+const { sqlite, 'power-loss': powerLoss } = values;
 const jobs = Number(values.jobs);
 if (!existsSync(join(ROOT, 'src/wire/generated')))
   spawnSync('npm', ['run', '--silent', 'generate'], { cwd: ROOT, stdio: 'inherit' });
@@ -241,7 +253,7 @@ if (values.mutants) {
 } else if (values.seed !== undefined) {
   compile();
   const seed = Number(values.seed);
-  const order = { f, from: seed, to: seed + 1, step: 1, mutant: false, verbose: values.verbose, sqlite };
+  const order = { f, from: seed, to: seed + 1, step: 1, mutant: false, verbose: values.verbose, sqlite, powerLoss };
   for await (const outcome of run('protocol', order)) {
     passed = outcome.violation === undefined;
     if (passed) process.stdout.write(`seed ${seed}: no violation; ${JSON.stringify(outcome.statistics)}\n`);

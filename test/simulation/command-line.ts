@@ -19,6 +19,8 @@ interface Order {
   crashes?: CrashOptions;
   /** Absent: with some seeds. */
   sqlite?: boolean;
+  /** All lose power at once, with every seed. */
+  powerLoss?: boolean;
 }
 
 /**
@@ -44,8 +46,8 @@ if (order.crashes !== undefined) {
   }
 }
 for (let seed = order.from; seed < order.to; seed += order.step) {
-  const { f, mutant, verbose, sqlite } = order;
-  const outcome = simulate({ seed, f, short: mutant, tolerateStops: mutant, verbose, sqlite });
+  const { f, mutant, verbose, sqlite, powerLoss } = order;
+  const outcome = simulate({ seed, f, short: mutant, tolerateStops: mutant, verbose, sqlite, powerLoss });
   tell({ ...outcome, caught: isCaught(outcome) });
   await setImmediate();
 }

@@ -162,6 +162,17 @@ export class Faults {
     this.down(hit, (each) => each.losePower());
   }
 
+  /** All lose power at once, those too that are down: what was not flushed is nowhere any more. */
+  losePowerEverywhere(): void {
+    const { hosts, statistics, transcript, now } = this.world;
+    transcript.event(now, 'world', 'the power fails everywhere');
+    statistics.powerLosses++;
+    statistics.totalPowerLosses++;
+    statistics.durableRepliesBefore += statistics.durableReplies;
+    for (const host of hosts) if (!host.up) host.losePower();
+    this.down(hosts, (host) => host.losePower());
+  }
+
   /** From everyone: fully, or one way. */
   private isolate(address: Address, all: readonly Address[]): void {
     const { network } = this.world;

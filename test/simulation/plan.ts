@@ -23,6 +23,8 @@ export interface Plan {
   durable: number;
   /** Client operations, at least. */
   operations: number;
+  /** After so many durable replies the power fails everywhere at once. */
+  powerLossAfter: number | undefined;
   /** What is done first, if the seed is one of a directed attack, and by whom. */
   attack: Attack | undefined;
   puppets: Puppet[];
@@ -82,6 +84,8 @@ export interface PlanOptions {
   verbose?: boolean;
   /** Whether state, journal and messages are the real ones. Default: with some seeds. */
   sqlite?: boolean;
+  /** All lose power at once, in the middle of it: of random plans. */
+  powerLoss?: boolean;
   /** An optimization to be left out, where otherwise most worlds have them all: of random plans. */
   without?: keyof Optimizations;
 }
@@ -99,8 +103,9 @@ function drawOptimizations(random: Random, without: keyof Optimizations | undefi
 export function drawPlan(options: PlanOptions): Plan {
   const random = new Random(options.seed * 2_654_435_761);
   const attack = attackOf(options.seed, options.f);
-  const isRandom = attack === undefined || options.without !== undefined;
+  const isRandom = attack === undefined || options.without !== undefined || options.powerLoss;
   const plan = isRandom ? drawRandom(options, random) : drawAttack(options, attack, random);
+  if (options.powerLoss) Object.assign(plan, { powerLossAfter: 1 + random.below(60), durable: 0.4 });
   plan.world.sqlite = options.sqlite ?? (options.without === undefined && options.seed % SQLITE_EVERY === 0);
   const { limits } = plan.world;
   // A row of a slot has room for the result of whatever changes something.
@@ -129,6 +134,7 @@ function drawAttack(
       verbose: verbose ?? false,
       ...attack.world,
     },
+    powerLossAfter: undefined,
     attack,
     puppets,
     operations: operations ?? (short ? 80 : 500),
@@ -187,6 +193,7 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
       tolerateStops: tolerateStops ?? false,
       verbose: verbose ?? false,
     },
+    powerLossAfter: undefined,
     attack: undefined,
     puppets: [],
     operations: operations ?? 500,

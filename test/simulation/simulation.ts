@@ -82,9 +82,13 @@ function carryOut(world: World, { attack, puppets }: Plan): string | undefined {
 }
 
 function runPlan(world: World, plan: Plan): void {
-  const { everyMs, lastMs, troubles, writers, readers, thinkMs, operations, durable } = plan;
+  const { everyMs, lastMs, troubles, writers, readers, thinkMs, operations, durable, powerLossAfter } = plan;
   const workload = new Workload(world, { operations, writers, readers, thinkMs, registers: 6, durable });
   const faults = new Faults(world, { troubles, everyMs, lastMs });
+  if (powerLossAfter !== undefined) {
+    world.runUntil(() => world.statistics.durableReplies >= powerLossAfter, TROUBLED_MS);
+    faults.losePowerEverywhere();
+  }
   world.runUntil(() => workload.done, TROUBLED_MS);
   faults.stop();
   world.network.weather = plan.calmWeather;

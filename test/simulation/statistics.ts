@@ -17,6 +17,9 @@ export class Statistics {
   readOnlyFallbacks = 0;
   stableCheckpoints = 0;
   powerLosses = 0;
+  /** Of all replicas at once (`--power-loss`), and durable replies that clients had had by then. */
+  totalPowerLosses = 0;
+  durableRepliesBefore = 0;
   /** Pre-prepares that only name some of their requests, and contents asked for. */
   namingPrePrepares = 0;
   batchFetches = 0;
