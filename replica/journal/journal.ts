@@ -321,8 +321,12 @@ export class Journal implements History {
     const kept = this.options.historyBytes ?? Limits.historyBytes;
     let total = this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
     const tooMuch = (): boolean => total > kept || this.index.size > Limits.historyBatches;
-    const isCarriedOn = ({ number }: Segment): boolean => number < this.begunOnDisk;
-    while (isCarriedOn(this.segments[0]) && tooMuch() && this.segments[0].maxSequence <= needed) {
+    while (this.segments.length > 1 && tooMuch() && this.segments[0].maxSequence <= needed) {
+      if (this.segments[0].number >= this.begunOnDisk) {
+        if (this.syncing !== undefined) return;
+        // Rarely: who takes part in agreement flushes at each checkpoint anyway.
+        this.flushNow();
+      }
       const oldest = this.segments.shift()!;
       total -= oldest.bytes;
       this.unsynced.delete(oldest);

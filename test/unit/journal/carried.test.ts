@@ -205,17 +205,23 @@ describe('records that are wanted however old they are', () => {
   });
 
   it('are on disk before the older copies go', async () => {
+    const flushed = vi.spyOn(fs, 'fdatasyncSync');
     open().append([viewChange(7)]);
     const journal = open();
     journal.recover(0);
     await journal.sync();
     fill(journal, 300);
+    flushed.mockClear();
     journal.prune(300);
-    expect(segments()).toHaveLength(2);
-    await journal.sync();
-    journal.prune(300);
+    expect(flushed).toHaveBeenCalled();
     expect(segments()).toEqual(['00000002.journal']);
     expect(recovered()).toEqual(['view-change 7']);
+    fill(journal, 600);
+    await journal.sync();
+    flushed.mockClear();
+    journal.prune(600);
+    expect(flushed).not.toHaveBeenCalled();
+    expect(segments()).toHaveLength(1);
   });
 
   it('come after all that was written before, where a power loss is survived', () => {
