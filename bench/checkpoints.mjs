@@ -6,12 +6,16 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { createFileState } from '../dist/replica/state/index.js';
-import { encodeOperation } from '../dist/src/fileservice/operations.js';
-import { decodeResult } from '../dist/src/fileservice/results.js';
-import { ROOT_HANDLE } from '../dist/src/fileservice/types.js';
-import { Limits } from '../dist/src/limits.js';
-import { ALL_OPTIMIZATIONS } from '../dist/src/pbft/configuration.js';
+
+/** What is built; not part of what the compiler sees of this. */
+const built = (file) => import(new URL(`../dist/${file}`, import.meta.url).href);
+
+const { createFileState } = await built('replica/state/index.js');
+const { encodeOperation } = await built('src/fileservice/operations.js');
+const { decodeResult } = await built('src/fileservice/results.js');
+const { ROOT_HANDLE } = await built('src/fileservice/types.js');
+const { Limits } = await built('src/limits.js');
+const { ALL_OPTIMIZATIONS } = await built('src/pbft/configuration.js');
 
 const ROOT = { uid: 0, gid: 0, groups: [] };
 const SESSION = { client: 0, instance: 1 };
