@@ -14,7 +14,6 @@ function trackingHandler(handler: LinkHandler, onUp: (link: Link) => void, onDow
       handler.onUp(link);
     },
     onMessage: (link, message, bytes) => handler.onMessage(link, message, bytes),
-    onReadEnd: handler.onReadEnd && ((link) => handler.onReadEnd?.(link)),
     onDown(link, reason) {
       onDown(link);
       handler.onDown(link, reason);

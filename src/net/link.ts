@@ -45,8 +45,6 @@ export interface LinkHandler {
   onUp(link: Link): void;
   /** @param bytes encoded size */
   onMessage(link: Link, message: Message, bytes: number): void;
-  /** All messages that one read from the socket yielded have been handed over. */
-  onReadEnd?(link: Link): void;
   onDown(link: Link, reason: LinkEndReason): void;
   /** A connection did not become a link: one line for the log. */
   onRefused?(address: string, reason: string): void;
@@ -200,7 +198,6 @@ export class Link {
     this.context.counters.received.bytes += chunk.length;
     const fault = this.opener.feed(chunk);
     if (fault !== undefined) this.close(fault);
-    else if (this.isUp) this.context.handler.onReadEnd?.(this);
   }
 
   private readonly onFrame = (kind: number, items: Buffer[]): void => {

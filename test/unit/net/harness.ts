@@ -48,7 +48,6 @@ export class Recorder implements LinkHandler {
   readonly down: { link: Link; reason: LinkEndReason }[] = [];
   readonly messages: { link: Link; message: Message; bytes: number }[] = [];
   readonly refused: string[] = [];
-  readEnds = 0;
   respond: ((link: Link, message: Message) => void) | undefined;
 
   onUp(link: Link): void {
@@ -57,9 +56,6 @@ export class Recorder implements LinkHandler {
   onMessage(link: Link, message: Message, bytes: number): void {
     this.messages.push({ link, message, bytes });
     this.respond?.(link, message);
-  }
-  onReadEnd(): void {
-    this.readEnds++;
   }
   onDown(link: Link, reason: LinkEndReason): void {
     this.down.push({ link, reason });

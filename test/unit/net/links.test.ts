@@ -86,8 +86,6 @@ describe('a link', () => {
     await until('messages', () => acceptor.handler.messages.length === 500);
     expect(sequences(acceptor.handler)).toEqual(numbers);
     expect(dialer.endpoint.counters.sent.frames - before).toBe(1);
-    expect(acceptor.handler.readEnds).toBeGreaterThan(0);
-    expect(acceptor.handler.readEnds).toBeLessThan(20);
   });
 
   it('carries large messages among small ones, and more in a turn than a frame holds', async () => {
