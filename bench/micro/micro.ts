@@ -31,8 +31,11 @@ export interface MicroOptions {
   progress: { start(total: number): void; step(target: string): void };
 }
 
-/** A cluster that was just started runs code that is not compiled yet, where the one it is compared with has long been warm. */
-const OPENING_RUNS = 5;
+/**
+ * A cluster that was just started runs code that is not compiled yet, where the one it is compared with has long been
+ * warm: calls with the fewest outstanding, then three times as many with the most. Never more than some runs' worth.
+ */
+const OPENING = { calls: 4000, runs: 20 };
 
 /** Something that can be measured; null: it does not do such an operation. */
 type Measure = (measurement: Measurement) => Promise<LoadResult> | null;
@@ -63,7 +66,9 @@ class Clusters {
       }
       this.opened.set(name, opened);
       const first = microCall(opened.client, MICRO_OPERATIONS[0]);
-      await closedLoop(first, Math.max(...outstanding), OPENING_RUNS * operations);
+      const calls = Math.min(OPENING.calls, OPENING.runs * operations);
+      await closedLoop(first, Math.min(...outstanding), calls);
+      if (outstanding.length > 1) await closedLoop(first, Math.max(...outstanding), 3 * calls);
     }
     const { client } = opened;
     return async ({ operation, outstanding }) => {
@@ -142,11 +147,14 @@ async function interleave(
 const floors = ({ floor }: MicroOptions, { variant }: Group): number =>
   floor !== null && variant === undefined ? 1 : 0;
 
+/** It is started anew for each run, so that its median must not be that of its first calls. */
+const FEWEST_FLOOR_CALLS = 4000;
+
 const floorOf =
   ({ floor, operations, signal }: MicroOptions): Measure =>
   ({ operation, outstanding }) => {
     const { readOnly, resultBytes, argumentBytes } = operation;
     if (readOnly || resultBytes > 0 || argumentBytes > FLOOR_ARGUMENT_BYTES) return null;
-    const calls = Math.ceil((operation.share ?? 1) * operations);
+    const calls = Math.max(FEWEST_FLOOR_CALLS, Math.ceil((operation.share ?? 1) * operations));
     return runFloor(floor!, outstanding, calls, argumentBytes, signal);
   };

@@ -50,14 +50,34 @@ export async function clusterStatusOf(directory: string, cluster: Cluster, toBar
   }
 }
 
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
 function stateOf({ state, transfer, recovery }: ReplicaStatus): string {
   if (state === null) return '?';
   if (transfer === null) return recovery === null || recovery.phase === 'resting' ? state : `${state}, recovers`;
   const { rows, rowsMissing, bytes } = transfer;
-  return `${state}: ${rows} rows, ${(bytes / 1e6).toFixed(1)} MB; ${rowsMissing} rows or more to do`;
+  return `${state}: ${rows} rows, ${megabytes(bytes)}; ${rowsMissing} rows or more to do`;
 }
 
-function describe(cluster: Cluster, status: ClusterStatus): string {
+/** What a replica has mended or fetched since it was started, a line each. */
+function repairsOf({ id, scrub, transferred }: ReplicaStatus): string {
+  const lines: string[] = [];
+  if (scrub !== null && scrub.damaged > 0) {
+    lines.push(
+      `replica ${id} found ${scrub.damaged} rows of its state altered on its disk: ` +
+        (scrub.repaired < scrub.damaged ? 'they are being repaired from the others' : 'repaired from the others'),
+    );
+  }
+  if (transferred !== null && transferred.transfers > 0) {
+    const { transfers, rows, bytes } = transferred;
+    const times = transfers === 1 ? 'a state transfer' : `${transfers} state transfers`;
+    lines.push(`replica ${id} fetched ${rows} rows, ${megabytes(bytes)}, in ${times}`);
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** The status for people: a line for each replica, then what is remarkable. */
+export function describe(cluster: Cluster, status: ClusterStatus): string {
   const shown = (value: number | string | null) => (value === null ? '-' : String(value));
   const rows = status.replicas.map((replica) => [
     `${replica.id}${replica.id === status.primary ? ' primary' : ''}`,
@@ -78,6 +98,7 @@ function describe(cluster: Cluster, status: ClusterStatus): string {
   return (
     `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}${incarnation}  view ${shown(status.view)}  ${quorum}\n` +
     table(['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'suspected'], rows) +
-    accusations.join('')
+    accusations.join('') +
+    status.replicas.map(repairsOf).join('')
   );
 }
