@@ -24,9 +24,12 @@ import { readStatement } from './tables/statements.js';
 import type { StoredRows } from './tables/table.js';
 import { TargetTable } from './tables/targets.js';
 
-/** Changed rows held in memory before they are settled without waiting for a commit: ≤ 32 MiB, nearly all blocks. */
-const TOUCHED_ROWS = 8192;
-const TOUCHED_BLOCKS = 1024;
+/**
+ * When changed rows are settled and the tree brought up to date without waiting for a checkpoint, which would have all of
+ * it to do at once (measured: 45 µs a row): if there are some after so many batches, since rows that change in every
+ * batch are worth waiting for; and never are more held in memory: ≤ 16 MiB.
+ */
+const SETTLING = { batches: 16, rows: 128, mostRows: 512 };
 
 /** The write-ahead log is copied back to the database in slices of about this size. */
 const WAL_SLICE_BYTES = 4 * 1024 * 1024;
@@ -59,6 +62,8 @@ export class Store {
   readonly records: RecordTable;
   readonly tables;
   readonly checkpoints: Checkpoints;
+  /** Batches made final since all rows were settled. */
+  private unsettledBatches = 0;
   private readonly begin;
   private readonly seal;
   private readonly end;
@@ -121,7 +126,10 @@ export class Store {
   /** Makes final what has changed since the last batch, and bounds the memory that changed rows take. */
   commitBatch(): void {
     for (const table of this.tables) table.commitBatch();
-    if (this.blocks.touchedRows > TOUCHED_BLOCKS || this.touchedRows > TOUCHED_ROWS) this.settle();
+    this.unsettledBatches++;
+    const rows = this.touchedRows;
+    const many = this.unsettledBatches >= SETTLING.batches && rows >= SETTLING.rows;
+    if (many || rows >= SETTLING.mostRows) this.updateTree();
   }
 
   /** Makes every row what it was after the last batch that was made final. */
@@ -235,6 +243,7 @@ export class Store {
 
   /** Between batches only, as all that leads here: neither SQLite nor a checkpoint ever has anything tentative. */
   private settle(): void {
+    this.unsettledBatches = 0;
     for (const table of this.tables) table.settle(this.checkpoints);
   }
 }
