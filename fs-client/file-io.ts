@@ -1,7 +1,8 @@
 /** Calls on files: attributes, opening, data. */
 import { Errno } from '../src/fileservice/errno.js';
+import type { LockRequest } from '../src/fileservice/locks.js';
 import { Access } from '../src/fileservice/operations.js';
-import { type Attributes, type Credentials, FileLimits } from '../src/fileservice/types.js';
+import { type Credentials, FileLimits } from '../src/fileservice/types.js';
 import type { Link, Node } from './cache/node.js';
 import {
   type Answer,
@@ -10,11 +11,13 @@ import {
   type Caller,
   DONE,
   type EntryAnswer,
+  type LockAnswer,
   type OpenAnswer,
   type Outcome,
   type WriteFlags,
 } from './kernel/kernel.js';
 import { OpenFlag } from './kernel/open-flags.js';
+import type { Locks } from './locks.js';
 import { type MountContext, STALE } from './mount-context.js';
 import { bytesOf, CONTENTION_MS, type Namespace } from './namespace.js';
 import { OpenFile } from './open-file.js';
@@ -31,7 +34,18 @@ export class FileIo {
   constructor(
     private readonly context: MountContext,
     private readonly namespace: Namespace,
+    private readonly locks: Locks,
   ) {}
+
+  testLock(fh: number, lock: LockRequest): Answer<LockAnswer> {
+    const file = this.openFiles.get(fh);
+    return file === undefined ? { errno: Errno.EBADF } : this.locks.test(file, lock);
+  }
+
+  setLock(fh: number, lock: LockRequest, wait: AbortSignal | undefined): Answer {
+    const file = this.openFiles.get(fh);
+    return file === undefined ? { errno: Errno.EBADF } : this.locks.set(file, lock, wait);
+  }
 
   getattr(caller: Caller, ino: number): Answer<AttributesAnswer> {
     const { nodes, writes } = this.context;
@@ -117,26 +131,17 @@ export class FileIo {
       link.parent.learn(result.parent, until);
       node.linkUntil = until;
     }
-    const current = node.chain.reaches(result.attributes.change);
-    if (!current) node.chain.restart(result.attributes.change);
-    node.learn(result.attributes, until);
-    await this.expireInKernel(node, result.attributes);
+    const current = await this.context.revalidate(node, result.attributes, until);
     return { errno: 0, ...this.newFile(node, who, flags, current) };
-  }
-
-  /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
-  private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
-    if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
-    node.kernelUntil = 0;
-    await this.context.notifier.invalidateAttributes(node.ino);
   }
 
   private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
     const { pageCache } = this.context.profile;
     const fh = this.nextFh++;
     this.openFiles.set(fh, new OpenFile(fh, node, credentials));
-    const readOnly = (flags & OpenFlag.ACCESS_MODE) === 0;
-    return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush: readOnly };
+    // A close of what was only read has nothing to wait for, unless it drops locks.
+    const noFlush = (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
+    return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
   }
 
   async create(
@@ -220,9 +225,22 @@ export class FileIo {
     return { errno };
   }
 
-  flush(fh: number): Answer {
+  flush(fh: number, lockOwner?: string): Answer {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
+    const flushed = this.flushData(file);
+    if (lockOwner === undefined || !this.locks.concern(file.node)) return flushed;
+    return this.dropLocks(file, lockOwner, flushed);
+  }
+
+  /** What was written under a lock is with the service before the lock is dropped. */
+  private async dropLocks(file: OpenFile, owner: string, flushed: Answer): Promise<Outcome> {
+    const outcome = await flushed;
+    const dropped = await this.locks.closes(file, owner);
+    return outcome.errno === 0 ? dropped : outcome;
+  }
+
+  private flushData(file: OpenFile): Answer {
     const { files, writes } = this.context;
     const { node } = file;
     if (writes.isDirty(node)) return writes.flush(node).then(() => file.failureAtClose() ?? DONE);
@@ -256,6 +274,14 @@ export class FileIo {
     if (file === undefined) return;
     this.openFiles.delete(fh);
     const { node } = file;
+    if (this.locks.concern(node)) {
+      this.context.inBackground(this.locks.released(file).then(() => this.closed(node)));
+      return;
+    }
+    this.closed(node);
+  }
+
+  private closed(node: Node): void {
     if (!this.context.writes.isDirty(node) || node.retained) {
       this.context.closed(node);
       return;

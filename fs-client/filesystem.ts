@@ -6,6 +6,8 @@ import { Directories } from './directories.js';
 import { FileIo } from './file-io.js';
 import type { Files } from './files.js';
 import type { Answer, Caller, FileSystem, Notifier, Outcome } from './kernel/kernel.js';
+import { Lease } from './lease.js';
+import { Locks } from './locks.js';
 import { MountContext } from './mount-context.js';
 import { Namespace } from './namespace.js';
 
@@ -23,6 +25,8 @@ export class ReplicatedFileSystem implements FileSystem {
   private readonly context: MountContext;
   private readonly namespace: Namespace;
   private readonly io: FileIo;
+  private readonly lease: Lease;
+  private readonly locks: Locks;
   private readonly directories: Directories;
   private statistics: FileSystemStatistics | undefined;
   private statisticsUntil = 0;
@@ -35,7 +39,9 @@ export class ReplicatedFileSystem implements FileSystem {
   ) {
     this.context = new MountContext(files, profile, log);
     this.namespace = new Namespace(this.context);
-    this.io = new FileIo(this.context, this.namespace);
+    this.locks = new Locks(this.context);
+    this.io = new FileIo(this.context, this.namespace, this.locks);
+    this.lease = new Lease(this.context, log, () => this.locks.lapse());
     this.directories = new Directories(this.context);
   }
 
@@ -43,6 +49,7 @@ export class ReplicatedFileSystem implements FileSystem {
     this.context.notifier = notifier;
     // For statfs to have an answer even if there is no quorum when it is first asked.
     void this.renewStatistics();
+    this.lease.start();
   }
 
   /**
@@ -52,6 +59,8 @@ export class ReplicatedFileSystem implements FileSystem {
   sessionLost(): void {
     const unsynced = this.context.sessionLost();
     this.directories.sessionLost();
+    this.locks.lapse();
+    this.lease.sessionLost();
     this.statisticsUntil = 0;
     if (unsynced.length === 0) this.log.warn('the session is lost; no open file had unsynced changes');
     else {
@@ -65,6 +74,7 @@ export class ReplicatedFileSystem implements FileSystem {
 
   /** Resolves when everything answered has been executed by the service, as far as it could be. */
   quiesce(): Promise<void> {
+    this.lease.stop();
     return this.context.quiesce();
   }
 
@@ -116,9 +126,11 @@ export class ReplicatedFileSystem implements FileSystem {
     this.io.create(caller, parent, name, mode, flags);
   read = (fh: number, offset: number, length: number) => this.io.read(fh, offset, length);
   write: FileSystem['write'] = (fh, offset, data, flags) => this.io.write(fh, offset, data, flags);
-  flush = (fh: number) => this.io.flush(fh);
+  flush = (fh: number, lockOwner?: string) => this.io.flush(fh, lockOwner);
   fsync = (fh: number) => this.io.fsync(fh);
   release = (fh: number) => this.io.release(fh);
+  testLock: FileSystem['testLock'] = (fh, lock) => this.io.testLock(fh, lock);
+  setLock: FileSystem['setLock'] = (fh, lock, wait) => this.io.setLock(fh, lock, wait);
 
   opendir = (caller: Caller, ino: number) => this.directories.opendir(caller, ino);
   readdir = (fh: number, cookie: number) => this.directories.readdir(fh, cookie);

@@ -17,7 +17,7 @@ export const STALE: Failure = { errno: Errno.ESTALE };
 /** Until the kernel is attached there is nothing it could remember. */
 const NOBODY: Notifier = {
   invalidateAttributes: async () => {},
-  invalidateData: () => {},
+  invalidateData: async () => {},
   invalidateEntry: () => {},
   invalidateEntries: () => {},
 };
@@ -105,10 +105,41 @@ export class MountContext {
       if (node.opens === 0) continue;
       if (lost) unsynced.push(node.ino);
       // Pages of other files are dropped at their next OPEN.
-      this.notifier.invalidateData(node.ino);
+      void this.notifier.invalidateData(node.ino);
     }
     this.notifier.invalidateEntries();
     return unsynced;
+  }
+
+  /**
+   * Another mount has removed the inode's last name: whether it is open here, and so is to be kept.
+   * An OPEN that is under way counts.
+   */
+  claim(ino: number): boolean {
+    const node = this.nodes.get(ino);
+    node?.expire();
+    if (node === undefined || node.opens === 0) return false;
+    node.retained = true;
+    return true;
+  }
+
+  /**
+   * Takes over the newest attributes, before something is answered that promises to show what others have done.
+   * @returns whether the kernel's pages of the file are still those of the service
+   */
+  async revalidate(node: Node, attributes: Attributes, until: number): Promise<boolean> {
+    const current = node.chain.reaches(attributes.change);
+    if (!current) node.chain.restart(attributes.change);
+    node.learn(attributes, until);
+    await this.expireInKernel(node, attributes);
+    return current;
+  }
+
+  /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
+  private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
+    if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
+    node.kernelUntil = 0;
+    await this.notifier.invalidateAttributes(node.ino);
   }
 
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
@@ -147,7 +178,7 @@ export class MountContext {
     node.expire();
     node.chain.break();
     // Its pages hold what the service does not.
-    this.notifier.invalidateData(node.ino);
+    void this.notifier.invalidateData(node.ino);
     if (isInDoubt(result)) return; // Logged as such.
     this.log.warn({ ino: node.ino, offset, bytes: data.length, errno: result.errno }, 'a delayed write failed');
   }
@@ -155,7 +186,7 @@ export class MountContext {
   /** Others appended too: the kernel has the data in its pages at the offset where it expected the end of the file. */
   landedElsewhere(node: Node): void {
     node.chain.break();
-    this.notifier.invalidateData(node.ino);
+    void this.notifier.invalidateData(node.ino);
   }
 }
 

@@ -24,6 +24,7 @@ export function touchedBy(operation: Operation): readonly Touched[] {
     }
     case 'setattr':
     case 'fsync':
+    case 'lock':
       return [all(operation.node)];
     case 'rename':
       return [all(operation.parent), all(operation.newParent)];

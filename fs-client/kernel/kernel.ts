@@ -3,6 +3,7 @@
  * that of inodes; an interface that only knows paths resolves them with `lookup`. Names are latin1 strings, one
  * character a byte, so that any bytes of a name survive.
  */
+import type { Conflict, LockRequest } from '../../src/fileservice/locks.js';
 import type { OperationOf } from '../../src/fileservice/operations.js';
 import type { DirectoryEntry, Failure, FileSystemStatistics } from '../../src/fileservice/results.js';
 import type { Attributes } from '../../src/fileservice/types.js';
@@ -43,6 +44,11 @@ export interface OpenAnswer {
   directIo: boolean;
   /** Close has nothing to wait for. */
   noFlush: boolean;
+}
+
+/** The lock that is in the way of another, if one is. */
+export interface LockAnswer {
+  conflict?: Conflict;
 }
 
 /** What a setattr changes. */
@@ -96,11 +102,14 @@ export interface FileSystem {
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }>;
   /** `data` is valid during the call only. All of it is written, or an errno says that none was. */
   write(fh: number, offset: number, data: Uint8Array, flags: WriteFlags): Answer;
-  /** One descriptor of the open file is being closed. */
-  flush(fh: number): Answer;
+  /** One descriptor of the open file is being closed, by that owner of locks if they are told apart. */
+  flush(fh: number, lockOwner?: string): Answer;
   fsync(fh: number): Answer;
   /** The last descriptor is gone. */
   release(fh: number): void;
+  testLock(fh: number, lock: LockRequest): Answer<LockAnswer>;
+  /** @param wait ends the wait for a lock that is held; undefined: it is EAGAIN at once */
+  setLock(fh: number, lock: LockRequest, wait: AbortSignal | undefined): Answer;
 
   opendir(caller: Caller, ino: number): Answer<{ fh: number }>;
   readdir(fh: number, cookie: number): Answer<DirectoryWindow>;
@@ -113,12 +122,13 @@ export interface FileSystem {
 
 /**
  * Tells the kernel that something it remembers is no longer so. Requests that hold the same inode may have to be
- * answered before a notification completes: never hold an answer until `invalidateData` or `invalidateEntry` is done.
+ * answered before a notification completes: never hold an answer until `invalidateData` or `invalidateEntry` is done,
+ * unless its request holds nothing, as those for locks.
  */
 export interface Notifier {
   /** Attributes only: takes no lock that a request could hold, so an answer may wait for it. */
   invalidateAttributes(ino: number): Promise<void>;
-  invalidateData(ino: number): void;
+  invalidateData(ino: number): Promise<void>;
   invalidateEntry(parent: number, name: string): void;
   /** All names, absent ones too. Where the kernel cannot be told (before Linux 6.16), they expire in their own time. */
   invalidateEntries(): void;

@@ -13,6 +13,7 @@ import {
 } from '../../src/fileservice/types.js';
 import { assert } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
+import { sameSession } from './lock-ranges.js';
 import { isPermitted, isStuck } from './permissions.js';
 import { BLOCK_BYTES } from './row-bytes.js';
 import type { DentryRow, InodeRow } from './rows.js';
@@ -162,20 +163,29 @@ export function makeInode(
 export function freeInode(store: Store, row: InodeRow): void {
   if (row.allocated > 0) store.blocks.removeRange(row.ino, 0, Math.ceil(row.size / BLOCK_BYTES));
   if ((row.mode & FileType.MASK) === FileType.SYMLINK) store.targets.remove(row.ino);
+  if (store.locks.get(row.ino) !== undefined) store.locks.remove(row.ino);
   store.inodes.remove(row.ino);
   const { usedBytes, usedInodes } = store.header.row;
   store.updateHeader({ usedBytes: usedBytes - row.allocated, usedInodes: usedInodes - 1 });
 }
 
 /**
- * A non-directory lost a name. With the last one it is freed, unless the calling session holds it open (`retain`
- * names it): then it lives on without a name until `release` or the session's end.
+ * A non-directory lost a name. With the last one it is freed, unless somebody may have it open: the calling session, if
+ * `retain` names it, and others with leases, who are asked at their next RENEW. Then it lives on without a name until
+ * all have let go of it: by `release`, by RENEW, by the end of the session or of its lease.
  */
 export function dropLink(call: Call, row: InodeRow, retain: number): InodeRow {
+  const { store, session } = call;
   const left = update(call, row, { nlink: row.nlink - 1 });
   if (left.nlink > 0) return left;
-  if (retain === row.ino) call.store.orphans.add(call.session, row.ino);
-  else freeInode(call.store, left);
+  const others = store.leases.all().filter((lease) => !sameSession(lease.session, session));
+  if (retain === row.ino) {
+    store.leases.hold(session, call.now);
+    store.orphans.add(session, row.ino, true);
+  } else if (others.length === 0) {
+    freeInode(store, left);
+  }
+  for (const other of others) store.orphans.add(other.session, row.ino, false);
   return left;
 }
 

@@ -5,18 +5,31 @@
  */
 import { ByteReader, ByteWriter, MalformedBytes } from '../../src/bytes.js';
 import { sha256Text } from '../../src/crypto/digests.js';
+import {
+  readHeldType,
+  readKind,
+  readOwner,
+  readRange,
+  writeKind,
+  writeOwner,
+  writeRange,
+  writeType,
+} from '../../src/fileservice/locks.js';
 import { readTime, writeTime } from '../../src/fileservice/operations.js';
 import { FileLimits } from '../../src/fileservice/types.js';
 import { Limits } from '../../src/limits.js';
 import type { Octets } from '../../src/merkle/index.js';
 import type { SessionId } from '../../src/pbft/messages.js';
 import type { SessionRow } from '../../src/pbft/ports.js';
+import type { HeldLock } from './lock-ranges.js';
 import {
   type BlockRow,
   type DentryRow,
   type EndedInstanceRow,
   type HeaderRow,
   type InodeRow,
+  type LeaseRow,
+  type LockRow,
   type OrphanRow,
   type RecordRow,
   type SlotEntry,
@@ -149,11 +162,46 @@ const keyed = (table: number, session: SessionId): ByteWriter =>
   new ByteWriter(128).u8(table).u32(session.client).u64(session.instance);
 const readSession = (r: ByteReader): SessionId => ({ client: r.u32(), instance: r.u64() });
 
-export const encodeOrphan = (row: OrphanRow): Buffer => keyed(Table.Orphan, row.session).u64(row.ino).finish();
+export const encodeOrphan = (row: OrphanRow): Buffer =>
+  keyed(Table.Orphan, row.session).u64(row.ino).bool(row.claimed).finish();
 
 export function decodeOrphan(content: Uint8Array): OrphanRow {
   const r = reader(content, Table.Orphan);
-  return ended(r, { session: readSession(r), ino: r.u64() });
+  return ended(r, { session: readSession(r), ino: r.u64(), claimed: r.bool() });
+}
+
+export const encodeLocks = ({ ino, locks }: LockRow): Buffer => {
+  const w = new ByteWriter(128).u8(Table.Lock).u64(ino).u32(locks.length);
+  for (const lock of locks) {
+    writeKind(w, lock.kind);
+    writeType(w, lock.type);
+    writeRange(w, lock);
+    w.u32(lock.session.client).u64(lock.session.instance);
+    writeOwner(w, lock.owner);
+    w.u32(lock.pid);
+  }
+  return w.finish();
+};
+
+export function decodeLocks(content: Uint8Array): LockRow {
+  const r = reader(content, Table.Lock);
+  const ino = r.u64();
+  const count = r.u32();
+  if (count > FileLimits.locksPerFile) throw new MalformedBytes(`${count} locks`);
+  const locks: HeldLock[] = [];
+  for (let i = 0; i < count; i++) {
+    const held = { kind: readKind(r), type: readHeldType(r), ...readRange(r) };
+    locks.push({ ...held, session: readSession(r), owner: readOwner(r), pid: r.u32() });
+  }
+  return ended(r, { ino, locks });
+}
+
+export const encodeLease = (row: LeaseRow): Buffer =>
+  keyed(Table.Lease, row.session).u64(row.renewed).bool(row.announced).finish();
+
+export function decodeLease(content: Uint8Array): LeaseRow {
+  const r = reader(content, Table.Lease);
+  return ended(r, { session: readSession(r), renewed: r.u64(), announced: r.bool() });
 }
 
 export const encodeSession = (row: SessionRow): Buffer => {

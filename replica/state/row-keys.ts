@@ -37,6 +37,7 @@ function keyOfNumbers(table: number, first: number, second: number): Octets {
 export const HEADER_KEY: Octets = keyOfNumbers(Table.Header, 0, 0);
 export const inodeKey = (ino: number): Octets => keyOfNumbers(Table.Inode, ino, 0);
 export const targetKey = (ino: number): Octets => keyOfNumbers(Table.Target, ino, 0);
+export const lockKey = (ino: number): Octets => keyOfNumbers(Table.Lock, ino, 0);
 export const blockKey = (ino: number, position: number): Octets => keyOfNumbers(Table.Block, ino, position);
 
 /** What stands for a name in its entry's key, and orders a directory's entries in the database. */

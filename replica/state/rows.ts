@@ -2,6 +2,7 @@
 import type { Time } from '../../src/fileservice/types.js';
 import type { SessionId, Timestamp } from '../../src/pbft/messages.js';
 import type { SlotRow } from '../../src/pbft/ports.js';
+import type { HeldLock } from './lock-ranges.js';
 
 /** Number of each table in the keys and bytes of its rows: part of the format. */
 export const Table = {
@@ -15,6 +16,8 @@ export const Table = {
   Slot: 7,
   EndedInstance: 8,
   Record: 9,
+  Lock: 11,
+  Lease: 12,
 } as const;
 
 /**
@@ -76,10 +79,27 @@ export interface TargetRow {
   path: Buffer;
 }
 
-/** An inode without names that a session still holds open. */
+/** An inode without names that is kept for a session. */
 export interface OrphanRow {
   session: SessionId;
   ino: number;
+  /** The session has said that it has it open; otherwise it is yet to be asked. */
+  claimed: boolean;
+}
+
+/** The locks on one file, at least one, in the order of lock-ranges.ts. */
+export interface LockRow {
+  ino: number;
+  locks: readonly HeldLock[];
+}
+
+/** What a session holds is kept for LEASE_SECONDS from when it last said that it lives. */
+export interface LeaseRow {
+  session: SessionId;
+  /** Agreed time, seconds. */
+  renewed: number;
+  /** The session knows of it: else it may think that an earlier one, which has run out, goes on. */
+  announced: boolean;
 }
 
 export interface SlotEntry {

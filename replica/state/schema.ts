@@ -7,7 +7,7 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
@@ -82,7 +82,21 @@ export const SCHEMA = `
     client INTEGER NOT NULL,
     instance INTEGER NOT NULL,
     ino INTEGER NOT NULL,
+    claimed INTEGER NOT NULL,
     PRIMARY KEY (client, instance, ino)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE file_lock (
+    ino INTEGER PRIMARY KEY,
+    locks BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE lease (
+    client INTEGER NOT NULL,
+    instance INTEGER NOT NULL,
+    renewed INTEGER NOT NULL,
+    announced INTEGER NOT NULL,
+    PRIMARY KEY (client, instance)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE session (

@@ -10,8 +10,10 @@ import type { Execution, ExecutionContext, Service } from '../../src/pbft/ports.
 import type { Call } from './nodes.js';
 import { create, link, mkdir, mknod, symlink } from './operations/create.js';
 import { fsync, read, write } from './operations/data.js';
+import { endHoldings, expireLeases, renew } from './operations/leases.js';
+import { lock, testlock } from './operations/locks.js';
 import { getattr, lookup, open, readdir, readlink, statfs } from './operations/lookup.js';
-import { release, releaseAll, rmdir, unlink } from './operations/remove.js';
+import { release, rmdir, unlink } from './operations/remove.js';
 import { rename } from './operations/rename.js';
 import { setattr } from './operations/setattr.js';
 import type { Store } from './store.js';
@@ -27,6 +29,7 @@ export class FileService implements Service {
     const decoded = decode(bytes);
     if (decoded === undefined) return { result: encodeFailure(Errno.EPROTO), durable: false, transient: false };
     const { operation, credentials } = decoded;
+    expireLeases(this.store, time);
     const result = this.run(operation, credentials, time, session);
     return {
       result,
@@ -44,7 +47,7 @@ export class FileService implements Service {
   }
 
   sessionEnded(session: SessionId): void {
-    releaseAll(this.store, session);
+    endHoldings(this.store, session);
   }
 
   private run(operation: Operation, who: Credentials, now: Time, session: SessionId): Buffer {
@@ -104,5 +107,11 @@ function perform(call: Call, o: Operation): Outcome {
       return fsync(call, o);
     case 'statfs':
       return statfs(call);
+    case 'lock':
+      return lock(call, o);
+    case 'testlock':
+      return testlock(call, o);
+    case 'renew':
+      return renew(call, o);
   }
 }

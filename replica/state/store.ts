@@ -16,6 +16,8 @@ import { BlockTable } from './tables/blocks.js';
 import { DentryTable } from './tables/dentries.js';
 import { HeaderTable } from './tables/header.js';
 import { InodeTable } from './tables/inodes.js';
+import { LeaseTable } from './tables/leases.js';
+import { LockTable } from './tables/locks.js';
 import { OrphanTable } from './tables/orphans.js';
 import { RecordTable } from './tables/records.js';
 import { EndedInstanceTable, SessionTable } from './tables/sessions.js';
@@ -53,6 +55,8 @@ export class Store {
   readonly blocks: BlockTable;
   readonly targets: TargetTable;
   readonly orphans: OrphanTable;
+  readonly locks: LockTable;
+  readonly leases: LeaseTable;
   readonly sessions: SessionTable;
   readonly slots: SlotTable;
   readonly endedInstances: EndedInstanceTable;
@@ -61,6 +65,7 @@ export class Store {
   /** Of a service that is not the file service. */
   readonly records: RecordTable;
   readonly tables;
+  private readonly numbered: StoredRows[] = [];
   readonly checkpoints: Checkpoints;
   /** Batches made final since all rows were settled. */
   private unsettledBatches = 0;
@@ -82,6 +87,8 @@ export class Store {
     this.blocks = new BlockTable(db);
     this.targets = new TargetTable(db);
     this.orphans = new OrphanTable(db);
+    this.locks = new LockTable(db);
+    this.leases = new LeaseTable(db);
     this.sessions = new SessionTable(db);
     this.slots = new SlotTable(db);
     this.endedInstances = new EndedInstanceTable(db);
@@ -89,9 +96,12 @@ export class Store {
     this.tables = [
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
       ...[this.orphans, this.sessions, this.slots, this.endedInstances, this.records],
+      ...[this.locks, this.leases],
     ];
-    for (const [at, { number }] of this.tables.entries())
-      assert(number === at, 'tables are in the order of their numbers');
+    for (const table of this.tables) {
+      assert(table.number >= this.numbered.length, 'tables are in the order of their numbers');
+      this.numbered[table.number] = table;
+    }
     const rows = {
       contentAt: (key: Octets) => this.table(key)?.contentAt(key),
       leafAt: (key: Octets) => this.table(key)?.leafAt(key),
@@ -139,7 +149,7 @@ export class Store {
 
   /** The table that a row with that key would be in; undefined: there is none with its number. */
   table(key: Octets): StoredRows | undefined {
-    return this.tables[tableOf(key)];
+    return this.numbered[tableOf(key)];
   }
 
   /** Makes a checkpoint of all rows as they are now; returns the root of their tree. */

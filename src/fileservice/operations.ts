@@ -3,6 +3,7 @@
  * every one is executed by each replica from these bytes alone.
  */
 import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
+import { type LockRequest, readLockRequest, writeLockRequest } from './locks.js';
 import { type Credentials, FileLimits, type Handle, type Time } from './types.js';
 
 /** `now` is the agreed time of the request, never the client's clock. */
@@ -71,7 +72,16 @@ export type Operation =
   | { op: 'write'; node: Handle; offset: number; append: boolean; killPrivileges: boolean; data: Uint8Array }
   /** Answered when a quorum has everything up to it on stable storage. */
   | { op: 'fsync'; node: Handle }
-  | { op: 'statfs' };
+  | { op: 'statfs' }
+  /** Takes or drops a lock; EAGAIN where another owner's is in the way: nobody waits at the replicas. */
+  | { op: 'lock'; node: Handle; lock: LockRequest }
+  /** Whether that lock could be taken. */
+  | { op: 'testlock'; node: Handle; lock: LockRequest }
+  /**
+   * The session lives: what it holds is kept for another lease time. Of the nameless inodes that the service keeps lest
+   * the session have them open, it has the `claimed`, and has not the `released`.
+   */
+  | { op: 'renew'; claimed: readonly number[]; released: readonly number[] };
 
 export type OperationName = Operation['op'];
 
@@ -100,10 +110,13 @@ const NUMBERS: Record<OperationName, number> = {
   write: 17,
   fsync: 18,
   statfs: 19,
+  lock: 27,
+  testlock: 28,
+  renew: 29,
 };
 
-const NAMES = Object.keys(NUMBERS) as OperationName[];
-NAMES.sort((a, b) => NUMBERS[a] - NUMBERS[b]);
+const NAMES: (OperationName | undefined)[] = [];
+for (const name of Object.keys(NUMBERS) as OperationName[]) NAMES[NUMBERS[name]] = name;
 
 /** Operations that change nothing: a replica runs these, and no others, for a read-only request (trap 13). */
 const READ_ONLY: ReadonlySet<OperationName> = new Set([
@@ -115,6 +128,7 @@ const READ_ONLY: ReadonlySet<OperationName> = new Set([
   'open',
   'read',
   'statfs',
+  'testlock',
 ]);
 
 export const isReadOnly = (operation: Operation): boolean => READ_ONLY.has(operation.op);
@@ -148,6 +162,17 @@ export function readTime(r: ByteReader): Time {
   const nanoseconds = r.u32();
   if (nanoseconds >= 1_000_000_000) throw new MalformedBytes(`${nanoseconds} nanoseconds`);
   return { seconds, nanoseconds };
+}
+
+export function writeInos(w: ByteWriter, inos: readonly number[]): void {
+  w.u32(inos.length);
+  for (const ino of inos) w.u64(ino);
+}
+
+export function readInos(r: ByteReader): number[] {
+  const count = r.u32();
+  if (count > FileLimits.inosInRenewal) throw new MalformedBytes(`${count} inodes`);
+  return Array.from({ length: count }, () => r.u64());
 }
 
 /** Names longer than NAME_MAX do arrive (the kernel leaves the check to the server) and are answered ENAMETOOLONG. */
@@ -274,6 +299,15 @@ export function encodeOperation(credentials: Credentials, o: Operation): Buffer 
       break;
     case 'statfs':
       break;
+    case 'lock':
+    case 'testlock':
+      writeHandle(w, o.node);
+      writeLockRequest(w, o.lock);
+      break;
+    case 'renew':
+      writeInos(w, o.claimed);
+      writeInos(w, o.released);
+      break;
   }
   return w.finish();
 }
@@ -343,6 +377,11 @@ function readBody(op: OperationName, r: ByteReader): Operation {
       };
     case 'statfs':
       return { op };
+    case 'lock':
+    case 'testlock':
+      return { op, node: readHandle(r), lock: readLockRequest(r) };
+    case 'renew':
+      return { op, claimed: readInos(r), released: readInos(r) };
   }
 }
 

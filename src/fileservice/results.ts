@@ -1,6 +1,7 @@
 /** Results of file operations: an errno, or what the operation yields. Their bytes are what replicas agree on. */
 import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
-import { type OperationName, readTime, writeTime } from './operations.js';
+import { type Conflict, readHeldType, readRange, writeRange, writeType } from './locks.js';
+import { type OperationName, readInos, readTime, writeInos, writeTime } from './operations.js';
 import { type Attributes, FileLimits } from './types.js';
 
 /** One directory entry; `cookie` resumes READDIR after it and stays valid while other entries come and go. */
@@ -56,6 +57,14 @@ export interface Results {
   write: { errno: 0; attributes: Attributes };
   fsync: { errno: 0; attributes: Attributes };
   statfs: { errno: 0; statistics: FileSystemStatistics };
+  /** With the attributes at the time: whoever takes a lock sees what was written before its last holder dropped it. */
+  lock: { errno: 0; attributes: Attributes };
+  testlock: { errno: 0; conflict?: Conflict };
+  /**
+   * `lapsed`: it held no lease, being new or having lost all that it held. `unclaimed`: nameless inodes, not more than
+   * FileLimits.inosInRenewal, of which the service wants to know whether the session has them open.
+   */
+  renew: { errno: 0; lapsed: boolean; unclaimed: number[] };
 }
 
 /** What an operation of that name yields: `result.errno === 0` tells success from failure. */
@@ -170,6 +179,23 @@ export function encodeResult(op: OperationName, result: Results[OperationName]):
     case 'fsync':
       writeAttributes(w, (any as Results['write']).attributes);
       break;
+    case 'lock':
+      writeAttributes(w, (any as Results['lock']).attributes);
+      break;
+    case 'testlock': {
+      const { conflict } = any as Results['testlock'];
+      w.bool(conflict !== undefined);
+      if (conflict === undefined) break;
+      writeType(w, conflict.type);
+      writeRange(w, conflict);
+      w.u32(conflict.pid);
+      break;
+    }
+    case 'renew': {
+      const { lapsed, unclaimed } = any as Results['renew'];
+      writeInos(w.bool(lapsed), unclaimed);
+      break;
+    }
     case 'statfs': {
       const s = (any as Results['statfs']).statistics;
       w.u32(s.blockSize).u64(s.blocks).u64(s.freeBlocks).u64(s.files).u64(s.freeFiles);
@@ -234,7 +260,12 @@ function readResult(op: OperationName, r: ByteReader): Results[OperationName] {
     }
     case 'write':
     case 'fsync':
+    case 'lock':
       return { errno: 0, attributes: readAttributes(r) };
+    case 'testlock':
+      return r.bool() ? { errno: 0, conflict: { type: readHeldType(r), ...readRange(r), pid: r.u32() } } : { errno: 0 };
+    case 'renew':
+      return { errno: 0, lapsed: r.bool(), unclaimed: readInos(r) };
     case 'statfs':
       return {
         errno: 0,

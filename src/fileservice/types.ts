@@ -57,6 +57,13 @@ export const isDirectory = (mode: number): boolean => (mode & FileType.MASK) ===
 export const isRegular = (mode: number): boolean => (mode & FileType.MASK) === FileType.REGULAR;
 export const isSymlink = (mode: number): boolean => (mode & FileType.MASK) === FileType.SYMLINK;
 
+/**
+ * A session that has not renewed its lease for so long may lose its locks and nameless files, as in NFS (RFC 8881 §8.3):
+ * to be renewed three times in that. Agreed seconds of time in which the service gets on.
+ */
+export const LEASE_SECONDS = 30;
+export const RENEWAL_SECONDS = 10;
+
 /** Limits that both sides know. Bytes unless said otherwise. */
 export const FileLimits = {
   /** One path component (NAME_MAX). */
@@ -72,4 +79,8 @@ export const FileLimits = {
   /** Hard links of one inode (as ext4). */
   links: 65_000,
   supplementaryGroups: 64,
+  /** Ranges of one inode that are locked at a time. */
+  locksPerFile: 512,
+  /** Inodes named in one RENEW, or its result. */
+  inosInRenewal: 1024,
 } as const;

@@ -7,6 +7,7 @@ import { dataBehaviours } from './behaviours/data.js';
 import { directoryBehaviours } from './behaviours/directories.js';
 import { lifetimeBehaviours } from './behaviours/lifetimes.js';
 import { linkBehaviours } from './behaviours/links.js';
+import { lockBehaviours } from './behaviours/locks.js';
 import { permissionBehaviours } from './behaviours/permissions.js';
 import { renameBehaviours } from './behaviours/renames.js';
 
@@ -20,4 +21,5 @@ export const behaviours: Record<string, Behaviour> = {
   ...renameBehaviours,
   ...lifetimeBehaviours,
   ...permissionBehaviours,
+  ...lockBehaviours,
 };

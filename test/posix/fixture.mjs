@@ -2,7 +2,7 @@
  * Serves mounts for a test, from a process of its own: the service is a file state in this process, executed call by
  * call, and each mount has a session with it. Arguments: one JSON object
  * { mountpoints, directory, profile, reader?, readOnly?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
- * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `fail N`, `lose`, `unmount`, all but `fail`
+ * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `statistics`, `fail N`, `lose`, `unmount`, all but `fail`
  * of the first mount) with one line. `lose` tells the mount that its session is lost; what was undone by that is for the
  * second mount to do. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
  */
@@ -100,6 +100,7 @@ const lines = createInterface({ input: process.stdin });
 lines.on('line', async (line) => {
   const [command, argument] = line.split(' ');
   if (command === 'counters') say(mounted.counters());
+  else if (command === 'statistics') say(state.statistics);
   else if (command === 'fail') {
     failing = Number(argument);
     say({ failing });

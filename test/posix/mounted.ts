@@ -113,6 +113,11 @@ export class TestMount {
     });
   }
 
+  /** Of the state behind all mounts. */
+  async statistics(): Promise<{ usedBytes: number; usedInodes: number }> {
+    return (await this.ask('statistics')) as { usedBytes: number; usedInodes: number };
+  }
+
   async counters(): Promise<Counters> {
     return (await this.ask('counters')) as unknown as Counters;
   }

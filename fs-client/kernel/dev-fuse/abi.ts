@@ -63,7 +63,9 @@ export const opcodeName = (opcode: number): string => opcodeNames.get(opcode) ??
 /** Flags of INIT, low word; those of the high word have `2` in their names. */
 export const InitFlag = {
   ASYNC_READ: 1 << 0,
+  POSIX_LOCKS: 1 << 1,
   BIG_WRITES: 1 << 5,
+  FLOCK_LOCKS: 1 << 10,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
@@ -94,6 +96,11 @@ export const SetattrValid = {
 } as const;
 
 export const OpenReplyFlag = { DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, NOFLUSH: 1 << 5 } as const;
+
+/** Types of locks (asm-generic/fcntl.h). */
+export const LockType = { READ: 0, WRITE: 1, UNLOCK: 2 } as const;
+/** A flock, not an fcntl lock. */
+export const LK_FLOCK = 1 << 0;
 
 export const WRITE_KILL_SUIDGID = 1 << 2;
 

@@ -10,12 +10,14 @@ const NOTIFICATIONS_IN_FLIGHT = 1;
 /** Names waiting beyond this, further ones are dropped: they expire by themselves with the kernel's timeouts. */
 const NOTIFICATIONS_QUEUED = 1024;
 
+const GONE: Promise<void> = Promise.resolve();
+
 export class Channel implements Notifier {
   readonly reply = new ReplyBuffer();
   notifications = 0;
   droppedNotifications = 0;
-  /** Inodes whose pages are to go. None is left out: pages do not expire. */
-  private readonly staleData = new Set<number>();
+  /** Inodes whose pages are to go, and who waits for that. None is left out: pages do not expire. */
+  private readonly staleData = new Map<number, (() => void)[]>();
   private readonly queue: Buffer[] = [];
   private inFlight = 0;
   private open = true;
@@ -28,6 +30,7 @@ export class Channel implements Notifier {
   /** The device has ended: nothing is written any more. */
   end(): void {
     this.open = false;
+    for (const waiting of this.staleData.values()) for (const resolve of waiting) resolve();
     this.staleData.clear();
     this.queue.length = 0;
   }
@@ -68,10 +71,13 @@ export class Channel implements Notifier {
     return new Promise((resolve) => this.write(inodeMessage(ino, -1), resolve));
   }
 
-  invalidateData(ino: number): void {
-    if (!this.open) return;
-    this.staleData.add(ino);
+  invalidateData(ino: number): Promise<void> {
+    if (!this.open) return GONE;
+    const waiting = this.staleData.get(ino) ?? [];
+    this.staleData.set(ino, waiting);
+    const gone = new Promise<void>((resolve) => waiting.push(resolve));
     this.pump();
+    return gone;
   }
 
   invalidateEntry(parent: number, name: string): void {
@@ -107,21 +113,16 @@ export class Channel implements Notifier {
    */
   private pump(): void {
     if (this.inFlight >= NOTIFICATIONS_IN_FLIGHT) return;
-    const next = this.nextStaleData() ?? this.queue.shift();
-    if (next === undefined) return;
+    const [stale] = this.staleData;
+    const message = stale === undefined ? this.queue.shift() : inodeMessage(stale[0], 0);
+    if (message === undefined) return;
+    if (stale !== undefined) this.staleData.delete(stale[0]);
     this.inFlight++;
-    this.write(next, () => {
+    this.write(message, () => {
       this.inFlight--;
+      for (const resolve of stale?.[1] ?? []) resolve();
       this.pump();
     });
-  }
-
-  private nextStaleData(): Buffer | undefined {
-    for (const ino of this.staleData) {
-      this.staleData.delete(ino);
-      return inodeMessage(ino, 0);
-    }
-    return undefined;
   }
 
   private write(message: Buffer, done: () => void): void {

@@ -10,10 +10,12 @@ const CONGESTION_THRESHOLD = 48;
 /**
  * Not asked for, on purpose: AUTO_INVAL_DATA (pages are kept or dropped at OPEN, by change counter; our own writes
  * change the time it watches), WRITEBACK_CACHE (one more ordered SETATTR for each written file), NO_OPEN (OPEN is
- * where close-to-open asks), lock flags (the kernel then keeps locks local to this machine).
+ * where close-to-open asks).
  */
 const WANTED =
   InitFlag.ASYNC_READ |
+  InitFlag.POSIX_LOCKS |
+  InitFlag.FLOCK_LOCKS |
   InitFlag.BIG_WRITES |
   InitFlag.ASYNC_DIO |
   InitFlag.PARALLEL_DIROPS |

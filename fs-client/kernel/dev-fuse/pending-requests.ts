@@ -9,8 +9,6 @@ import type { Request } from './request.js';
 
 /** A request that is still unanswered this long after its caller got a signal is answered EINTR: `kill` works. */
 const INTERRUPT_GRACE_MS = 2000;
-/** Not an errno of the service: only a local wait is interrupted. */
-const EINTR = 4;
 const TWO_TO_32 = 0x1_0000_0000;
 
 /** How a result reaches the kernel, given the two words of the request's `unique`. */
@@ -20,26 +18,30 @@ const keyOf = (low: number, high: number): number => high * TWO_TO_32 + low;
 
 export class PendingRequests {
   /** By `unique`. An entry is gone once a reply has been sent. */
-  private readonly waiting = new Set<number>();
+  private readonly waiting = new Map<number, AbortController | undefined>();
 
   constructor(
     private readonly channel: Channel,
     private readonly log: Logger,
   ) {}
 
-  /** Sends the result: at once, or when it is there; gives it to `tooLate` if the request was interrupted meanwhile. */
+  /**
+   * Sends the result: at once, or when it is there; gives it to `tooLate` if the request was interrupted meanwhile.
+   * @param interrupted aborted when its caller gets a signal, and whatever is waited for need not be any more
+   */
   settle<R extends { errno: number }>(
     { uniqueLow: low, uniqueHigh: high, opcode }: Request,
     answer: R | Promise<R>,
     send: SendResult<R>,
     tooLate?: (result: R | Failure) => void,
+    interrupted?: AbortController,
   ): void {
     if (!(answer instanceof Promise)) {
       send(answer, low, high);
       return;
     }
     const key = keyOf(low, high);
-    this.waiting.add(key);
+    this.waiting.set(key, interrupted);
     const finish = (result: R | Failure) => {
       if (this.waiting.delete(key)) send(result, low, high);
       else tooLate?.(result);
@@ -55,8 +57,9 @@ export class PendingRequests {
   interrupt(low: number, high: number): void {
     const key = keyOf(low, high);
     if (!this.waiting.has(key)) return;
+    this.waiting.get(key)?.abort();
     const timer = setTimeout(() => {
-      if (this.waiting.delete(key)) this.channel.send(low, high, EINTR);
+      if (this.waiting.delete(key)) this.channel.send(low, high, Errno.EINTR);
     }, INTERRUPT_GRACE_MS);
     timer.unref();
   }

@@ -1,9 +1,11 @@
 /** Builds replies in one buffer that is written before the next is begun: `fuse_out_header` and the structures. */
+
+import { type Conflict, LOCK_TO_END } from '../../../src/fileservice/locks.js';
 import type { DirectoryEntry, FileSystemStatistics } from '../../../src/fileservice/results.js';
 import type { Attributes } from '../../../src/fileservice/types.js';
 import { FileLimits, FileType } from '../../../src/fileservice/types.js';
 import type { AttributesAnswer, EntryAnswer, OpenAnswer } from '../kernel.js';
-import { OpenReplyFlag, Size } from './abi.js';
+import { LockType, OpenReplyFlag, Size } from './abi.js';
 
 const TWO_TO_32 = 0x1_0000_0000;
 /** st_blksize: stdio's buffer, so fewer WRITEs than with a page; below malloc's threshold for a mapping of its own. */
@@ -106,6 +108,21 @@ export class ReplyBuffer {
   written(bytes: number): this {
     this.u32(bytes);
     this.u32(0);
+    return this;
+  }
+
+  /** fuse_lk_out: the lock in the way, or that there is none. */
+  lock(conflict: Conflict | undefined): this {
+    const { start, end, pid, type } = conflict ?? { start: 0, end: 0, pid: 0, type: undefined };
+    this.u64(start);
+    if (end === LOCK_TO_END) {
+      this.u32(0xffff_ffff);
+      this.u32(0x7fff_ffff);
+    } else {
+      this.u64(end);
+    }
+    this.u32(type === undefined ? LockType.UNLOCK : type === 'write' ? LockType.WRITE : LockType.READ);
+    this.u32(pid);
     return this;
   }
 

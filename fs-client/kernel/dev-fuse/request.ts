@@ -3,11 +3,18 @@
  * 64-bit numbers are read as safe integers where they are ours (inode numbers, file handles) or are compared with a
  * limit first (offsets, sizes: above 2^53 they are rounded, and far above any limit).
  */
+import { LOCK_OWNER_BYTES, LOCK_TO_END, type LockRequest } from '../../../src/fileservice/locks.js';
 import type { TimeUpdate } from '../../../src/fileservice/operations.js';
 import type { AttributeChanges, Caller } from '../kernel.js';
-import { SetattrValid, Size } from './abi.js';
+import { LK_FLOCK, LockType, SetattrValid, Size } from './abi.js';
 
 const TWO_TO_32 = 0x1_0000_0000;
+
+const lockTypes: Readonly<Record<number, LockRequest['type']>> = {
+  [LockType.READ]: 'read',
+  [LockType.WRITE]: 'write',
+  [LockType.UNLOCK]: 'unlock',
+};
 
 export class Request {
   opcode = 0;
@@ -56,6 +63,22 @@ export class Request {
     const b = this.buffer;
     const start = Size.IN_HEADER + at;
     return b.readInt32LE(start + 4) * TWO_TO_32 + b.readUInt32LE(start);
+  }
+
+  /** fuse_lk_in; undefined if its type is none. */
+  lock(): LockRequest | undefined {
+    const type = lockTypes[this.u32(32)];
+    if (type === undefined) return undefined;
+    const kind = this.u32(40) & LK_FLOCK ? 'flock' : 'posix';
+    // The kernel says 2^63 - 1 for "to the end"; rounding may have put either bound past what a number tells apart.
+    const start = Math.min(this.u64(16), LOCK_TO_END);
+    return { kind, type, start, end: Math.min(this.u64(24), LOCK_TO_END), owner: this.lockOwner(8), pid: this.u32(36) };
+  }
+
+  /** 8 bytes that are only ever compared. */
+  lockOwner(at: number): string {
+    const start = Size.IN_HEADER + at;
+    return this.buffer.toString('latin1', start, start + LOCK_OWNER_BYTES);
   }
 
   /** The zero-terminated name that starts at `at`. */

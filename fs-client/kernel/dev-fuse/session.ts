@@ -143,7 +143,16 @@ export class Session {
         this.answer(r, fs.fsync(r.u64(0)), sendNothing);
         break;
       case Opcode.FLUSH:
-        this.answer(r, fs.flush(r.u64(0)), sendNothing);
+        this.answer(r, fs.flush(r.u64(0), r.lockOwner(16)), sendNothing);
+        break;
+      case Opcode.GETLK:
+        this.testLock(r);
+        break;
+      case Opcode.SETLK:
+        this.setLock(r, undefined);
+        break;
+      case Opcode.SETLKW:
+        this.setLock(r, new AbortController());
         break;
       case Opcode.OPENDIR:
         this.answer(r, fs.opendir(r.caller(), r.ino), (reply, value) =>
@@ -205,6 +214,21 @@ export class Session {
     this.answer(r, answer, (reply) => reply.written(size));
   }
 
+  private testLock(r: Request): void {
+    const lock = r.lock();
+    if (lock === undefined) return this.fail(r, Errno.EINVAL);
+    this.answer(r, this.fs.testLock(r.u64(0), lock), (reply, { conflict }) => reply.lock(conflict));
+  }
+
+  /** @param wait aborted if the caller gets a signal */
+  private setLock(r: Request, wait: AbortController | undefined): void {
+    const lock = r.lock();
+    if (lock === undefined) return this.fail(r, Errno.EINVAL);
+    const fh = r.u64(0);
+    const undo = (): void => void this.fs.setLock(fh, { ...lock, type: 'unlock' }, undefined);
+    this.answer(r, this.fs.setLock(fh, lock, wait?.signal), sendNothing, undo, wait);
+  }
+
   private lookup(r: Request, answer: LookupAnswer | Promise<LookupAnswer>): void {
     const send = (result: LookupAnswer, low: number, high: number) => {
       const { reply } = this.channel;
@@ -234,7 +258,13 @@ export class Session {
   }
 
   /** @param undo takes back what the answer gave to the kernel, if the kernel did not wait for it */
-  private answer<T>(r: Request, answer: Answer<T>, send: Send<T>, undo?: (value: T) => void): void {
+  private answer<T>(
+    r: Request,
+    answer: Answer<T>,
+    send: Send<T>,
+    undo?: (value: T) => void,
+    interrupted?: AbortController,
+  ): void {
     this.pending.settle<Outcome<T>>(
       r,
       answer,
@@ -243,6 +273,7 @@ export class Session {
         this.channel.send(low, high, result.errno);
       },
       (result) => result.errno === 0 && undo?.(result as { errno: 0 } & T),
+      interrupted,
     );
   }
 

@@ -2,7 +2,6 @@
 import { Errno } from '../../../src/fileservice/errno.js';
 import type { OperationOf } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
-import type { SessionId } from '../../../src/pbft/messages.js';
 import {
   attributes,
   type Call,
@@ -10,7 +9,6 @@ import {
   dropLink,
   enterDirectory,
   findNode,
-  freeInode,
   inode,
   isDot,
   isDotDot,
@@ -19,7 +17,7 @@ import {
   removalError,
   removeEntry,
 } from '../nodes.js';
-import type { Store } from '../store.js';
+import { dropReference } from './leases.js';
 
 export function unlink(call: Call, o: OperationOf<'unlink'>): Results['unlink'] | Errno {
   const directory = enterDirectory(call, o.parent);
@@ -58,17 +56,6 @@ export function rmdir(call: Call, o: OperationOf<'rmdir'>): Results['rmdir'] | E
 export function release(call: Call, o: OperationOf<'release'>): Results['release'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
-  if (call.store.orphans.has(call.session, node.ino)) dropReference(call.store, call.session, node.ino);
+  dropReference(call.store, call.session, node.ino);
   return { errno: 0 };
-}
-
-/** Frees all that the session held open without a name. */
-export function releaseAll(store: Store, session: SessionId): void {
-  for (const ino of store.orphans.list(session)) dropReference(store, session, ino);
-}
-
-/** Only the session that removed an inode's last name can hold it, so with its reference the inode goes. */
-function dropReference(store: Store, session: SessionId, ino: number): void {
-  store.orphans.unset(session, ino);
-  freeInode(store, inode(store, ino));
 }

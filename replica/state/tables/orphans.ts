@@ -1,4 +1,4 @@
-/** Inodes without names that sessions hold open. */
+/** Inodes without names that are kept for sessions. */
 import type { Database } from 'better-sqlite3';
 import type { Octets } from '../../../src/merkle/index.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
@@ -9,9 +9,13 @@ import { inSessionAt, parts, subKey, treeKeyOf } from './session-keys.js';
 import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
-type OrphanColumns = [client: number, instance: number, ino: number];
+type OrphanColumns = [client: number, instance: number, ino: number, claimed: number];
 
-const toOrphan = ([client, instance, ino]: OrphanColumns): OrphanRow => ({ session: { client, instance }, ino });
+const toOrphan = ([client, instance, ino, claimed]: OrphanColumns): OrphanRow => ({
+  session: { client, instance },
+  ino,
+  claimed: claimed !== 0,
+});
 
 export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
   override readonly number = Table.Orphan;
@@ -30,7 +34,7 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
       db,
       'SELECT * FROM orphan WHERE client = ? AND instance = ? ORDER BY ino',
     );
-    this.upsert = db.prepare<OrphanColumns>('INSERT OR REPLACE INTO orphan VALUES (?, ?, ?)');
+    this.upsert = db.prepare<OrphanColumns>('INSERT OR REPLACE INTO orphan VALUES (?, ?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM orphan WHERE client = ? AND instance = ? AND ino = ?');
   }
 
@@ -38,23 +42,23 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
     return this.get(subKey(session, ino)) !== undefined;
   }
 
-  add(session: SessionId, ino: number): void {
-    this.put(subKey(session, ino), { session, ino });
+  add(session: SessionId, ino: number, claimed: boolean): void {
+    this.put(subKey(session, ino), { session, ino, claimed });
   }
 
   unset(session: SessionId, ino: number): void {
     this.remove(subKey(session, ino));
   }
 
-  /** Inodes that the session holds, in order. */
-  list(session: SessionId): number[] {
+  /** What is kept for the session, in order of inodes. */
+  list(session: SessionId): OrphanRow[] {
     const { client, instance } = session;
-    const held = this.touchedWhere((row) => row.session.client === client && row.session.instance === instance);
-    const inos = held.map((row) => row.ino);
-    for (const [, , ino] of this.bySession.all(client, instance)) {
-      if (!this.isTouched(subKey(session, ino))) inos.push(ino);
+    const rows = this.touchedWhere((row) => row.session.client === client && row.session.instance === instance);
+    for (const columns of this.bySession.all(client, instance)) {
+      const row = toOrphan(columns);
+      if (!this.isTouched(this.keyOf(row))) rows.push(row);
     }
-    return inos.sort((a, b) => a - b);
+    return rows.sort((a, b) => a.ino - b.ino);
   }
 
   protected override keyOf(row: OrphanRow): string {
@@ -78,8 +82,8 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
     return found && toOrphan(found);
   }
 
-  protected override store({ session, ino }: OrphanRow): void {
-    this.upsert.run(session.client, session.instance, ino);
+  protected override store({ session, ino, claimed }: OrphanRow): void {
+    this.upsert.run(session.client, session.instance, ino, claimed ? 1 : 0);
   }
 
   protected override erase(columns: number[]): void {

@@ -6,7 +6,12 @@ import { ReplicatedFileSystem } from '../../../fs-client/filesystem.js';
 import type { Caller } from '../../../fs-client/kernel/kernel.js';
 import { CallError, type CallOptions, type ServiceClient } from '../../../src/client/types.js';
 import { Errno } from '../../../src/fileservice/errno.js';
-import { decodeOperation, type Operation, type OperationName } from '../../../src/fileservice/operations.js';
+import {
+  decodeOperation,
+  type Operation,
+  type OperationName,
+  type OperationOf,
+} from '../../../src/fileservice/operations.js';
 import { encodeFailure, encodeResult } from '../../../src/fileservice/results.js';
 import { type Attributes, FileType, ROOT_HANDLE } from '../../../src/fileservice/types.js';
 
@@ -33,9 +38,14 @@ export class ScriptedService implements ServiceClient {
   private readonly held: { operation: Operation; finish: (result: Uint8Array | CallError) => void }[] = [];
   private readonly listeners: (() => void)[] = [];
   private nextIno = 2;
+  readonly renewals: OperationOf<'renew'>[] = [];
+  /** What the next renewal is answered with. */
+  lapsed = true;
+  unclaimed: number[] = [];
 
   call(bytes: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     const { operation } = decodeOperation(bytes);
+    if (operation.op === 'renew') return this.renew(operation);
     this.options.push(options);
     const fate = this.fate(operation);
     if (fate === 'execute') return Promise.resolve(this.execute(operation));
@@ -50,6 +60,15 @@ export class ScriptedService implements ServiceClient {
       const settled = new Promise<void>((settle) => this.held.push({ operation, finish: () => settle() }));
       reject(new CallError('deadline', 'no quorum', settled));
     });
+  }
+
+  /** Apart from all others: it is no call of the test. */
+  private renew(operation: OperationOf<'renew'>): Promise<Uint8Array> {
+    this.renewals.push(operation);
+    const { lapsed, unclaimed } = this;
+    this.lapsed = false;
+    this.unclaimed = [];
+    return Promise.resolve(encodeResult('renew', { errno: 0, lapsed, unclaimed }));
   }
 
   onSessionLost(listener: () => void): void {
@@ -129,6 +148,12 @@ export class ScriptedService implements ServiceClient {
           parent: this.directory(),
         });
       }
+      case 'lock': {
+        const attributes = this.attributesOf(operation.node.ino);
+        return attributes ? encodeResult('lock', { errno: 0, attributes }) : encodeFailure(Errno.ESTALE);
+      }
+      case 'release':
+        return encodeResult('release', { errno: 0 });
       case 'statfs':
         return encodeResult('statfs', { errno: 0, statistics: STATISTICS });
       default:
@@ -190,7 +215,7 @@ export class ScriptedMount {
     this.service.onSessionLost(() => this.fs.sessionLost());
     this.fs.attached({
       invalidateAttributes: async () => {},
-      invalidateData: (ino) => this.invalidated.push(ino),
+      invalidateData: async (ino) => void this.invalidated.push(ino),
       invalidateEntry: () => {},
       invalidateEntries: () => this.epochs++,
     });

@@ -224,6 +224,9 @@ describe('open-unlinked files', () => {
     fs.state.service.sessionEnded(other, { sequence: fs.state.lastExecuted + 1, time, session: other });
     fs.state.endBatch(time);
     fs.state.commitBatch();
+    // Theirs is also kept for this session, which has a lease since it holds something, until it says that it need not be.
+    expect(fs.run('renew', { claimed: [], released: [] }).unclaimed).toEqual([theirs.ino]);
+    fs.run('renew', { claimed: [], released: [theirs.ino] });
     expect(fs.outcome('getattr', { node: theirs })).toBe('ESTALE');
     expect(fs.outcome('getattr', { node: mine })).toBe('ok');
   });

@@ -32,6 +32,12 @@ const slot = fc.record({
   ),
 });
 const header = fc.record({ lastExecuted: fc.constant(9), clock: time, nextIno: u64, usedBytes: u64, usedInodes: u64 });
+const lock = fc
+  .record({
+    ...{ kind: fc.constantFrom('posix', 'flock'), type: fc.constantFrom('read', 'write'), start: u64, end: u64 },
+    ...{ session, owner: bytes(8).map((owner) => owner.toString('latin1').padEnd(8)), pid: u32 },
+  })
+  .map((held) => ({ ...held, start: Math.min(held.start, held.end), end: Math.max(held.start, held.end) }));
 const cluster = Buffer.alloc(32, 5);
 
 type Codec = [row: fc.Arbitrary<unknown>, encode: (row: never) => Buffer, decode: (content: Buffer) => unknown];
@@ -46,7 +52,7 @@ const codecs: Record<keyof typeof Table, Codec> = {
   ],
   Block: [fc.record({ ino: u64, position: u64, data: bytes(100) }), rowBytes.encodeBlock, rowBytes.decodeBlock],
   Target: [fc.record({ ino: u64, path: bytes(300) }), rowBytes.encodeTarget, rowBytes.decodeTarget],
-  Orphan: [fc.record({ session, ino: u64 }), rowBytes.encodeOrphan, rowBytes.decodeOrphan],
+  Orphan: [fc.record({ session, ino: u64, claimed: fc.boolean() }), rowBytes.encodeOrphan, rowBytes.decodeOrphan],
   Session: [fc.record({ session, slots: u32, opened: time }), rowBytes.encodeSession, rowBytes.decodeSession],
   Slot: [slot, rowBytes.encodeSlot, rowBytes.decodeSlot],
   EndedInstance: [
@@ -54,6 +60,8 @@ const codecs: Record<keyof typeof Table, Codec> = {
     rowBytes.encodeEndedInstance,
     rowBytes.decodeEndedInstance,
   ],
+  Lock: [fc.record({ ino: u64, locks: fc.array(lock, { maxLength: 5 }) }), rowBytes.encodeLocks, rowBytes.decodeLocks],
+  Lease: [fc.record({ session, renewed: u64, announced: fc.boolean() }), rowBytes.encodeLease, rowBytes.decodeLease],
   Record: [fc.record({ key: bytes(256), value: bytes(4096) }), rowBytes.encodeRecord, rowBytes.decodeRecord],
 };
 
