@@ -150,11 +150,12 @@ export class FileIo {
     name: string,
     mode: number,
     flags: number,
+    umask?: number,
   ): Promise<Outcome<EntryAnswer & { open: OpenAnswer }>> {
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
     const access = accessOf(flags);
     const who = this.context.credentials.of(caller);
-    const making = { op: 'create', mode, exclusive, truncate: false, access } as const;
+    const making = { op: 'create', mode, umask, exclusive, truncate: false, access } as const;
     const made = await this.namespace.make(caller, parentIno, name, making);
     if (!('node' in made)) return made;
     const { node, created } = made;

@@ -25,6 +25,8 @@ export function touchedBy(operation: Operation): readonly Touched[] {
     case 'setattr':
     case 'fsync':
     case 'lock':
+    case 'setxattr':
+    case 'removexattr':
       return [all(operation.node)];
     case 'rename':
       return [all(operation.parent), all(operation.newParent)];

@@ -82,9 +82,16 @@ export interface FileSystem {
   /** `fh` where the change is made through an open file: then that file's rights count. */
   setattr(caller: Caller, ino: number, fh: number | undefined, changes: AttributeChanges): Answer<AttributesAnswer>;
   readlink(caller: Caller, ino: number): Answer<{ target: Uint8Array }>;
+  /** Values under names, beside the data; the name is that of getxattr(2). */
+  getXattr(caller: Caller, ino: number, name: string): Answer<{ value: Uint8Array }>;
+  listXattrs(caller: Caller, ino: number): Answer<{ names: readonly Uint8Array[] }>;
+  /** `value` is valid during the call only; `flags` are those of setxattr(2). */
+  setXattr(caller: Caller, ino: number, name: string, value: Uint8Array, flags: number): Answer;
+  removeXattr(caller: Caller, ino: number, name: string): Answer;
   symlink(caller: Caller, parent: number, name: string, target: string): Answer<EntryAnswer>;
-  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number): Answer<EntryAnswer>;
-  mkdir(caller: Caller, parent: number, name: string, mode: number): Answer<EntryAnswer>;
+  /** `umask`, here and below: what the mode loses where no default ACL says otherwise; 0 if it has been applied. */
+  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number, umask?: number): Answer<EntryAnswer>;
+  mkdir(caller: Caller, parent: number, name: string, mode: number, umask?: number): Answer<EntryAnswer>;
   unlink(caller: Caller, parent: number, name: string): Answer;
   rmdir(caller: Caller, parent: number, name: string): Answer;
   rename(caller: Caller, parent: number, name: string, newParent: number, newName: string, flags: number): Answer;
@@ -98,6 +105,7 @@ export interface FileSystem {
     name: string,
     mode: number,
     flags: number,
+    umask?: number,
   ): Answer<EntryAnswer & { open: OpenAnswer }>;
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }>;
   /** `data` is valid during the call only. All of it is written, or an errno says that none was. */

@@ -16,6 +16,7 @@ import { getattr, lookup, open, readdir, readlink, statfs } from './operations/l
 import { release, rmdir, unlink } from './operations/remove.js';
 import { rename } from './operations/rename.js';
 import { setattr } from './operations/setattr.js';
+import { getxattr, listxattr, removexattr, setxattr } from './operations/xattrs.js';
 import type { Store } from './store.js';
 
 type Outcome = Results[Operation['op']] | Errno;
@@ -107,6 +108,14 @@ function perform(call: Call, o: Operation): Outcome {
       return fsync(call, o);
     case 'statfs':
       return statfs(call);
+    case 'getxattr':
+      return getxattr(call, o);
+    case 'listxattr':
+      return listxattr(call, o);
+    case 'setxattr':
+      return setxattr(call, o);
+    case 'removexattr':
+      return removexattr(call, o);
     case 'lock':
       return lock(call, o);
     case 'testlock':

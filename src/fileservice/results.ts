@@ -57,6 +57,11 @@ export interface Results {
   write: { errno: 0; attributes: Attributes };
   fsync: { errno: 0; attributes: Attributes };
   statfs: { errno: 0; statistics: FileSystemStatistics };
+  getxattr: { errno: 0; value: Uint8Array };
+  /** Names, in the order of their bytes. */
+  listxattr: { errno: 0; names: Uint8Array[] };
+  setxattr: { errno: 0; attributes: Attributes };
+  removexattr: { errno: 0; attributes: Attributes };
   /** With the attributes at the time: whoever takes a lock sees what was written before its last holder dropped it. */
   lock: { errno: 0; attributes: Attributes };
   testlock: { errno: 0; conflict?: Conflict };
@@ -78,7 +83,7 @@ function writeAttributes(w: ByteWriter, a: Attributes): void {
   writeTime(w, a.atime);
   writeTime(w, a.mtime);
   writeTime(w, a.ctime);
-  w.u64(a.change);
+  w.u64(a.change).bool(a.hasXattrs);
 }
 
 function readAttributes(r: ByteReader): Attributes {
@@ -96,6 +101,7 @@ function readAttributes(r: ByteReader): Attributes {
     mtime: readTime(r),
     ctime: readTime(r),
     change: r.u64(),
+    hasXattrs: r.bool(),
   };
 }
 
@@ -107,7 +113,7 @@ function writeOptionalAttributes(w: ByteWriter, a: Attributes | undefined): void
 const readOptionalAttributes = (r: ByteReader): Attributes | undefined => (r.bool() ? readAttributes(r) : undefined);
 
 /** Bytes that an entry with a name of `nameBytes` takes in a READDIR result. */
-export const encodedEntryBytes = (nameBytes: number): number => 8 + 4 + nameBytes + 92;
+export const encodedEntryBytes = (nameBytes: number): number => 8 + 4 + nameBytes + 93;
 
 export function encodeFailure(errno: number): Buffer {
   return new ByteWriter(4).u32(errno).finish();
@@ -180,8 +186,19 @@ export function encodeResult(op: OperationName, result: Results[OperationName]):
       writeAttributes(w, (any as Results['write']).attributes);
       break;
     case 'lock':
+    case 'setxattr':
+    case 'removexattr':
       writeAttributes(w, (any as Results['lock']).attributes);
       break;
+    case 'getxattr':
+      w.bytes((any as Results['getxattr']).value);
+      break;
+    case 'listxattr': {
+      const { names } = any as Results['listxattr'];
+      w.u32(names.length);
+      for (const name of names) w.bytes(name);
+      break;
+    }
     case 'testlock': {
       const { conflict } = any as Results['testlock'];
       w.bool(conflict !== undefined);
@@ -261,7 +278,16 @@ function readResult(op: OperationName, r: ByteReader): Results[OperationName] {
     case 'write':
     case 'fsync':
     case 'lock':
+    case 'setxattr':
+    case 'removexattr':
       return { errno: 0, attributes: readAttributes(r) };
+    case 'getxattr':
+      return { errno: 0, value: r.bytes(FileLimits.xattrBytes) };
+    case 'listxattr': {
+      const names: Uint8Array[] = [];
+      for (let count = r.u32(); count > 0; count--) names.push(r.bytes(FileLimits.xattrNameBytes));
+      return { errno: 0, names };
+    }
     case 'testlock':
       return r.bool() ? { errno: 0, conflict: { type: readHeldType(r), ...readRange(r), pid: r.u32() } } : { errno: 0 };
     case 'renew':

@@ -20,6 +20,8 @@ export interface Credentials {
   groups: readonly number[];
 }
 
+export const isInGroup = (who: Credentials, gid: number): boolean => who.gid === gid || who.groups.includes(gid);
+
 /** What stat(2) shows, with the generation and NFSv4's change attribute (RFC 8881 §5.8.1.4). */
 export interface Attributes extends Handle {
   /** File type and permission bits, as st_mode. */
@@ -37,6 +39,8 @@ export interface Attributes extends Handle {
   ctime: Time;
   /** Rises with every change of the file's data or attributes. */
   change: number;
+  /** Whether it has extended attributes, among which are its access control lists. */
+  hasXattrs: boolean;
 }
 
 export const ROOT_INO = 1;
@@ -79,6 +83,12 @@ export const FileLimits = {
   /** Hard links of one inode (as ext4). */
   links: 65_000,
   supplementaryGroups: 64,
+  /** Name of an extended attribute, its namespace included (XATTR_NAME_MAX). */
+  xattrNameBytes: 255,
+  /** Its value. Linux knows up to 64 KiB; ext4 has some 4. */
+  xattrBytes: 16 * 1024,
+  /** Names and values of one inode's in all. */
+  xattrsBytes: 64 * 1024,
   /** Ranges of one inode that are locked at a time. */
   locksPerFile: 512,
   /** Inodes named in one RENEW, or its result. */

@@ -65,11 +65,13 @@ export const InitFlag = {
   ASYNC_READ: 1 << 0,
   POSIX_LOCKS: 1 << 1,
   BIG_WRITES: 1 << 5,
+  DONT_MASK: 1 << 6,
   FLOCK_LOCKS: 1 << 10,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
   PARALLEL_DIROPS: 1 << 18,
+  POSIX_ACL: 1 << 20,
   ABORT_ERROR: 1 << 21,
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
@@ -119,6 +121,9 @@ export const Size = {
   INIT_OUT: 64,
   STATFS_OUT: 80,
   WRITE_IN: 40,
+  GETXATTR_IN: 8,
+  /** Without what SETXATTR_EXT adds, which is not asked for. */
+  SETXATTR_IN: 8,
   DIRENT_HEAD: 24,
 } as const;
 

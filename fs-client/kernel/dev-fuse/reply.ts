@@ -105,6 +105,11 @@ export class ReplyBuffer {
     return this;
   }
 
+  /** fuse_getxattr_out */
+  size(bytes: number): this {
+    return this.written(bytes);
+  }
+
   written(bytes: number): this {
     this.u32(bytes);
     this.u32(0);

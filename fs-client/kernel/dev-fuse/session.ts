@@ -15,6 +15,10 @@ type Send<T> = (reply: ReplyBuffer, value: T) => void;
 const sendEntry: Send<EntryAnswer> = (reply, answer) => reply.entry(answer);
 const sendNothing: Send<unknown> = () => {};
 
+/** Names as listxattr(2) gives them: each with a zero byte after it. */
+const terminated = (names: readonly Uint8Array[]): Buffer => Buffer.concat(names.flatMap((name) => [name, NUL]));
+const NUL = Buffer.alloc(1);
+
 export class Session {
   /** What was agreed at INIT, for the log. */
   agreed = '';
@@ -83,10 +87,15 @@ export class Session {
         break;
       }
       case Opcode.MKNOD:
-        this.answer(r, fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
+        this.answer(
+          r,
+          fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4), r.u32(8)),
+          sendEntry,
+          this.forgetEntry,
+        );
         break;
       case Opcode.MKDIR:
-        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0)), sendEntry, this.forgetEntry);
+        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
         break;
       case Opcode.UNLINK:
         this.answer(r, fs.unlink(r.caller(), r.ino, r.name(0)), sendNothing);
@@ -118,7 +127,7 @@ export class Session {
       case Opcode.CREATE:
         this.answer(
           r,
-          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0)),
+          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0), r.u32(8)),
           (reply, a) => reply.entry(a).open(a.open),
           (a) => {
             fs.release(a.open.fh);
@@ -144,6 +153,18 @@ export class Session {
         break;
       case Opcode.FLUSH:
         this.answer(r, fs.flush(r.u64(0), r.lockOwner(16)), sendNothing);
+        break;
+      case Opcode.GETXATTR:
+        this.answerSized(r, fs.getXattr(r.caller(), r.ino, r.name(Size.GETXATTR_IN)), ({ value }) => value);
+        break;
+      case Opcode.LISTXATTR:
+        this.answerSized(r, fs.listXattrs(r.caller(), r.ino), ({ names }) => terminated(names));
+        break;
+      case Opcode.SETXATTR:
+        this.setXattr(r);
+        break;
+      case Opcode.REMOVEXATTR:
+        this.answer(r, fs.removeXattr(r.caller(), r.ino, r.name(0)), sendNothing);
         break;
       case Opcode.GETLK:
         this.testLock(r);
@@ -184,8 +205,8 @@ export class Session {
       case Opcode.NOTIFY_REPLY:
         break;
       default:
-        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), extended
-        // attributes, LSEEK, FALLOCATE, COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
+        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), LSEEK, FALLOCATE,
+        // COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
         this.fail(r, Errno.ENOSYS);
         break;
     }
@@ -212,6 +233,26 @@ export class Session {
       killPrivileges: (r.u32(20) & WRITE_KILL_SUIDGID) !== 0,
     });
     this.answer(r, answer, (reply) => reply.written(size));
+  }
+
+  private setXattr(r: Request): void {
+    const [size, flags, name] = [r.u32(0), r.u32(4), r.name(Size.SETXATTR_IN)];
+    const value = r.data(Size.SETXATTR_IN + name.length + 1, size);
+    this.answer(r, this.fs.setXattr(r.caller(), r.ino, name, value, flags), sendNothing);
+  }
+
+  /** Asked for with room for no bytes, only their number is told. */
+  private answerSized<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
+    const room = r.u32(0);
+    this.pending.settle<Outcome<T>>(r, answer, (result, low, high) => {
+      const bytes = result.errno === 0 ? data(result as { errno: 0 } & T) : undefined;
+      if (bytes === undefined) this.channel.send(low, high, result.errno);
+      else if (room === 0) {
+        this.channel.reply.begin().size(bytes.length);
+        this.channel.send(low, high, 0);
+      } else if (bytes.length > room) this.channel.send(low, high, Errno.ERANGE);
+      else this.channel.sendData(low, high, bytes);
+    });
   }
 
   private testLock(r: Request): void {

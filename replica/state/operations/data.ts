@@ -7,6 +7,8 @@ import { attributes, type Call, findNode, isFailure, update } from '../nodes.js'
 import { isPermittedOnOpenFile, isRoot, withoutPrivileges } from '../permissions.js';
 import { BLOCK_BYTES } from '../row-bytes.js';
 import type { InodeRow } from '../rows.js';
+import { charge, hasRoom } from '../space.js';
+import { withoutCapability } from '../xattrs.js';
 import { overlaid, shortened } from './block-content.js';
 
 /** Space is handed out in units of 4 KiB, as disk file systems do. */
@@ -30,17 +32,9 @@ function chargeForGrowth({ store }: Call, node: InodeRow, size: number): number 
   return blockCharge(last, size) - blockCharge(last, node.size);
 }
 
-/** Whether the agreed capacity has room for so many bytes more. */
-const hasRoom = ({ store }: Call, bytes: number): boolean =>
-  bytes <= 0 || store.header.row.usedBytes + bytes <= store.capacity.bytes;
-
-function charge({ store }: Call, bytes: number): void {
-  if (bytes !== 0) store.updateHeader({ usedBytes: store.header.row.usedBytes + bytes });
-}
-
 /** Who may read a file's bytes: also one who may execute it, for the kernel reads programs on their behalf (as nfsd). */
 const mayRead = (call: Call, node: InodeRow): boolean =>
-  isPermittedOnOpenFile(call.who, node, Access.READ) || isPermittedOnOpenFile(call.who, node, Access.EXECUTE);
+  isPermittedOnOpenFile(call, node, Access.READ) || isPermittedOnOpenFile(call, node, Access.EXECUTE);
 
 export function read(call: Call, o: OperationOf<'read'>): Results['read'] | Errno {
   const node = findNode(call, o.node);
@@ -71,7 +65,7 @@ export function write(call: Call, o: OperationOf<'write'>): Results['write'] | E
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   if (!isRegular(node.mode)) return isDirectory(node.mode) ? Errno.EISDIR : Errno.EINVAL;
-  if (!isPermittedOnOpenFile(call.who, node, Access.WRITE)) return Errno.EACCES;
+  if (!isPermittedOnOpenFile(call, node, Access.WRITE)) return Errno.EACCES;
   if (o.data.length === 0) return { errno: 0, attributes: attributes(node) };
   const offset = o.append ? node.size : o.offset;
   const end = offset + o.data.length;
@@ -79,14 +73,15 @@ export function write(call: Call, o: OperationOf<'write'>): Results['write'] | E
 
   const size = Math.max(node.size, end);
   const bytes = chargeForGrowth(call, node, size) + chargeForNewBlocks(call, node, size, offset, end);
-  if (!hasRoom(call, bytes)) return Errno.ENOSPC;
+  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
   writeBytes(call, node, offset, o.data);
-  charge(call, bytes);
+  charge(call.store, bytes);
   const written = update(call, node, {
     size,
     mtime: call.now,
     allocated: node.allocated + bytes,
     mode: modeAfterWrite(call, node, o.killPrivileges),
+    ...withoutCapability(call.store, node),
   });
   return { errno: 0, attributes: attributes(written) };
 }
@@ -123,10 +118,12 @@ export function truncate(
   killPrivileges = false,
 ): InodeRow | Errno {
   const bytes = size < node.size ? -cut(call, node, size) : chargeForGrowth(call, node, size);
-  if (!hasRoom(call, bytes)) return Errno.ENOSPC;
-  charge(call, bytes);
+  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
+  charge(call.store, bytes);
   const mode = modeAfterWrite(call, node, killPrivileges);
-  return update(call, node, { mtime: call.now, mode, ...changed, size, allocated: node.allocated + bytes });
+  const allocated = node.allocated + bytes;
+  const unprivileged = withoutCapability(call.store, { ...node, ...changed });
+  return update(call, node, { mtime: call.now, mode, ...changed, ...unprivileged, size, allocated });
 }
 
 /** Removes what lies beyond `size`; returns the bytes that are charged no longer. */
