@@ -120,7 +120,7 @@ export class ReplicatedFileSystem implements FileSystem {
     this.namespace.makeEntry(caller, parent, name, { op: 'symlink', target: Buffer.from(target, 'latin1') });
   rename: FileSystem['rename'] = (caller, parent, name, newParent, newName, flags) =>
     this.namespace.rename(caller, parent, name, newParent, newName, flags);
-  getXattr: FileSystem['getXattr'] = (caller, ino, name) => this.xattrs.get(caller, ino, name);
+  getXattr: FileSystem['getXattr'] = (caller, ino, name, room) => this.xattrs.get(caller, ino, name, room);
   listXattrs: FileSystem['listXattrs'] = (caller, ino) => this.xattrs.list(caller, ino);
   setXattr: FileSystem['setXattr'] = (caller, ino, name, value, flags) =>
     this.xattrs.set(caller, ino, name, value, flags);

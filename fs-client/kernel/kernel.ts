@@ -82,8 +82,8 @@ export interface FileSystem {
   /** `fh` where the change is made through an open file: then that file's rights count. */
   setattr(caller: Caller, ino: number, fh: number | undefined, changes: AttributeChanges): Answer<AttributesAnswer>;
   readlink(caller: Caller, ino: number): Answer<{ target: Uint8Array }>;
-  /** Values under names, beside the data; the name is that of getxattr(2). */
-  getXattr(caller: Caller, ino: number, name: string): Answer<{ value: Uint8Array }>;
+  /** Values under names, beside the data; the name is that of getxattr(2). `room` 0: only its length is asked for. */
+  getXattr(caller: Caller, ino: number, name: string, room: number): Answer<{ value: Uint8Array }>;
   listXattrs(caller: Caller, ino: number): Answer<{ names: readonly Uint8Array[] }>;
   /** `value` is valid during the call only; `flags` are those of setxattr(2). */
   setXattr(caller: Caller, ino: number, name: string, value: Uint8Array, flags: number): Answer;

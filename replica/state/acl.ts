@@ -5,9 +5,6 @@
  */
 import { type Credentials, isInGroup } from '../../src/fileservice/types.js';
 
-export const ACCESS_ACL = 'system.posix_acl_access';
-export const DEFAULT_ACL = 'system.posix_acl_default';
-
 export const AclTag = { USER_OBJ: 0x01, USER: 0x02, GROUP_OBJ: 0x04, GROUP: 0x08, MASK: 0x10, OTHER: 0x20 } as const;
 
 export interface AclEntry {

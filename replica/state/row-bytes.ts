@@ -45,7 +45,13 @@ const BLOCK_HEADER_BYTES = 17;
 /** Of a record: no more is kept of a service that is not the file service in one row. */
 export const RECORD_KEY_BYTES = 256;
 export const RECORD_VALUE_BYTES = 4096;
-export const LARGEST_ROW_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
+/** Table, inode, and the lengths of name and value, before these. */
+const XATTR_HEADER_BYTES = 17;
+export const BLOCK_ROW_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
+export const LARGEST_ROW_BYTES = Math.max(
+  BLOCK_ROW_BYTES,
+  XATTR_HEADER_BYTES + FileLimits.xattrNameBytes + FileLimits.xattrBytes,
+);
 const DIGEST_BYTES = 32;
 
 const blockDigestInput = Buffer.alloc(BLOCK_HEADER_BYTES + DIGEST_BYTES);
@@ -161,7 +167,12 @@ export function decodeTarget(content: Uint8Array): TargetRow {
 }
 
 export const encodeXattr = ({ ino, name, value }: XattrRow): Buffer =>
-  new ByteWriter(64 + value.length).u8(Table.Xattr).u64(ino).bytes(Buffer.from(name, 'latin1')).bytes(value).finish();
+  new ByteWriter(XATTR_HEADER_BYTES + name.length + value.length)
+    .u8(Table.Xattr)
+    .u64(ino)
+    .bytes(Buffer.from(name, 'latin1'))
+    .bytes(value)
+    .finish();
 
 export function decodeXattr(content: Uint8Array): XattrRow {
   const r = reader(content, Table.Xattr);

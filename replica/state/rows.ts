@@ -57,7 +57,7 @@ export interface InodeRow {
   entries: number;
   /** … and the cookie of its next new entry. */
   nextCookie: number;
-  /** Bytes of its extended attributes, names and values; 0: there are none. */
+  /** Bytes that its extended attributes are charged for: see `xattrCharge`. 0: there are none. */
   xattrBytes: number;
 }
 

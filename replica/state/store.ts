@@ -30,17 +30,17 @@ import { XattrTable } from './tables/xattrs.js';
 /**
  * When changed rows are settled and the tree brought up to date without waiting for a checkpoint, which would have all of
  * it to do at once (measured: 45 µs a row): if there are some after so many batches, since rows that change in every
- * batch are worth waiting for; and never are more held in memory: ≤ 16 MiB.
+ * batch are worth waiting for; and never are more held in memory: ≤ 32 MiB.
  */
 const SETTLING = { batches: 16, rows: 128, mostRows: 512 };
 
 /** The write-ahead log is copied back to the database in slices of about this size. */
 const WAL_SLICE_BYTES = 4 * 1024 * 1024;
 
-/** Staged rows installed in one step: ≤ 8 MiB. */
+/** Staged rows installed in one step: ≤ 16 MiB. */
 const INSTALLED_AT_ONCE = 256;
 
-/** Rows whose leaves are made again in one step: ≤ 8 MiB. */
+/** Rows whose leaves are made again in one step: ≤ 16 MiB. */
 const REMADE_AT_ONCE = 256;
 
 /** Of the file system, for ENOSPC: agreed in the cluster file. */

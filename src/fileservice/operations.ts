@@ -195,9 +195,6 @@ export function readInos(r: ByteReader): number[] {
   return Array.from({ length: count }, () => r.u64());
 }
 
-/** As large as the kernel lets them come (XATTR_SIZE_MAX): what is above our own limit is answered E2BIG. */
-const LARGEST_XATTR_BYTES = 64 * 1024;
-
 function readUmask(r: ByteReader): { umask?: number } {
   const umask = r.u16();
   return umask === 0 ? {} : { umask };
@@ -431,7 +428,7 @@ function readBody(op: OperationName, r: ByteReader): Operation {
     case 'removexattr':
       return { op, node: readHandle(r), name: readName(r) };
     case 'setxattr':
-      return { op, node: readHandle(r), name: readName(r), value: r.bytes(LARGEST_XATTR_BYTES), flags: r.u32() };
+      return { op, node: readHandle(r), name: readName(r), value: r.bytes(FileLimits.xattrBytes), flags: r.u32() };
     case 'lock':
     case 'testlock':
       return { op, node: readHandle(r), lock: readLockRequest(r) };

@@ -85,10 +85,14 @@ export const FileLimits = {
   supplementaryGroups: 64,
   /** Name of an extended attribute, its namespace included (XATTR_NAME_MAX). */
   xattrNameBytes: 255,
-  /** Its value. Linux knows up to 64 KiB; ext4 has some 4. */
-  xattrBytes: 16 * 1024,
-  /** Names and values of one inode's in all. */
-  xattrsBytes: 64 * 1024,
+  /** Its value (XATTR_SIZE_MAX) … */
+  xattrBytes: 64 * 1024,
+  /** … and that of an access control list: the kernel makes room for a page. */
+  aclBytes: 4096,
+  /** All of one inode's, as they are charged. */
+  xattrsBytes: 76 * 1024,
+  /** Their names, each with a zero byte, as listxattr(2) gives them at most (XATTR_LIST_MAX). */
+  xattrNamesBytes: 64 * 1024,
   /** Ranges of one inode that are locked at a time. */
   locksPerFile: 512,
   /** Inodes named in one RENEW, or its result. */

@@ -1,16 +1,14 @@
 /** Turns requests of the kernel into calls of the file system, and what those yield into replies. */
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
-import type { Answer, EntryAnswer, FileSystem, LookupAnswer, Outcome } from '../kernel.js';
+import type { EntryAnswer, FileSystem, LookupAnswer } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
 import { Opcode, Size, WRITE_KILL_SUIDGID } from './abi.js';
+import { Answers, type Send } from './answers.js';
 import type { Channel } from './channel.js';
 import { negotiate } from './negotiation.js';
-import { PendingRequests } from './pending-requests.js';
-import { LISTING_BYTES, type ReplyBuffer } from './reply.js';
+import { LISTING_BYTES } from './reply.js';
 import { Request } from './request.js';
-
-type Send<T> = (reply: ReplyBuffer, value: T) => void;
 
 const sendEntry: Send<EntryAnswer> = (reply, answer) => reply.entry(answer);
 const sendNothing: Send<unknown> = () => {};
@@ -19,23 +17,22 @@ const sendNothing: Send<unknown> = () => {};
 const terminated = (names: readonly Uint8Array[]): Buffer => Buffer.concat(names.flatMap((name) => [name, NUL]));
 const NUL = Buffer.alloc(1);
 
-export class Session {
+export class Session extends Answers {
   /** What was agreed at INIT, for the log. */
   agreed = '';
   readonly requests = new Map<number, number>();
-  private readonly pending: PendingRequests;
   /** Parses into itself again and again: nothing of it outlives the handler. */
   private request: Request | undefined;
   private requestBuffer: Buffer | undefined;
 
   constructor(
-    private readonly channel: Channel,
+    channel: Channel,
     private readonly fs: FileSystem,
     private readonly options: { readdirPlus: boolean },
-    private readonly log: Logger,
+    log: Logger,
     private readonly onInitialized: (problem: string | undefined) => void,
   ) {
-    this.pending = new PendingRequests(channel, log);
+    super(channel, log);
   }
 
   /** One message of the kernel, at the start of `buffer`. */
@@ -155,7 +152,7 @@ export class Session {
         this.answer(r, fs.flush(r.u64(0), r.lockOwner(16)), sendNothing);
         break;
       case Opcode.GETXATTR:
-        this.answerSized(r, fs.getXattr(r.caller(), r.ino, r.name(Size.GETXATTR_IN)), ({ value }) => value);
+        this.answerSized(r, fs.getXattr(r.caller(), r.ino, r.name(Size.GETXATTR_IN), r.u32(0)), ({ value }) => value);
         break;
       case Opcode.LISTXATTR:
         this.answerSized(r, fs.listXattrs(r.caller(), r.ino), ({ names }) => terminated(names));
@@ -241,20 +238,6 @@ export class Session {
     this.answer(r, this.fs.setXattr(r.caller(), r.ino, name, value, flags), sendNothing);
   }
 
-  /** Asked for with room for no bytes, only their number is told. */
-  private answerSized<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
-    const room = r.u32(0);
-    this.pending.settle<Outcome<T>>(r, answer, (result, low, high) => {
-      const bytes = result.errno === 0 ? data(result as { errno: 0 } & T) : undefined;
-      if (bytes === undefined) this.channel.send(low, high, result.errno);
-      else if (room === 0) {
-        this.channel.reply.begin().size(bytes.length);
-        this.channel.send(low, high, 0);
-      } else if (bytes.length > room) this.channel.send(low, high, Errno.ERANGE);
-      else this.channel.sendData(low, high, bytes);
-    });
-  }
-
   private testLock(r: Request): void {
     const lock = r.lock();
     if (lock === undefined) return this.fail(r, Errno.EINVAL);
@@ -296,41 +279,5 @@ export class Session {
         else reply.directoryEntry(entry);
       }
     });
-  }
-
-  /** @param undo takes back what the answer gave to the kernel, if the kernel did not wait for it */
-  private answer<T>(
-    r: Request,
-    answer: Answer<T>,
-    send: Send<T>,
-    undo?: (value: T) => void,
-    interrupted?: AbortController,
-  ): void {
-    this.pending.settle<Outcome<T>>(
-      r,
-      answer,
-      (result, low, high) => {
-        if (result.errno === 0) send(this.channel.reply.begin(), result as { errno: 0 } & T);
-        this.channel.send(low, high, result.errno);
-      },
-      (result) => result.errno === 0 && undo?.(result as { errno: 0 } & T),
-      interrupted,
-    );
-  }
-
-  private answerData<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
-    this.pending.settle<Outcome<T>>(r, answer, (result, low, high) => {
-      if (result.errno === 0) this.channel.sendData(low, high, data(result as { errno: 0 } & T));
-      else this.channel.send(low, high, result.errno);
-    });
-  }
-
-  private succeed(r: Request): void {
-    this.channel.reply.begin();
-    this.channel.send(r.uniqueLow, r.uniqueHigh, 0);
-  }
-
-  private fail(r: Request, errno: number): void {
-    this.channel.send(r.uniqueLow, r.uniqueHigh, errno);
   }
 }

@@ -3,7 +3,8 @@ import { Errno } from '../../../src/fileservice/errno.js';
 import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import type { NodeResult, Results } from '../../../src/fileservice/results.js';
 import { FileLimits, FileType, isDirectory, isInGroup, isRegular } from '../../../src/fileservice/types.js';
-import { ACCESS_ACL, DEFAULT_ACL, encodeAcl, inheritedAcl, modeOfAcl } from '../acl.js';
+import { ACCESS_ACL, DEFAULT_ACL } from '../../../src/fileservice/xattr-names.js';
+import { encodeAcl, inheritedAcl, modeOfAcl } from '../acl.js';
 import {
   addEntry,
   attributes,
@@ -78,13 +79,8 @@ function addNode(
   const owned = inherited(call, directory, mode);
   const granted = umask === undefined ? { ...owned, lists: [] } : withLists(call, directory, owned.mode, umask);
   const { lists } = granted;
-  if (
-    !hasRoom(
-      store,
-      lists.reduce((sum, [list, value]) => sum + xattrCharge(list, value), 0),
-    )
-  )
-    return Errno.ENOSPC;
+  const bytes = lists.reduce((sum, [list, value]) => sum + xattrCharge(list, value), 0);
+  if (!hasRoom(store, bytes)) return Errno.ENOSPC;
   let node = makeInode(call, { ...fields, gid: owned.gid, mode: granted.mode });
   if (node === undefined) return Errno.ENOSPC;
   for (const [list, value] of lists) node = { ...node, ...changeXattr(store, node, list, value) };
@@ -120,7 +116,7 @@ function openExisting(
   if (isDirectory(node.mode)) return Errno.EISDIR;
   if (!isRegular(node.mode)) return Errno.ESTALE;
   if (!isPermitted(call, node, o.access | (o.truncate ? Access.WRITE : 0))) return Errno.EACCES;
-  const opened = o.truncate ? truncate(call, node, 0, {}) : node;
+  const opened = o.truncate ? truncate(call, node, 0) : node;
   // Cutting a file to nothing frees space; it cannot fail.
   if (isFailure(opened)) return opened;
   return { errno: 0, attributes: attributes(opened), parent: attributes(directory), created: false };

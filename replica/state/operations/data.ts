@@ -109,16 +109,21 @@ function writeBytes({ store }: Call, node: InodeRow, offset: number, data: Uint8
 const modeAfterWrite = ({ who }: Call, node: InodeRow, killPrivileges: boolean): number =>
   killPrivileges || !isRoot(who) ? withoutPrivileges(who, node) : node.mode;
 
-/** Cuts or extends a regular file, and makes the other changes with it. `size` is within `FileLimits.fileBytes`. */
+/**
+ * Cuts or extends a regular file. `size` is within `FileLimits.fileBytes`.
+ * @param others makes the changes that go with it, once nothing can fail any more
+ */
 export function truncate(
   call: Call,
   node: InodeRow,
   size: number,
-  changed: Partial<InodeRow>,
   killPrivileges = false,
+  others: () => Partial<InodeRow> = () => ({}),
 ): InodeRow | Errno {
-  const bytes = size < node.size ? -cut(call, node, size) : chargeForGrowth(call, node, size);
-  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
+  const growth = chargeForGrowth(call, node, size);
+  if (!hasRoom(call.store, growth)) return Errno.ENOSPC;
+  const changed = others();
+  const bytes = size < node.size ? -cut(call, node, size) : growth;
   charge(call.store, bytes);
   const mode = modeAfterWrite(call, node, killPrivileges);
   const allocated = node.allocated + bytes;

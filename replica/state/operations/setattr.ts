@@ -24,15 +24,15 @@ export function setattr(call: Call, o: Setattr): Results['setattr'] | Errno {
   const refused =
     contentError(call, node, o) ?? ownerError(call, node, o) ?? modeError(call, node, o) ?? timesError(call, node, o);
   if (refused !== undefined) return refused;
-  const changed = changes(call, node, o);
   const after =
     o.size !== undefined
-      ? truncate(call, node, o.size, changed, o.killPrivileges)
-      : Object.keys(changed).length > 0
-        ? update(call, node, changed)
-        : node;
+      ? truncate(call, node, o.size, o.killPrivileges, () => changes(call, node, o))
+      : unlessNothing(call, node, changes(call, node, o));
   return isFailure(after) ? after : { errno: 0, attributes: attributes(after) };
 }
+
+const unlessNothing = (call: Call, node: InodeRow, changed: Partial<InodeRow>): InodeRow =>
+  Object.keys(changed).length > 0 ? update(call, node, changed) : node;
 
 function contentError(call: Call, node: InodeRow, { size, killPrivileges }: Setattr): Errno | undefined {
   if (size === undefined) {
@@ -67,6 +67,7 @@ function timesError(call: Call, node: InodeRow, { atime, mtime, size }: Setattr)
   return isPermitted(call, node, Access.WRITE) ? undefined : Errno.EACCES;
 }
 
+/** What changes of the inode; what changes beside it has changed then, so that nothing may fail any more. */
 function changes(call: Call, node: InodeRow, o: Setattr): Partial<InodeRow> {
   const changed: Partial<InodeRow> = {};
   if (o.uid !== undefined) changed.uid = o.uid;

@@ -3,26 +3,15 @@ import { Errno } from '../../../src/fileservice/errno.js';
 import { Access, type OperationOf, XattrFlag } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
 import { FileLimits, isDirectory, isInGroup, isRegular, isSymlink } from '../../../src/fileservice/types.js';
-import { ACCESS_ACL, DEFAULT_ACL, encodeAcl, isValidAcl, modeOfAcl, parseAcl } from '../acl.js';
+import { DEFAULT_ACL, isAclName, xattrNameError } from '../../../src/fileservice/xattr-names.js';
+import { encodeAcl, isValidAcl, modeOfAcl, parseAcl } from '../acl.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
 import { isOwnerOrRoot, isPermitted, isRoot, ModeBit } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
 import { hasRoom } from '../space.js';
-import { CAPABILITY, changeXattr, xattrCharge, xattrOf } from '../xattrs.js';
-
-const isAcl = (name: string): boolean => name === ACCESS_ACL || name === DEFAULT_ACL;
+import { bytesAdded, changeXattr, xattrOf } from '../xattrs.js';
 
 const textOf = (name: Uint8Array): string => Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
-
-/** Of the name alone. */
-function nameError(name: string): Errno | undefined {
-  if (name.length > FileLimits.xattrNameBytes) return Errno.ERANGE;
-  const [namespace, rest] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)];
-  if (name.includes('\0')) return Errno.EINVAL;
-  if (isAcl(name)) return undefined;
-  if (!name.includes('.') || !['user', 'trusted', 'security'].includes(namespace)) return Errno.EOPNOTSUPP;
-  return rest === '' ? Errno.EINVAL : undefined;
-}
 
 /** xattr_permission for reading. */
 function readError(call: Call, node: InodeRow, name: string): Errno | undefined {
@@ -35,7 +24,7 @@ function readError(call: Call, node: InodeRow, name: string): Errno | undefined 
 /** xattr_permission for writing, cap_inode_setxattr, and set_posix_acl's own checks. */
 function writeError(call: Call, node: InodeRow, name: string): Errno | undefined {
   const { who } = call;
-  if (isAcl(name)) {
+  if (isAclName(name)) {
     if (isSymlink(node.mode)) return Errno.EOPNOTSUPP;
     return isOwnerOrRoot(who, node) ? undefined : Errno.EPERM;
   }
@@ -50,7 +39,7 @@ export function getxattr(call: Call, o: OperationOf<'getxattr'>): Results['getxa
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   const name = textOf(o.name);
-  const refused = nameError(name) ?? readError(call, node, name);
+  const refused = xattrNameError(name) ?? readError(call, node, name);
   if (refused !== undefined) return refused;
   const value = xattrOf(call.store, node, name);
   return value === undefined ? Errno.ENODATA : { errno: 0, value };
@@ -71,19 +60,17 @@ export function setxattr(call: Call, o: OperationOf<'setxattr'>): Results['setxa
   const { CREATE, REPLACE } = XattrFlag;
   if ((o.flags & ~(CREATE | REPLACE)) !== 0) return Errno.EINVAL;
   const name = textOf(o.name);
-  const refused = nameError(name) ?? writeError(call, node, name);
+  const refused = xattrNameError(name) ?? writeError(call, node, name);
   if (refused !== undefined) return refused;
-  if (o.value.length > FileLimits.xattrBytes) return Errno.E2BIG;
-  const before = xattrOf(call.store, node, name);
-  if ((o.flags & CREATE) !== 0 && before !== undefined) return Errno.EEXIST;
-  if ((o.flags & REPLACE) !== 0 && before === undefined) return Errno.ENODATA;
-  if (name === ACCESS_ACL) return setAccessAcl(call, node, o.value);
-  if (name === DEFAULT_ACL) return setDefaultAcl(call, node, o.value);
-  if (name === CAPABILITY && !isRegular(node.mode)) return Errno.EPERM;
+  // Lists are set whether or not there is one (vfs_set_acl has no flags).
+  if (isAclName(name)) return setAcl(call, node, name, o.value);
+  const isThere = xattrOf(call.store, node, name) !== undefined;
+  if ((o.flags & CREATE) !== 0 && isThere) return Errno.EEXIST;
+  if ((o.flags & REPLACE) !== 0 && !isThere) return Errno.ENODATA;
   return store(call, node, name, o.value);
 }
 
-/** Stores it, if there is room, with what else changes. */
+/** Stores it, if there is room, or with no value drops it, with what else changes. */
 function store(
   call: Call,
   node: InodeRow,
@@ -91,43 +78,40 @@ function store(
   value: Uint8Array | undefined,
   changed: Partial<InodeRow> = {},
 ): Results['setxattr'] | Errno {
-  const before = xattrOf(call.store, node, name);
-  const added =
-    (value === undefined ? 0 : xattrCharge(name, value)) - (before === undefined ? 0 : xattrCharge(name, before));
-  if (added > 0 && node.xattrBytes + added > FileLimits.xattrsBytes) return Errno.ENOSPC;
-  if (!hasRoom(call.store, added)) return Errno.ENOSPC;
+  const bytes = bytesAdded(call.store, node, name, value);
+  if (bytes > 0 && node.xattrBytes + bytes > FileLimits.xattrsBytes) return Errno.ENOSPC;
+  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
   const next = update(call, node, { ...changed, ...changeXattr(call.store, node, name, value) });
   return { errno: 0, attributes: attributes(next) };
 }
 
-/** posix_acl_update_mode: the mode shows the list, and is all there is of it where it says the same. */
-function setAccessAcl(call: Call, node: InodeRow, value: Uint8Array): Results['setxattr'] | Errno {
+function setAcl(call: Call, node: InodeRow, name: string, value: Uint8Array): Results['setxattr'] | Errno {
+  if (value.length > FileLimits.aclBytes) return Errno.E2BIG;
   const acl = parseAcl(value);
   if (acl === undefined) return Errno.EINVAL;
-  if (acl.length === 0) return store(call, node, ACCESS_ACL, undefined);
+  if (acl.length === 0) return removeAcl(call, node, name);
+  if (name === DEFAULT_ACL && !isDirectory(node.mode)) return Errno.EACCES;
   if (!isValidAcl(acl)) return Errno.EINVAL;
+  if (name === DEFAULT_ACL) return store(call, node, name, encodeAcl(acl));
+  // posix_acl_update_mode: the mode shows the list, and is all there is of it where it says the same.
   const { mode, equivalent } = modeOfAcl(acl);
   const mayKeepSetgid = isRoot(call.who) || isInGroup(call.who, node.gid);
   const kept = node.mode & ~0o777 & (mayKeepSetgid ? ~0 : ~ModeBit.SETGID);
-  return store(call, node, ACCESS_ACL, equivalent ? undefined : encodeAcl(acl), { mode: kept | mode });
+  return store(call, node, name, equivalent ? undefined : encodeAcl(acl), { mode: kept | mode });
 }
 
-function setDefaultAcl(call: Call, node: InodeRow, value: Uint8Array): Results['setxattr'] | Errno {
-  const acl = parseAcl(value);
-  if (acl === undefined) return Errno.EINVAL;
-  if (acl.length === 0) return store(call, node, DEFAULT_ACL, undefined);
-  if (!isDirectory(node.mode)) return Errno.EACCES;
-  return isValidAcl(acl) ? store(call, node, DEFAULT_ACL, encodeAcl(acl)) : Errno.EINVAL;
+/** The mode stays as it is. To take away a list that is not there is no failure. */
+function removeAcl(call: Call, node: InodeRow, name: string): Results['setxattr'] | Errno {
+  const isThere = xattrOf(call.store, node, name) !== undefined;
+  return isThere ? store(call, node, name, undefined) : { errno: 0, attributes: attributes(node) };
 }
 
 export function removexattr(call: Call, o: OperationOf<'removexattr'>): Results['removexattr'] | Errno {
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   const name = textOf(o.name);
-  const refused = nameError(name) ?? writeError(call, node, name);
+  const refused = xattrNameError(name) ?? writeError(call, node, name);
   if (refused !== undefined) return refused;
-  const isThere = xattrOf(call.store, node, name) !== undefined;
-  // Taking away a list that is not there is no failure (posix_acl_xattr_set).
-  if (!isThere) return isAcl(name) ? { errno: 0, attributes: attributes(node) } : Errno.ENODATA;
-  return store(call, node, name, undefined);
+  if (isAclName(name)) return removeAcl(call, node, name);
+  return xattrOf(call.store, node, name) === undefined ? Errno.ENODATA : store(call, node, name, undefined);
 }

@@ -25,7 +25,7 @@ export class XattrTable extends RowTable<string, XattrRow, XattrPosition> {
   private readonly delete;
 
   constructor(db: Database) {
-    super(1024, new PrimaryKeys(db, 'xattr', ['ino', 'name_digest']));
+    super(256, new PrimaryKeys(db, 'xattr', ['ino', 'name_digest']));
     this.byDigest = readStatement<XattrPosition, XattrColumns>(
       db,
       'SELECT ino, name, value FROM xattr WHERE ino = ? AND name_digest = ?',

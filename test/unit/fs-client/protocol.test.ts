@@ -74,6 +74,7 @@ const file: Attributes = {
   mtime: { seconds: 2 ** 35, nanoseconds: 22 },
   ctime: { seconds: 1, nanoseconds: 33 },
   change: 8,
+  hasXattrs: false,
 };
 
 describe('ReplyBuffer', () => {

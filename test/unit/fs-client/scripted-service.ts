@@ -178,7 +178,8 @@ export class ScriptedService implements ServiceClient {
 
 function attributesOf(ino: number, mode: number, size: number, change: number): Attributes {
   const times = { atime: TIME, mtime: TIME, ctime: TIME };
-  return { ino, generation: 1, mode, nlink: 1, uid: 0, gid: 0, rdev: 0, size, blocks: 0, change, ...times };
+  const unowned = { uid: 0, gid: 0, rdev: 0, blocks: 0, hasXattrs: false };
+  return { ino, generation: 1, mode, nlink: 1, size, change, ...unowned, ...times };
 }
 
 const fileAttributes = ({ ino, content, change }: File): Attributes =>

@@ -23,6 +23,7 @@ const session = fc.record({ client: u32, instance: u64 });
 const inode = fc.record({
   ...{ ino: u64, generation: u32, mode: u32, nlink: u32, uid: u32, gid: u32, rdev: u32, size: u64, allocated: u64 },
   ...{ atime: time, mtime: time, ctime: time, change: u64, parent: u64, entries: u64, nextCookie: u64 },
+  xattrBytes: u32,
 });
 const slot = fc.record({
   session,
@@ -60,6 +61,11 @@ const codecs: Record<keyof typeof Table, Codec> = {
     rowBytes.encodeEndedInstance,
     rowBytes.decodeEndedInstance,
   ],
+  Xattr: [
+    fc.record({ ino: u64, name: bytes(255).map((name) => name.toString('latin1')), value: bytes(300) }),
+    rowBytes.encodeXattr,
+    rowBytes.decodeXattr,
+  ],
   Lock: [fc.record({ ino: u64, locks: fc.array(lock, { maxLength: 5 }) }), rowBytes.encodeLocks, rowBytes.decodeLocks],
   Lease: [fc.record({ session, renewed: u64, announced: fc.boolean() }), rowBytes.encodeLease, rowBytes.decodeLease],
   Record: [fc.record({ key: bytes(256), value: bytes(4096) }), rowBytes.encodeRecord, rowBytes.decodeRecord],
@@ -86,9 +92,17 @@ describe('the bytes of a row', () => {
   it('of a block are as long as its data, up to the size of blocks', () => {
     const block = (length: number): Buffer => rowBytes.encodeBlock({ ino: 1, position: 2, data: Buffer.alloc(length) });
     expect(rowBytes.decodeBlock(block(rowBytes.BLOCK_BYTES)).data.length).toBe(rowBytes.BLOCK_BYTES);
-    expect(block(rowBytes.BLOCK_BYTES).length).toBe(rowBytes.LARGEST_ROW_BYTES);
     expect(() => rowBytes.decodeBlock(block(rowBytes.BLOCK_BYTES + 1))).toThrow(MalformedBytes);
     expect(() => rowBytes.decodeBlock(block(0).subarray(1))).toThrow(MalformedBytes);
+  });
+
+  it('are at most as many as are taken of a row that a peer sends', () => {
+    const block = rowBytes.encodeBlock({ ino: 1, position: 2, data: Buffer.alloc(rowBytes.BLOCK_BYTES) });
+    const xattr = rowBytes.encodeXattr({ ino: 1, name: 'x'.repeat(255), value: Buffer.alloc(64 * 1024) });
+    expect(Math.max(block.length, xattr.length)).toBe(rowBytes.LARGEST_ROW_BYTES);
+    expect(() =>
+      rowBytes.decodeXattr(rowBytes.encodeXattr({ ino: 1, name: 'x'.repeat(256), value: Buffer.of() })),
+    ).toThrow(MalformedBytes);
   });
 
   it('of a header are those of this version and cluster', () => {
