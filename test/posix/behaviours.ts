@@ -2,6 +2,7 @@
  * What a program may expect of a directory, by name: each is given a fresh, empty one. Run on a local disk (control)
  * and on every kind of mount.
  */
+import { aclBehaviours } from './behaviours/acls.js';
 import { attributeBehaviours } from './behaviours/attributes.js';
 import { dataBehaviours } from './behaviours/data.js';
 import { directoryBehaviours } from './behaviours/directories.js';
@@ -10,6 +11,7 @@ import { linkBehaviours } from './behaviours/links.js';
 import { lockBehaviours } from './behaviours/locks.js';
 import { permissionBehaviours } from './behaviours/permissions.js';
 import { renameBehaviours } from './behaviours/renames.js';
+import { xattrBehaviours } from './behaviours/xattrs.js';
 
 export type Behaviour = (dir: string) => Promise<void>;
 
@@ -22,4 +24,6 @@ export const behaviours: Record<string, Behaviour> = {
   ...lifetimeBehaviours,
   ...permissionBehaviours,
   ...lockBehaviours,
+  ...xattrBehaviours,
+  ...aclBehaviours,
 };
