@@ -6,10 +6,10 @@ import { FileLimits, isDirectory, isInGroup, isRegular, isSymlink } from '../../
 import { DEFAULT_ACL, isAclName, xattrNameError } from '../../../src/fileservice/xattr-names.js';
 import { encodeAcl, isValidAcl, modeOfAcl, parseAcl } from '../acl.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
-import { isOwnerOrRoot, isPermitted, isRoot, ModeBit } from '../permissions.js';
+import { isOwnerOrRoot, isPermitted, isPermittedOnOpenFile, isRoot, ModeBit } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
 import { hasRoom } from '../space.js';
-import { bytesAdded, changeXattr, xattrOf } from '../xattrs.js';
+import { bytesAdded, CAPABILITY, changeXattr, xattrOf } from '../xattrs.js';
 
 const textOf = (name: Uint8Array): string => Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 
@@ -34,6 +34,10 @@ function writeError(call: Call, node: InodeRow, name: string): Errno | undefined
   if (isSticky && !isOwnerOrRoot(who, node)) return Errno.EPERM;
   return isPermitted(call, node, Access.WRITE) ? undefined : Errno.EACCES;
 }
+
+/** The kernel removes a capability on behalf of whoever writes to the file or gives it away (cap_inode_killpriv). */
+const removalError = (call: Call, node: InodeRow, name: string): Errno | undefined =>
+  name === CAPABILITY && isPermittedOnOpenFile(call, node, Access.WRITE) ? undefined : writeError(call, node, name);
 
 export function getxattr(call: Call, o: OperationOf<'getxattr'>): Results['getxattr'] | Errno {
   const node = findNode(call, o.node);
@@ -110,7 +114,7 @@ export function removexattr(call: Call, o: OperationOf<'removexattr'>): Results[
   const node = findNode(call, o.node);
   if (isFailure(node)) return node;
   const name = textOf(o.name);
-  const refused = xattrNameError(name) ?? writeError(call, node, name);
+  const refused = xattrNameError(name) ?? removalError(call, node, name);
   if (refused !== undefined) return refused;
   if (isAclName(name)) return removeAcl(call, node, name);
   return xattrOf(call.store, node, name) === undefined ? Errno.ENODATA : store(call, node, name, undefined);

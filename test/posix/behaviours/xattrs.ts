@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { chmod, chown, link, mkdir, rename, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CREATE, getXattr, listXattrs, REPLACE, removeXattr, setLongXattr, setXattr, syscall } from '../syscalls.js';
+import {
+  CREATE,
+  getXattr,
+  listXattrs,
+  REPLACE,
+  removeXattr,
+  setLongXattr,
+  setXattr,
+  syscall,
+  type User,
+} from '../syscalls.js';
 import { fails, NOBODY, pause, SOMEBODY, shell } from './support.js';
 
 type Behaviour = (dir: string) => Promise<void>;
@@ -213,6 +223,27 @@ export const xattrBehaviours: Record<string, Behaviour> = {
       await change();
       await fails('ENODATA', getXattr(f, 'security.capability'));
       assert.deepEqual(await listXattrs(f), ['user.a']);
+    }
+  },
+  'and so it does where it is not root’s doing': async (dir) => {
+    await chmod(dir, 0o755);
+    const f = await file(dir);
+    const member = { ...SOMEBODY, groups: [4242] };
+    const changes: [user: User, mode: number, command: string][] = [
+      [NOBODY, 0o666, 'echo x >> f'],
+      [NOBODY, 0o666, ': > f'],
+      [NOBODY, 0o662, 'truncate -s 1 f'],
+      [SOMEBODY, 0o644, 'echo x >> f'],
+      [member, 0o444, 'chgrp 4242 f'],
+    ];
+    for (const [user, mode, command] of changes) {
+      await chown(f, SOMEBODY.uid, SOMEBODY.gid);
+      await setXattr(f, 'security.capability', CAPABILITY);
+      await chmod(f, mode);
+      await fails('EPERM', removeXattr(f, 'security.capability', user));
+      assert.deepEqual(await getXattr(f, 'security.capability', user), CAPABILITY);
+      await syscall(['exec', '/bin/sh', '-ec', `cd ${dir}; ${command}`], user);
+      await fails('ENODATA', getXattr(f, 'security.capability'));
     }
   },
   'cp -a takes attributes along': async (dir) => {

@@ -202,6 +202,22 @@ describe('security.capability', () => {
     expect(get(fs, d, CAPABILITY)).toBe('v');
   });
 
+  it('is removed by whoever could write to the file: the kernel does so for them', () => {
+    const { fs, node } = privileged();
+    fs.run('setattr', { node, uid: ALICE.uid, mode: 0o444 });
+    for (const [who, outcome] of [
+      [BOB, 'EPERM'],
+      [ALICE, 'ok'],
+    ] as const) {
+      set(fs, node, CAPABILITY);
+      expect(remove(fs, node, CAPABILITY, who)).toBe(outcome);
+      expect(set(fs, node, CAPABILITY, 'v', who)).toBe('EPERM');
+    }
+    fs.chmod(node, 0o446);
+    set(fs, node, CAPABILITY);
+    expect(remove(fs, node, CAPABILITY, BOB)).toBe('ok');
+  });
+
   it('stays when a change fails for want of room, as does all else', () => {
     const { fs, node } = privileged({ capacityBytes: 5000 });
     const before = [fs.stat(node), fs.state.statistics];
