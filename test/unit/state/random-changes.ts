@@ -45,7 +45,9 @@ const others: fc.Arbitrary<Operation> = fc.oneof(
     op: fc.constant('setxattr' as const),
     node: handle,
     name: xattrName,
-    value: fc.tuple(fc.constantFrom(0, 1, 64 * 1024), fc.nat(255)).map(([length, fill]) => Buffer.alloc(length, fill)),
+    value: fc
+      .tuple(fc.constantFrom(0, 1, 9, 100, 5000, 64 * 1024), fc.nat(255))
+      .map(([length, fill]) => Buffer.alloc(length, fill)),
     flags: fc.constant(0),
   }),
   fc.record({

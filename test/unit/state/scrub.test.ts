@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { isDamage } from '../../../replica/state/database.js';
 import { type FileState, type FileStateOptions, openFileState } from '../../../replica/state/index.js';
 import { Random } from '../../simulation/random.js';
-import { create, initially, observe, reply, write } from './changes.js';
+import { create, initially, observe, reply, setXattr, write } from './changes.js';
 import { alter, copied, dump, overwrite, scrubbed } from './damage.js';
 import { change } from './random-changes.js';
 import { Driver, options } from './support.js';
@@ -58,7 +58,7 @@ describe('a scrub', () => {
 const ROOT_NODE = "prefix = x''";
 const LAST_NODE = 'prefix = (SELECT max(prefix) FROM tree_node)';
 
-/** Behind the back of a state of 100 files whose tree is up to date. */
+/** Behind the back of a state of 100 files, one of which has an attribute, whose tree is up to date. */
 const damages: [what: string, sql: string][] = [
   ['a byte of a block', "UPDATE block SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE ino = 77"],
   ['a block that is gone', 'DELETE FROM block WHERE ino = 77'],
@@ -72,6 +72,10 @@ const damages: [what: string, sql: string][] = [
   ['an entry that is gone', 'DELETE FROM dentry WHERE child = 77'],
   ['an entry in another directory', 'UPDATE dentry SET parent = 3 WHERE child = 77'],
   ['the order of a directory', 'UPDATE dentry SET cookie = 90000 WHERE child = 77'],
+  ['an attribute', "UPDATE xattr SET value = x'00'"],
+  ['the name of an attribute', "UPDATE xattr SET name = CAST('user.b' AS BLOB)"],
+  ['an attribute that is gone', 'DELETE FROM xattr'],
+  ['an attribute of another file', 'UPDATE xattr SET ino = 78'],
   ['the clock', 'UPDATE state SET clock_seconds = clock_seconds + 1'],
   ['a counter that none has', 'UPDATE state SET next_ino = -1'],
   ['a session', 'UPDATE session SET slots = slots + 1'],
@@ -94,6 +98,7 @@ describe('damage', () => {
       let counted = 0;
       const source = filled(100);
       const target = filled(100, new Driver({ ...options(), onDamage: (rows) => (counted += rows) }));
+      for (const fs of [source, target]) execute(fs, [setXattr({ ino: 77, generation: 1 }, 'user.a', Buffer.alloc(9))]);
       const certified = [source, target].map(certify)[0];
       for (const fs of [source, target]) execute(fs, [write({ ino: 90, generation: 1 }, 0, Buffer.alloc(1500, 1))]);
       target.state.commit();
