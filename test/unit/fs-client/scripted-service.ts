@@ -205,6 +205,8 @@ export class ScriptedMount {
   readonly logged: { msg: string; [field: string]: unknown }[] = [];
   /** Inodes whose pages the kernel was told to drop. */
   readonly invalidated: number[] = [];
+  /** Inodes whose written pages the kernel was told to send. */
+  readonly laundered: number[] = [];
   /** Times that it was told to drop all names. */
   epochs = 0;
   readonly fs: ReplicatedFileSystem;
@@ -216,6 +218,7 @@ export class ScriptedMount {
     this.fs.attached({
       invalidateAttributes: async () => {},
       invalidateData: async (ino) => void this.invalidated.push(ino),
+      launderData: async (ino) => void this.laundered.push(ino),
       invalidateEntry: () => {},
       invalidateEntries: () => this.epochs++,
     });
