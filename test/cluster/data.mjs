@@ -34,7 +34,7 @@ async function main(operations, seed, options) {
     const exerciser = spawn(program, [mounted, String(operations), String(seed)], { stdio: 'inherit' });
     const ended = new Promise((resolve) => exerciser.on('exit', resolve));
     while (exerciser.exitCode === null && exerciser.signalCode === null) {
-      await Promise.race([delay(2000 + Math.random() * 4000), ended]);
+      await Promise.race([delay(5000 + Math.random() * 15_000), ended]);
       const { view, primary } = status();
       views = Math.max(views, view);
       const victim = kills % 2 === 0 ? primary : Math.floor(Math.random() * REPLICAS);

@@ -1,7 +1,8 @@
 /*
  * System calls on ranges of files that Node has no function for: one a run, by name. Prints what the call returned, or
  * the name of its errno. Offsets and lengths are decimal and may be negative; FILE may be followed by ":r", ":w" or
- * ":a" (O_RDONLY, O_WRONLY, O_WRONLY | O_APPEND) where it is not to be opened for reading and writing.
+ * ":a" (O_RDONLY, O_WRONLY, O_WRONLY | O_APPEND) where it is not to be opened for reading and writing; "@3" is
+ * descriptor 3.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,6 +22,8 @@ static void die(const char *what)
 
 static int opened(char *file)
 {
+	if (file[0] == '@')
+		return atoi(file + 1);
 	int flags = O_RDWR;
 	char *colon = strrchr(file, ':');
 	if (colon != NULL && colon[1] != '\0' && colon[2] == '\0') {
