@@ -22,8 +22,17 @@ enum { FILES = 2, DESCRIPTORS = 4, MAX_BYTES = 512 * 1024, BLOCK = 32 * 1024, PA
 /* Of each file: two that read and write, one that appends, one that reads. */
 static const int flags_of[DESCRIPTORS] = { O_RDWR, O_RDWR, O_WRONLY | O_APPEND, O_RDONLY };
 
+struct mapping {
+	unsigned char *base;
+	size_t bytes;
+	unsigned char *at;
+};
+
 struct file {
 	char path[4096];
+	/* Kept over many operations, from `kept_from` on; it may reach beyond the end. */
+	struct mapping kept;
+	size_t kept_from;
 	int fd[DESCRIPTORS];
 	size_t size;
 	unsigned char image[MAX_BYTES];
@@ -262,13 +271,7 @@ static void do_copy(struct file *f)
 	memcpy(to->image + at, scratch, expected);
 }
 
-struct mapping {
-	unsigned char *base;
-	size_t bytes;
-	unsigned char *at;
-};
-
-/* Maps the pages of `n` bytes from `from` on, which are in the file. */
+/* Maps the pages of `n` bytes from `from` on. */
 static struct mapping map(int fd, size_t from, size_t n, int protection)
 {
 	size_t start = from / PAGE * PAGE;
@@ -323,6 +326,36 @@ static void do_map_write(struct file *f)
 	}
 	check_tail(f, m, from + n);
 	must(munmap(m.base, m.bytes), "munmap");
+}
+
+/* What is stored through a mapping is in the file at once, and what is changed otherwise is in the mapping. */
+static void do_kept_mapping(struct file *f)
+{
+	if (f->kept.base == NULL) {
+		f->kept_from = place(MAX_BYTES - PAGE) / PAGE * PAGE;
+		note("map file %d from %zu on", index_of(f), f->kept_from);
+		f->kept = map(writer(f), f->kept_from, least(4 * BLOCK, MAX_BYTES - f->kept_from), PROT_READ | PROT_WRITE);
+		return;
+	}
+	if (one_in(5)) {
+		note("unmap file %d", index_of(f));
+		must(munmap(f->kept.base, f->kept.bytes), "munmap");
+		f->kept.base = NULL;
+		return;
+	}
+	if (f->size <= f->kept_from)
+		return note("map: beyond the end");
+	size_t there = least(f->kept.bytes, f->size - f->kept_from), at = place(there - 1), n = length(there - at);
+	size_t from = f->kept_from + at;
+	if (one_in(2)) {
+		note("read file %d through its old mapping at %zu, %zu bytes", index_of(f), from, n);
+		compare(f, f->kept.base + at, from, n, "read through an old mapping");
+		return;
+	}
+	note("write file %d through its old mapping at %zu, %zu bytes", index_of(f), from, n);
+	fresh(n);
+	memcpy(f->kept.base + at, scratch, n);
+	memcpy(f->image + from, scratch, n);
 }
 
 static void do_sync(struct file *f)
@@ -422,6 +455,7 @@ static const struct {
 	{ "copy", 9, do_copy },
 	{ "map read", 6, do_map_read },
 	{ "map write", 9, do_map_write },
+	{ "kept mapping", 9, do_kept_mapping },
 	{ "sync", 2, do_sync },
 	{ "reopen", 4, do_reopen },
 	{ "reopen all", 1, do_reopen_all },
@@ -462,6 +496,8 @@ int main(int argc, char **argv)
 		}
 	}
 	for (int i = 0; i < FILES; i++) {
+		if (files[i].kept.base != NULL)
+			must(munmap(files[i].kept.base, files[i].kept.bytes), "munmap");
 		for (int j = 0; j < DESCRIPTORS; j++)
 			must(close(files[i].fd[j]), "close");
 		verify(&files[i]);
