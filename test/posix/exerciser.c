@@ -328,6 +328,27 @@ static void do_map_write(struct file *f)
 	must(munmap(m.base, m.bytes), "munmap");
 }
 
+/* Data and holes, one after the other, make the file, and the holes are zeros. */
+static void check_holes(struct file *f)
+{
+	int fd = reader(f);
+	for (off_t at = 0, size = f->size; at < size;) {
+		off_t data = lseek(fd, at, SEEK_DATA);
+		if (data < 0 && errno != ENXIO)
+			fail("SEEK_DATA from %lld: %s", (long long)at, strerror(errno));
+		off_t end = data < 0 ? size : data;
+		if (end < at || end > size)
+			fail("SEEK_DATA from %lld: %lld", (long long)at, (long long)end);
+		memset(scratch, 0, end - at);
+		compare(f, scratch, at, end - at, "said to have a hole");
+		if (end == size)
+			break;
+		at = must(lseek(fd, end, SEEK_HOLE), "SEEK_HOLE");
+		if (at <= end || at > size)
+			fail("SEEK_HOLE from %lld: %lld", (long long)end, (long long)at);
+	}
+}
+
 /* What is stored through a mapping is in the file at once, and what is changed otherwise is in the mapping. */
 static void do_kept_mapping(struct file *f)
 {
@@ -352,10 +373,13 @@ static void do_kept_mapping(struct file *f)
 		compare(f, f->kept.base + at, from, n, "read through an old mapping");
 		return;
 	}
-	note("write file %d through its old mapping at %zu, %zu bytes", index_of(f), from, n);
+	int look = one_in(3);
+	note("write file %d through its old mapping at %zu, %zu bytes%s", index_of(f), from, n, look ? ", and seek" : "");
 	fresh(n);
 	memcpy(f->kept.base + at, scratch, n);
 	memcpy(f->image + from, scratch, n);
+	if (look)
+		check_holes(f);
 }
 
 static void do_sync(struct file *f)
@@ -404,26 +428,10 @@ static void do_stat(struct file *f)
 		fail("SEEK_END is not at %zu", f->size);
 }
 
-/* Data and holes, one after the other, make the file, and the holes are zeros. */
 static void do_seek(struct file *f)
 {
 	note("data and holes of file %d", index_of(f));
-	int fd = reader(f);
-	for (off_t at = 0, size = f->size; at < size;) {
-		off_t data = lseek(fd, at, SEEK_DATA);
-		if (data < 0 && errno != ENXIO)
-			fail("SEEK_DATA from %lld: %s", (long long)at, strerror(errno));
-		off_t end = data < 0 ? size : data;
-		if (end < at || end > size)
-			fail("SEEK_DATA from %lld: %lld", (long long)at, (long long)end);
-		memset(scratch, 0, end - at);
-		compare(f, scratch, at, end - at, "said to have a hole");
-		if (end == size)
-			break;
-		at = must(lseek(fd, end, SEEK_HOLE), "SEEK_HOLE");
-		if (at <= end || at > size)
-			fail("SEEK_HOLE from %lld: %lld", (long long)end, (long long)at);
-	}
+	check_holes(f);
 }
 
 static void verify(struct file *f)
