@@ -2,9 +2,10 @@
  * Space: which blocks a file has, what they are charged for, and how much of the agreed capacity is left.
  *
  * The rule: a block exists from when something is written into it, be it zeros, or when it is reserved (ALLOCATE), until
- * the file is cut before it or a hole is punched over all of it; to be all zeros does not end it. What exists is charged,
- * is data to SEEK and can be written to whatever else is full. What does not exist is a hole: it costs nothing and reads
- * as zeros. Copying a hole leaves a hole where there was one, and zeros where there was a block.
+ * the file is cut before it or a hole is punched over all of it; to be all zeros does not end it. What exists is data to
+ * SEEK, and is charged as far as the file's space goes (`spaceEnd`): up to there it can be written to, whatever else is
+ * full. What does not exist is a hole: it costs nothing and reads as zeros. Copying a hole leaves a hole where there was
+ * one, and zeros where there was a block.
  */
 import type { Call } from './nodes.js';
 import { BLOCK_BYTES } from './row-bytes.js';

@@ -39,14 +39,14 @@ export function allocate(call: Call, o: OperationOf<'allocate'>): Results['alloc
 function punch(call: Call, node: InodeRow, range: Range, o: OperationOf<'allocate'>): Results['allocate'] {
   const { blocks } = call.store;
   const space = spaceEnd(node);
-  let { end } = range;
+  let length = o.length;
   let freed = 0;
   let touched = 0;
   for (const position of blocks.positions(node.ino, Math.floor(range.start / BLOCK_BYTES))) {
     const start = position * BLOCK_BYTES;
     if (start >= range.end) break;
     if (touched++ === FileLimits.allocateBlocks) {
-      end = start;
+      length = start - range.start;
       break;
     }
     if (covers(range, start, space)) {
@@ -57,7 +57,7 @@ function punch(call: Call, node: InodeRow, range: Range, o: OperationOf<'allocat
     }
   }
   const punched = changed(call, node, { size: node.size }, -freed, o.killPrivileges);
-  return { errno: 0, attributes: attributes(punched), length: end - range.start };
+  return { errno: 0, attributes: attributes(punched), length };
 }
 
 /** Sees to it that there is a block wherever the range goes; with ZERO_RANGE, one of zeros. */

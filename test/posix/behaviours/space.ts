@@ -129,6 +129,17 @@ const allocation: Record<string, Behaviour> = {
     assert.equal(await dataCall('fallocate', join(dir, 'p'), 'reserve', 0, 1), 'ESPIPE');
     assert.equal((await stat(f)).size, 100);
   },
+  'neither fallocate nor copy_file_range makes a file larger than its user may have one': async (dir) => {
+    const program = await compiled('syscalls-data');
+    await filled(join(dir, 'a'), 100_000);
+    await filled(join(dir, 'f'), 1000);
+    const limited = (call: string) => shell(`trap '' XFSZ; ulimit -f 100; ${program} ${call}`, dir);
+    assert.equal(await limited('fallocate f reserve 0 60000'), 'EFBIG\n');
+    assert.equal(await limited('fallocate f reserve 0 51200'), '0\n');
+    assert.equal(await limited('copy a 0 f 51200 10'), 'EFBIG\n');
+    assert.equal(await limited('copy a 0 f 51000 10000'), '200\n');
+    assert.equal((await stat(join(dir, 'f'))).size, 51_200);
+  },
   'fallocate through a descriptor that appends': async (dir) => {
     const f = join(dir, 'f');
     await filled(f, 100);

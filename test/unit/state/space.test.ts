@@ -288,6 +288,15 @@ describe('ALLOCATE', () => {
     expect(fs.state.statistics.usedBytes).toBe(0);
   });
 
+  it('answers what no kernel asks: a hole whose end is no safe integer', () => {
+    const fs = Driver.fresh();
+    const node = fs.create('a');
+    fs.write(node, 0, Buffer.alloc(10, 1));
+    const hole = { node, mode: MODES.punch, offset: 4, length: Number.MAX_SAFE_INTEGER, ...NONE };
+    expect(fs.run('allocate', hole).length).toBe(Number.MAX_SAFE_INTEGER);
+    expect(fs.read(node)).toEqual(Buffer.from([1, 1, 1, 1, 0, 0, 0, 0, 0, 0]));
+  });
+
   it('moves mtime, ctime and the change counter, and takes privileges away', () => {
     const fs = Driver.fresh();
     const node = fs.create('a', 0o6775);
