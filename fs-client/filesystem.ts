@@ -134,6 +134,11 @@ export class ReplicatedFileSystem implements FileSystem {
     this.io.create(caller, parent, name, mode, flags, umask);
   read = (fh: number, offset: number, length: number) => this.io.read(fh, offset, length);
   write: FileSystem['write'] = (fh, offset, data, flags) => this.io.write(fh, offset, data, flags);
+  allocate: FileSystem['allocate'] = (caller, fh, mode, offset, length, interrupted) =>
+    this.io.allocate(caller, fh, mode, offset, length, interrupted);
+  seek: FileSystem['seek'] = (fh, offset, what) => this.io.seek(fh, offset, what);
+  copy: FileSystem['copy'] = (caller, fh, offset, sourceFh, sourceOffset, length) =>
+    this.io.copy(caller, fh, offset, sourceFh, sourceOffset, length);
   flush = (fh: number, lockOwner?: string) => this.io.flush(fh, lockOwner);
   fsync = (fh: number) => this.io.fsync(fh);
   release = (fh: number) => this.io.release(fh);

@@ -110,6 +110,19 @@ export interface FileSystem {
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }>;
   /** `data` is valid during the call only. All of it is written, or an errno says that none was. */
   write(fh: number, offset: number, data: Uint8Array, flags: WriteFlags): Answer;
+  /** fallocate(2), `mode` as there. @param interrupted the caller got a signal: what is done by then stays done */
+  allocate(caller: Caller, fh: number, mode: number, offset: number, length: number, interrupted: AbortSignal): Answer;
+  /** SEEK_DATA or SEEK_HOLE, from `offset` on. */
+  seek(fh: number, offset: number, what: 'data' | 'hole'): Answer<{ offset: number }>;
+  /** copy_file_range(2) from `sourceFh`, which may be `fh`. `length`: the bytes copied. */
+  copy(
+    caller: Caller,
+    fh: number,
+    offset: number,
+    sourceFh: number,
+    sourceOffset: number,
+    length: number,
+  ): Answer<{ length: number }>;
   /** One descriptor of the open file is being closed, by that owner of locks if they are told apart. */
   flush(fh: number, lockOwner?: string): Answer;
   fsync(fh: number): Answer;
@@ -137,6 +150,11 @@ export interface Notifier {
   /** Attributes only: takes no lock that a request could hold, so an answer may wait for it. */
   invalidateAttributes(ino: number): Promise<void>;
   invalidateData(ino: number): Promise<void>;
+  /**
+   * Pages that mappings have written to are sent, then all are dropped. Waits for requests that read or write pages, and
+   * for nothing else: the answer to one that does neither may wait for it.
+   */
+  launderData(ino: number): Promise<void>;
   invalidateEntry(parent: number, name: string): void;
   /** All names, absent ones too. Where the kernel cannot be told (before Linux 6.16), they expire in their own time. */
   invalidateEntries(): void;

@@ -24,6 +24,7 @@ export function initialRoot({ rootUid, rootGid, createdSeconds }: Cluster): Inod
     entries: 0,
     nextCookie: FIRST_COOKIE,
     xattrBytes: 0,
+    reserved: 0,
   };
 }
 

@@ -15,8 +15,8 @@ import { assert } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
 import { sameSession } from './lock-ranges.js';
 import { isPermitted, isStuck } from './permissions.js';
-import { BLOCK_BYTES } from './row-bytes.js';
 import type { DentryRow, InodeRow } from './rows.js';
+import { blocksIn, spaceEnd } from './space.js';
 import type { Store } from './store.js';
 import { freeXattrs } from './xattrs.js';
 
@@ -156,6 +156,7 @@ export function makeInode(
     entries: 0,
     nextCookie: isParent ? FIRST_COOKIE : 0,
     xattrBytes: 0,
+    reserved: 0,
   };
   store.inodes.insert(row.ino, row);
   store.updateHeader({ nextIno: nextIno + 1, usedInodes: usedInodes + 1 });
@@ -164,7 +165,7 @@ export function makeInode(
 
 /** Frees the inode and all that belongs to it. */
 export function freeInode(store: Store, row: InodeRow): void {
-  if (row.allocated > 0) store.blocks.removeRange(row.ino, 0, Math.ceil(row.size / BLOCK_BYTES));
+  if (row.allocated > 0) store.blocks.removeRange(row.ino, 0, blocksIn(spaceEnd(row)));
   if ((row.mode & FileType.MASK) === FileType.SYMLINK) store.targets.remove(row.ino);
   freeXattrs(store, row);
   if (store.locks.get(row.ino) !== undefined) store.locks.remove(row.ino);

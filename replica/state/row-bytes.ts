@@ -112,7 +112,14 @@ export const encodeInode = (row: InodeRow): Buffer => {
   writeTime(w, row.atime);
   writeTime(w, row.mtime);
   writeTime(w, row.ctime);
-  return w.u64(row.change).u64(row.parent).u64(row.entries).u64(row.nextCookie).u32(row.xattrBytes).finish();
+  return w
+    .u64(row.change)
+    .u64(row.parent)
+    .u64(row.entries)
+    .u64(row.nextCookie)
+    .u32(row.xattrBytes)
+    .u64(row.reserved)
+    .finish();
 };
 
 export function decodeInode(content: Uint8Array): InodeRow {
@@ -135,6 +142,7 @@ export function decodeInode(content: Uint8Array): InodeRow {
     entries: r.u64(),
     nextCookie: r.u64(),
     xattrBytes: r.u32(),
+    reserved: r.u64(),
   });
 }
 

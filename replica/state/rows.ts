@@ -45,7 +45,7 @@ export interface InodeRow {
   gid: number;
   rdev: number;
   size: number;
-  /** Bytes of space taken by its blocks: see `blockCharge`. */
+  /** Bytes of space taken by its blocks: see operations/file-space.ts. */
   allocated: number;
   atime: Time;
   mtime: Time;
@@ -59,6 +59,8 @@ export interface InodeRow {
   nextCookie: number;
   /** Bytes that its extended attributes are charged for: see `xattrCharge`. 0: there are none. */
   xattrBytes: number;
+  /** Of a file: space is reserved up to here, bytes, where that is beyond its end. See `spaceEnd`. */
+  reserved: number;
 }
 
 export interface DentryRow {

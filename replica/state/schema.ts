@@ -53,7 +53,8 @@ export const SCHEMA = `
     parent INTEGER NOT NULL,
     entries INTEGER NOT NULL,
     next_cookie INTEGER NOT NULL,
-    xattr_bytes INTEGER NOT NULL
+    xattr_bytes INTEGER NOT NULL,
+    reserved INTEGER NOT NULL
   ) STRICT;
 
   -- By the digest that stands for the name in the partition tree, so that a row is found by its key there.

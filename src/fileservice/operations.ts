@@ -13,6 +13,9 @@ export const Access = { EXECUTE: 1, WRITE: 2, READ: 4 } as const;
 
 export const RenameFlag = { NOREPLACE: 1, EXCHANGE: 2 } as const;
 
+/** FALLOC_FL_… of linux/falloc.h */
+export const AllocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
+
 /** XATTR_CREATE, XATTR_REPLACE */
 export const XattrFlag = { CREATE: 1, REPLACE: 2 } as const;
 
@@ -87,6 +90,20 @@ export type Operation =
   /** `flags`: XattrFlag. */
   | { op: 'setxattr'; node: Handle; name: Uint8Array; value: Uint8Array; flags: number }
   | { op: 'removexattr'; node: Handle; name: Uint8Array }
+  /** fallocate(2), from the range's start for as much of it as one operation may do. `mode`: AllocateMode. */
+  | { op: 'allocate'; node: Handle; mode: number; offset: number; length: number; killPrivileges: boolean }
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
+  | { op: 'seek'; node: Handle; offset: number; what: 'data' | 'hole' }
+  /** copy_file_range(2) to `offset` of `node`, of at most FileLimits.ioBytes. */
+  | {
+      op: 'copy';
+      source: Handle;
+      sourceOffset: number;
+      node: Handle;
+      offset: number;
+      length: number;
+      killPrivileges: boolean;
+    }
   /** Takes or drops a lock; EAGAIN where another owner's is in the way: nobody waits at the replicas. */
   | { op: 'lock'; node: Handle; lock: LockRequest }
   /** Whether that lock could be taken. */
@@ -128,6 +145,9 @@ const NUMBERS: Record<OperationName, number> = {
   listxattr: 21,
   setxattr: 22,
   removexattr: 23,
+  allocate: 24,
+  seek: 25,
+  copy: 26,
   lock: 27,
   testlock: 28,
   renew: 29,
@@ -148,6 +168,7 @@ const READ_ONLY: ReadonlySet<OperationName> = new Set([
   'statfs',
   'getxattr',
   'listxattr',
+  'seek',
   'testlock',
 ]);
 
@@ -344,6 +365,20 @@ export function encodeOperation(credentials: Credentials, o: Operation): Buffer 
       writeHandle(w, o.node);
       w.bytes(o.name).bytes(o.value).u32(o.flags);
       break;
+    case 'allocate':
+      writeHandle(w, o.node);
+      w.u32(o.mode).u64(o.offset).u64(o.length).bool(o.killPrivileges);
+      break;
+    case 'seek':
+      writeHandle(w, o.node);
+      w.u64(o.offset).bool(o.what === 'hole');
+      break;
+    case 'copy':
+      writeHandle(w, o.source);
+      w.u64(o.sourceOffset);
+      writeHandle(w, o.node);
+      w.u64(o.offset).u64(o.length).bool(o.killPrivileges);
+      break;
     case 'lock':
     case 'testlock':
       writeHandle(w, o.node);
@@ -429,6 +464,27 @@ function readBody(op: OperationName, r: ByteReader): Operation {
       return { op, node: readHandle(r), name: readName(r) };
     case 'setxattr':
       return { op, node: readHandle(r), name: readName(r), value: r.bytes(FileLimits.xattrBytes), flags: r.u32() };
+    case 'allocate':
+      return {
+        op,
+        node: readHandle(r),
+        mode: r.u32(),
+        offset: r.u64(),
+        length: r.u64(),
+        killPrivileges: r.bool(),
+      };
+    case 'seek':
+      return { op, node: readHandle(r), offset: r.u64(), what: r.bool() ? 'hole' : 'data' };
+    case 'copy':
+      return {
+        op,
+        source: readHandle(r),
+        sourceOffset: r.u64(),
+        node: readHandle(r),
+        offset: r.u64(),
+        length: r.u64(),
+        killPrivileges: r.bool(),
+      };
     case 'lock':
     case 'testlock':
       return { op, node: readHandle(r), lock: readLockRequest(r) };

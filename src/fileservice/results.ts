@@ -62,6 +62,12 @@ export interface Results {
   listxattr: { errno: 0; names: Uint8Array[] };
   setxattr: { errno: 0; attributes: Attributes };
   removexattr: { errno: 0; attributes: Attributes };
+  /** `length`: bytes of the range that it is done for; the next operation does the rest. */
+  allocate: { errno: 0; attributes: Attributes; length: number };
+  /** Unless `complete` the data or hole begins at `offset` or after it: to be asked for again from there. */
+  seek: { errno: 0; attributes: Attributes; offset: number; complete: boolean };
+  /** `length`: bytes copied, fewer than asked for also where there may be more; 0: the source ends before them. */
+  copy: { errno: 0; attributes: Attributes; length: number };
   /** With the attributes at the time: whoever takes a lock sees what was written before its last holder dropped it. */
   lock: { errno: 0; attributes: Attributes };
   testlock: { errno: 0; conflict?: Conflict };
@@ -190,6 +196,19 @@ export function encodeResult(op: OperationName, result: Results[OperationName]):
     case 'removexattr':
       writeAttributes(w, (any as Results['lock']).attributes);
       break;
+    case 'allocate':
+    case 'copy': {
+      const { attributes, length } = any as Results['copy'];
+      writeAttributes(w, attributes);
+      w.u64(length);
+      break;
+    }
+    case 'seek': {
+      const { attributes, offset, complete } = any as Results['seek'];
+      writeAttributes(w, attributes);
+      w.u64(offset).bool(complete);
+      break;
+    }
     case 'getxattr':
       w.bytes((any as Results['getxattr']).value);
       break;
@@ -281,6 +300,11 @@ function readResult(op: OperationName, r: ByteReader): Results[OperationName] {
     case 'setxattr':
     case 'removexattr':
       return { errno: 0, attributes: readAttributes(r) };
+    case 'allocate':
+    case 'copy':
+      return { errno: 0, attributes: readAttributes(r), length: r.u64() };
+    case 'seek':
+      return { errno: 0, attributes: readAttributes(r), offset: r.u64(), complete: r.bool() };
     case 'getxattr':
       return { errno: 0, value: r.bytes(FileLimits.xattrBytes) };
     case 'listxattr': {

@@ -74,8 +74,10 @@ export const FileLimits = {
   nameBytes: 255,
   /** A symbolic link's target (PATH_MAX - 1). */
   targetBytes: 4095,
-  /** Data of one READ or WRITE. */
+  /** Data of one READ, WRITE or COPY. */
   ioBytes: 1024 * 1024,
+  /** Blocks that one ALLOCATE makes, empties or removes: some 8 ms at each replica, as 2 MiB of WRITE. */
+  allocateBlocks: 128,
   /** Largest file: 2^44, so that block arithmetic stays far below 2^53. */
   fileBytes: 2 ** 44,
   /** Entries' encoded bytes in one READDIR result. */

@@ -104,6 +104,9 @@ export const LockType = { READ: 0, WRITE: 1, UNLOCK: 2 } as const;
 /** A flock, not an fcntl lock. */
 export const LK_FLOCK = 1 << 0;
 
+/** `whence` of lseek(2). */
+export const Whence = { DATA: 3, HOLE: 4 } as const;
+
 export const WRITE_KILL_SUIDGID = 1 << 2;
 
 export const Notification = { INVAL_INODE: 2, INVAL_ENTRY: 3, INC_EPOCH: 8 } as const;

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
 import type { EntryAnswer, FileSystem, LookupAnswer } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
-import { Opcode, Size, WRITE_KILL_SUIDGID } from './abi.js';
+import { Opcode, Size, Whence, WRITE_KILL_SUIDGID } from './abi.js';
 import { Answers, type Send } from './answers.js';
 import type { Channel } from './channel.js';
 import { negotiate } from './negotiation.js';
@@ -138,6 +138,15 @@ export class Session extends Answers {
       case Opcode.WRITE:
         this.write(r);
         break;
+      case Opcode.FALLOCATE:
+        this.allocate(r);
+        break;
+      case Opcode.LSEEK:
+        this.seek(r);
+        break;
+      case Opcode.COPY_FILE_RANGE:
+        this.copy(r);
+        break;
       case Opcode.STATFS:
         this.answer(r, fs.statfs(), (reply, value) => reply.statistics(value.statistics));
         break;
@@ -202,8 +211,8 @@ export class Session extends Answers {
       case Opcode.NOTIFY_REPLY:
         break;
       default:
-        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), LSEEK, FALLOCATE,
-        // COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
+        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), POLL, IOCTL, STATX:
+        // it has an answer or a fall-back for each.
         this.fail(r, Errno.ENOSYS);
         break;
     }
@@ -230,6 +239,28 @@ export class Session extends Answers {
       killPrivileges: (r.u32(20) & WRITE_KILL_SUIDGID) !== 0,
     });
     this.answer(r, answer, (reply) => reply.written(size));
+  }
+
+  /** fuse_fallocate_in */
+  private allocate(r: Request): void {
+    const interrupted = new AbortController();
+    const answer = this.fs.allocate(r.caller(), r.u64(0), r.u32(24), r.u64(8), r.u64(16), interrupted.signal);
+    this.answer(r, answer, sendNothing, undefined, interrupted);
+  }
+
+  /** fuse_lseek_in. A negative offset comes as one beyond any file. */
+  private seek(r: Request): void {
+    const whence = r.u32(16);
+    if (whence !== Whence.DATA && whence !== Whence.HOLE) return this.fail(r, Errno.EINVAL);
+    const answer = this.fs.seek(r.u64(0), r.u64(8), whence === Whence.DATA ? 'data' : 'hole');
+    this.answer(r, answer, (reply, { offset }) => reply.offset(offset));
+  }
+
+  /** fuse_copy_file_range_in */
+  private copy(r: Request): void {
+    const [sourceFh, sourceOffset, fh, offset, length] = [r.u64(0), r.u64(8), r.u64(24), r.u64(32), r.u64(40)];
+    const answer = this.fs.copy(r.caller(), fh, offset, sourceFh, sourceOffset, length);
+    this.answer(r, answer, (reply, copied) => reply.written(copied.length));
   }
 
   private setXattr(r: Request): void {
