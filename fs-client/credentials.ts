@@ -28,6 +28,9 @@ export class CredentialsCache {
   }
 }
 
+export const sameCredentials = (a: Credentials, b: Credentials): boolean =>
+  a === b || (a.uid === b.uid && a.gid === b.gid && a.groups.join() === b.groups.join());
+
 /** The `Groups:` line of /proc/PID/status. Procfs is no mount of ours: reading it cannot wait for us. */
 function supplementaryGroups(pid: number): readonly number[] {
   try {

@@ -4,6 +4,7 @@ import type { LockRequest } from '../src/fileservice/locks.js';
 import { Access } from '../src/fileservice/operations.js';
 import { type Credentials, FileLimits } from '../src/fileservice/types.js';
 import type { Link, Node } from './cache/node.js';
+import { FileRanges } from './file-ranges.js';
 import {
   type Answer,
   type AttributeChanges,
@@ -29,13 +30,16 @@ const UNNOTICED_MS = 250;
 
 export class FileIo {
   private readonly openFiles = new Map<number, OpenFile>();
+  private readonly ranges: FileRanges;
   private nextFh = 1;
 
   constructor(
     private readonly context: MountContext,
     private readonly namespace: Namespace,
     private readonly locks: Locks,
-  ) {}
+  ) {
+    this.ranges = new FileRanges(context);
+  }
 
   testLock(fh: number, lock: LockRequest): Answer<LockAnswer> {
     const file = this.openFiles.get(fh);
@@ -138,7 +142,7 @@ export class FileIo {
   private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
     const { pageCache } = this.context.profile;
     const fh = this.nextFh++;
-    this.openFiles.set(fh, new OpenFile(fh, node, credentials));
+    this.openFiles.set(fh, new OpenFile(fh, node, credentials, flags));
     // A close of what was only read has nothing to wait for, unless it drops locks.
     const noFlush = (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
     return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
@@ -150,11 +154,12 @@ export class FileIo {
     name: string,
     mode: number,
     flags: number,
+    umask?: number,
   ): Promise<Outcome<EntryAnswer & { open: OpenAnswer }>> {
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
     const access = accessOf(flags);
     const who = this.context.credentials.of(caller);
-    const making = { op: 'create', mode, exclusive, truncate: false, access } as const;
+    const making = { op: 'create', mode, umask, exclusive, truncate: false, access } as const;
     const made = await this.namespace.make(caller, parentIno, name, making);
     if (!('node' in made)) return made;
     const { node, created } = made;
@@ -216,6 +221,51 @@ export class FileIo {
     node.sync.changed();
     // The kernel does so itself after writes through its page cache.
     return synchronous ? this.sync(node, credentials, node.sync.syncing()) : DONE;
+  }
+
+  async allocate(
+    caller: Caller,
+    fh: number,
+    mode: number,
+    offset: number,
+    length: number,
+    interrupted: AbortSignal,
+  ): Promise<Outcome> {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    return this.synced(file, await this.ranges.allocate(caller, file, mode, offset, length, interrupted));
+  }
+
+  async copy(
+    caller: Caller,
+    fh: number,
+    offset: number,
+    sourceFh: number,
+    sourceOffset: number,
+    length: number,
+  ): Promise<Outcome<{ length: number }>> {
+    const file = this.openFiles.get(fh);
+    const source = this.openFiles.get(sourceFh);
+    if (file === undefined || source === undefined) return { errno: Errno.EBADF };
+    return this.synced(file, await this.ranges.copy(caller, file, offset, source, sourceOffset, length));
+  }
+
+  /** What a file opened for synchronous writes was changed to is synced before that is told. */
+  private async synced<T>({ node, credentials, synchronous }: OpenFile, outcome: Outcome<T>): Promise<Outcome<T>> {
+    if (outcome.errno !== 0 || !synchronous) return outcome;
+    const { errno } = await this.sync(node, credentials, node.sync.syncing());
+    return errno === 0 ? outcome : { errno };
+  }
+
+  seek(fh: number, offset: number, what: 'data' | 'hole'): Answer<{ offset: number }> {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    return this.ranges.seek(file, offset, what, this.mayBeMapped(file.node));
+  }
+
+  private mayBeMapped(node: Node): boolean {
+    for (const file of this.openFiles.values()) if (file.node === node && file.mayBeMapped) return true;
+    return false;
   }
 
   /** @param synced to be called if it succeeds, for the changes that have been executed */

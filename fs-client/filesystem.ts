@@ -10,6 +10,7 @@ import { Lease } from './lease.js';
 import { Locks } from './locks.js';
 import { MountContext } from './mount-context.js';
 import { Namespace } from './namespace.js';
+import { Xattrs } from './xattrs.js';
 
 /** statfs(2) is answered from the last reply, which is renewed behind it when it is this old. */
 const STATISTICS_MS = 1000;
@@ -28,6 +29,7 @@ export class ReplicatedFileSystem implements FileSystem {
   private readonly lease: Lease;
   private readonly locks: Locks;
   private readonly directories: Directories;
+  private readonly xattrs: Xattrs;
   private statistics: FileSystemStatistics | undefined;
   private statisticsUntil = 0;
   private renewing: Promise<StatisticsOutcome> | undefined;
@@ -43,6 +45,7 @@ export class ReplicatedFileSystem implements FileSystem {
     this.io = new FileIo(this.context, this.namespace, this.locks);
     this.lease = new Lease(this.context, log, () => this.locks.lapse());
     this.directories = new Directories(this.context);
+    this.xattrs = new Xattrs(this.context);
   }
 
   attached(notifier: Notifier): void {
@@ -109,23 +112,33 @@ export class ReplicatedFileSystem implements FileSystem {
   unlink = (caller: Caller, parent: number, name: string) => this.namespace.unlink(caller, parent, name);
   rmdir = (caller: Caller, parent: number, name: string) => this.namespace.rmdir(caller, parent, name);
   link = (caller: Caller, ino: number, parent: number, name: string) => this.namespace.link(caller, ino, parent, name);
-  mkdir = (caller: Caller, parent: number, name: string, mode: number) =>
-    this.namespace.makeEntry(caller, parent, name, { op: 'mkdir', mode });
-  mknod = (caller: Caller, parent: number, name: string, mode: number, rdev: number) =>
-    this.namespace.makeEntry(caller, parent, name, { op: 'mknod', mode, rdev });
+  mkdir: FileSystem['mkdir'] = (caller, parent, name, mode, umask) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'mkdir', mode, umask });
+  mknod: FileSystem['mknod'] = (caller, parent, name, mode, rdev, umask) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'mknod', mode, rdev, umask });
   symlink = (caller: Caller, parent: number, name: string, target: string) =>
     this.namespace.makeEntry(caller, parent, name, { op: 'symlink', target: Buffer.from(target, 'latin1') });
   rename: FileSystem['rename'] = (caller, parent, name, newParent, newName, flags) =>
     this.namespace.rename(caller, parent, name, newParent, newName, flags);
+  getXattr: FileSystem['getXattr'] = (caller, ino, name) => this.xattrs.get(caller, ino, name);
+  listXattrs: FileSystem['listXattrs'] = (caller, ino) => this.xattrs.list(caller, ino);
+  setXattr: FileSystem['setXattr'] = (caller, ino, name, value, flags) =>
+    this.xattrs.set(caller, ino, name, value, flags);
+  removeXattr: FileSystem['removeXattr'] = (caller, ino, name) => this.xattrs.remove(caller, ino, name);
   readlink = (caller: Caller, ino: number) => this.namespace.readlink(caller, ino);
 
   getattr = (caller: Caller, ino: number) => this.io.getattr(caller, ino);
   setattr: FileSystem['setattr'] = (caller, ino, fh, changes) => this.io.setattr(caller, ino, fh, changes);
   open = (caller: Caller, ino: number, flags: number) => this.io.open(caller, ino, flags);
-  create: FileSystem['create'] = (caller, parent, name, mode, flags) =>
-    this.io.create(caller, parent, name, mode, flags);
+  create: FileSystem['create'] = (caller, parent, name, mode, flags, umask) =>
+    this.io.create(caller, parent, name, mode, flags, umask);
   read = (fh: number, offset: number, length: number) => this.io.read(fh, offset, length);
   write: FileSystem['write'] = (fh, offset, data, flags) => this.io.write(fh, offset, data, flags);
+  allocate: FileSystem['allocate'] = (caller, fh, mode, offset, length, interrupted) =>
+    this.io.allocate(caller, fh, mode, offset, length, interrupted);
+  seek: FileSystem['seek'] = (fh, offset, what) => this.io.seek(fh, offset, what);
+  copy: FileSystem['copy'] = (caller, fh, offset, sourceFh, sourceOffset, length) =>
+    this.io.copy(caller, fh, offset, sourceFh, sourceOffset, length);
   flush = (fh: number, lockOwner?: string) => this.io.flush(fh, lockOwner);
   fsync = (fh: number) => this.io.fsync(fh);
   release = (fh: number) => this.io.release(fh);

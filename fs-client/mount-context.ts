@@ -18,6 +18,7 @@ export const STALE: Failure = { errno: Errno.ESTALE };
 const NOBODY: Notifier = {
   invalidateAttributes: async () => {},
   invalidateData: async () => {},
+  launderData: async () => {},
   invalidateEntry: () => {},
   invalidateEntries: () => {},
 };

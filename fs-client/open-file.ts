@@ -3,6 +3,7 @@ import type { Failure } from '../src/fileservice/results.js';
 import type { Credentials } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
 import { LOST, LossReport } from './cache/sync-record.js';
+import { OpenFlag } from './kernel/open-flags.js';
 
 export class OpenFile {
   /** What a change that had been answered already came to; 0: well. */
@@ -14,8 +15,20 @@ export class OpenFile {
     readonly node: Node,
     /** The opener's: a process that got the descriptor from it has its rights, as in NFS. */
     readonly credentials: Credentials,
+    /** Those of open(2). */
+    private readonly flags: number,
   ) {
     this.losses = new LossReport(node.sync);
+  }
+
+  /** O_SYNC or O_DSYNC. */
+  get synchronous(): boolean {
+    return (this.flags & OpenFlag.DSYNC) !== 0;
+  }
+
+  /** A shared mapping of it may be written to (mmap(2)). */
+  get mayBeMapped(): boolean {
+    return (this.flags & OpenFlag.ACCESS_MODE) === OpenFlag.READ_WRITE;
   }
 
   fail(errno: number): void {

@@ -82,9 +82,16 @@ export interface FileSystem {
   /** `fh` where the change is made through an open file: then that file's rights count. */
   setattr(caller: Caller, ino: number, fh: number | undefined, changes: AttributeChanges): Answer<AttributesAnswer>;
   readlink(caller: Caller, ino: number): Answer<{ target: Uint8Array }>;
+  /** Values under names, beside the data; the name is that of getxattr(2). */
+  getXattr(caller: Caller, ino: number, name: string): Answer<{ value: Uint8Array }>;
+  listXattrs(caller: Caller, ino: number): Answer<{ names: readonly Uint8Array[] }>;
+  /** `value` is valid during the call only; `flags` are those of setxattr(2). */
+  setXattr(caller: Caller, ino: number, name: string, value: Uint8Array, flags: number): Answer;
+  removeXattr(caller: Caller, ino: number, name: string): Answer;
   symlink(caller: Caller, parent: number, name: string, target: string): Answer<EntryAnswer>;
-  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number): Answer<EntryAnswer>;
-  mkdir(caller: Caller, parent: number, name: string, mode: number): Answer<EntryAnswer>;
+  /** `umask`, here and below: what the mode loses where no default ACL says otherwise; 0 if it has been applied. */
+  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number, umask?: number): Answer<EntryAnswer>;
+  mkdir(caller: Caller, parent: number, name: string, mode: number, umask?: number): Answer<EntryAnswer>;
   unlink(caller: Caller, parent: number, name: string): Answer;
   rmdir(caller: Caller, parent: number, name: string): Answer;
   rename(caller: Caller, parent: number, name: string, newParent: number, newName: string, flags: number): Answer;
@@ -98,10 +105,24 @@ export interface FileSystem {
     name: string,
     mode: number,
     flags: number,
+    umask?: number,
   ): Answer<EntryAnswer & { open: OpenAnswer }>;
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }>;
   /** `data` is valid during the call only. All of it is written, or an errno says that none was. */
   write(fh: number, offset: number, data: Uint8Array, flags: WriteFlags): Answer;
+  /** fallocate(2), `mode` as there. @param interrupted the caller got a signal: what is done by then stays done */
+  allocate(caller: Caller, fh: number, mode: number, offset: number, length: number, interrupted: AbortSignal): Answer;
+  /** SEEK_DATA or SEEK_HOLE, from `offset` on. */
+  seek(fh: number, offset: number, what: 'data' | 'hole'): Answer<{ offset: number }>;
+  /** copy_file_range(2) from `sourceFh`, which may be `fh`. `length`: the bytes copied. */
+  copy(
+    caller: Caller,
+    fh: number,
+    offset: number,
+    sourceFh: number,
+    sourceOffset: number,
+    length: number,
+  ): Answer<{ length: number }>;
   /** One descriptor of the open file is being closed, by that owner of locks if they are told apart. */
   flush(fh: number, lockOwner?: string): Answer;
   fsync(fh: number): Answer;
@@ -129,6 +150,11 @@ export interface Notifier {
   /** Attributes only: takes no lock that a request could hold, so an answer may wait for it. */
   invalidateAttributes(ino: number): Promise<void>;
   invalidateData(ino: number): Promise<void>;
+  /**
+   * Pages that mappings have written to are sent, then all are dropped. Waits for requests that read or write pages, and
+   * for nothing else: the answer to one that does neither may wait for it.
+   */
+  launderData(ino: number): Promise<void>;
   invalidateEntry(parent: number, name: string): void;
   /** All names, absent ones too. Where the kernel cannot be told (before Linux 6.16), they expire in their own time. */
   invalidateEntries(): void;

@@ -23,6 +23,8 @@ export function initialRoot({ rootUid, rootGid, createdSeconds }: Cluster): Inod
     parent: ROOT_HANDLE.ino,
     entries: 0,
     nextCookie: FIRST_COOKIE,
+    xattrBytes: 0,
+    reserved: 0,
   };
 }
 

@@ -35,6 +35,7 @@ import {
   type SlotEntry,
   Table,
   type TargetRow,
+  type XattrRow,
 } from './rows.js';
 
 /** Bytes of a file in one row. */
@@ -105,7 +106,14 @@ export const encodeInode = (row: InodeRow): Buffer => {
   writeTime(w, row.atime);
   writeTime(w, row.mtime);
   writeTime(w, row.ctime);
-  return w.u64(row.change).u64(row.parent).u64(row.entries).u64(row.nextCookie).finish();
+  return w
+    .u64(row.change)
+    .u64(row.parent)
+    .u64(row.entries)
+    .u64(row.nextCookie)
+    .u32(row.xattrBytes)
+    .u64(row.reserved)
+    .finish();
 };
 
 export function decodeInode(content: Uint8Array): InodeRow {
@@ -127,6 +135,8 @@ export function decodeInode(content: Uint8Array): InodeRow {
     parent: r.u64(),
     entries: r.u64(),
     nextCookie: r.u64(),
+    xattrBytes: r.u32(),
+    reserved: r.u64(),
   });
 }
 
@@ -156,6 +166,16 @@ export const encodeTarget = (row: TargetRow): Buffer =>
 export function decodeTarget(content: Uint8Array): TargetRow {
   const r = reader(content, Table.Target);
   return ended(r, { ino: r.u64(), path: Buffer.from(r.bytes(FileLimits.targetBytes)) });
+}
+
+export const encodeXattr = ({ ino, name, value }: XattrRow): Buffer =>
+  new ByteWriter(64 + value.length).u8(Table.Xattr).u64(ino).bytes(Buffer.from(name, 'latin1')).bytes(value).finish();
+
+export function decodeXattr(content: Uint8Array): XattrRow {
+  const r = reader(content, Table.Xattr);
+  const ino = r.u64();
+  const name = Buffer.from(r.bytes(FileLimits.xattrNameBytes)).toString('latin1');
+  return ended(r, { ino, name, value: Buffer.from(r.bytes(FileLimits.xattrBytes)) });
 }
 
 const keyed = (table: number, session: SessionId): ByteWriter =>

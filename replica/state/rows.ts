@@ -16,6 +16,7 @@ export const Table = {
   Slot: 7,
   EndedInstance: 8,
   Record: 9,
+  Xattr: 10,
   Lock: 11,
   Lease: 12,
 } as const;
@@ -29,7 +30,7 @@ export interface HeaderRow {
   clock: Timestamp;
   /** Inode numbers are handed out in order and never again. */
   nextIno: number;
-  /** Sum of `allocated` over all inodes. */
+  /** Sum of `allocated` and `xattrBytes` over all inodes. */
   usedBytes: number;
   usedInodes: number;
 }
@@ -44,7 +45,7 @@ export interface InodeRow {
   gid: number;
   rdev: number;
   size: number;
-  /** Bytes of space taken by its blocks: see `blockCharge`. */
+  /** Bytes of space taken by its blocks: see operations/file-space.ts. */
   allocated: number;
   atime: Time;
   mtime: Time;
@@ -56,6 +57,10 @@ export interface InodeRow {
   entries: number;
   /** … and the cookie of its next new entry. */
   nextCookie: number;
+  /** Bytes of its extended attributes, names and values; 0: there are none. */
+  xattrBytes: number;
+  /** Of a file: space is reserved up to here, bytes, where that is beyond its end. See `spaceEnd`. */
+  reserved: number;
 }
 
 export interface DentryRow {
@@ -77,6 +82,13 @@ export interface BlockRow {
 export interface TargetRow {
   ino: number;
   path: Buffer;
+}
+
+/** An extended attribute; its name has a character a byte. */
+export interface XattrRow {
+  ino: number;
+  name: string;
+  value: Buffer;
 }
 
 /** An inode without names that is kept for a session. */

@@ -52,7 +52,9 @@ export const SCHEMA = `
     change INTEGER NOT NULL,
     parent INTEGER NOT NULL,
     entries INTEGER NOT NULL,
-    next_cookie INTEGER NOT NULL
+    next_cookie INTEGER NOT NULL,
+    xattr_bytes INTEGER NOT NULL,
+    reserved INTEGER NOT NULL
   ) STRICT;
 
   -- By the digest that stands for the name in the partition tree, so that a row is found by its key there.
@@ -71,6 +73,15 @@ export const SCHEMA = `
     position INTEGER NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (ino, position)
+  ) STRICT, WITHOUT ROWID;
+
+  -- By the digest of its name, as a dentry.
+  CREATE TABLE xattr (
+    ino INTEGER NOT NULL,
+    name_digest BLOB NOT NULL,
+    name BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (ino, name_digest)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE target (

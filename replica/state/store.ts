@@ -25,6 +25,7 @@ import { SlotTable } from './tables/slots.js';
 import { readStatement } from './tables/statements.js';
 import type { StoredRows } from './tables/table.js';
 import { TargetTable } from './tables/targets.js';
+import { XattrTable } from './tables/xattrs.js';
 
 /**
  * When changed rows are settled and the tree brought up to date without waiting for a checkpoint, which would have all of
@@ -55,6 +56,7 @@ export class Store {
   readonly blocks: BlockTable;
   readonly targets: TargetTable;
   readonly orphans: OrphanTable;
+  readonly xattrs: XattrTable;
   readonly locks: LockTable;
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
@@ -65,7 +67,6 @@ export class Store {
   /** Of a service that is not the file service. */
   readonly records: RecordTable;
   readonly tables;
-  private readonly numbered: StoredRows[] = [];
   readonly checkpoints: Checkpoints;
   /** Batches made final since all rows were settled. */
   private unsettledBatches = 0;
@@ -87,6 +88,7 @@ export class Store {
     this.blocks = new BlockTable(db);
     this.targets = new TargetTable(db);
     this.orphans = new OrphanTable(db);
+    this.xattrs = new XattrTable(db);
     this.locks = new LockTable(db);
     this.leases = new LeaseTable(db);
     this.sessions = new SessionTable(db);
@@ -96,12 +98,10 @@ export class Store {
     this.tables = [
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
       ...[this.orphans, this.sessions, this.slots, this.endedInstances, this.records],
-      ...[this.locks, this.leases],
+      ...[this.xattrs, this.locks, this.leases],
     ];
-    for (const table of this.tables) {
-      assert(table.number >= this.numbered.length, 'tables are in the order of their numbers');
-      this.numbered[table.number] = table;
-    }
+    for (const [at, { number }] of this.tables.entries())
+      assert(number === at, 'tables are in the order of their numbers');
     const rows = {
       contentAt: (key: Octets) => this.table(key)?.contentAt(key),
       leafAt: (key: Octets) => this.table(key)?.leafAt(key),
@@ -149,7 +149,7 @@ export class Store {
 
   /** The table that a row with that key would be in; undefined: there is none with its number. */
   table(key: Octets): StoredRows | undefined {
-    return this.numbered[tableOf(key)];
+    return this.tables[tableOf(key)];
   }
 
   /** Makes a checkpoint of all rows as they are now; returns the root of their tree. */

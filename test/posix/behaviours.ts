@@ -10,11 +10,13 @@ import { linkBehaviours } from './behaviours/links.js';
 import { lockBehaviours } from './behaviours/locks.js';
 import { permissionBehaviours } from './behaviours/permissions.js';
 import { renameBehaviours } from './behaviours/renames.js';
+import { spaceBehaviours } from './behaviours/space.js';
 
 export type Behaviour = (dir: string) => Promise<void>;
 
 export const behaviours: Record<string, Behaviour> = {
   ...dataBehaviours,
+  ...spaceBehaviours,
   ...attributeBehaviours,
   ...directoryBehaviours,
   ...linkBehaviours,

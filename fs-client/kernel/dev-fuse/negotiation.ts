@@ -17,6 +17,8 @@ const WANTED =
   InitFlag.POSIX_LOCKS |
   InitFlag.FLOCK_LOCKS |
   InitFlag.BIG_WRITES |
+  InitFlag.DONT_MASK |
+  InitFlag.POSIX_ACL |
   InitFlag.ASYNC_DIO |
   InitFlag.PARALLEL_DIROPS |
   InitFlag.ABORT_ERROR |

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
 import type { Answer, EntryAnswer, FileSystem, LookupAnswer, Outcome } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
-import { Opcode, Size, WRITE_KILL_SUIDGID } from './abi.js';
+import { Opcode, Size, Whence, WRITE_KILL_SUIDGID } from './abi.js';
 import type { Channel } from './channel.js';
 import { negotiate } from './negotiation.js';
 import { PendingRequests } from './pending-requests.js';
@@ -14,6 +14,10 @@ type Send<T> = (reply: ReplyBuffer, value: T) => void;
 
 const sendEntry: Send<EntryAnswer> = (reply, answer) => reply.entry(answer);
 const sendNothing: Send<unknown> = () => {};
+
+/** Names as listxattr(2) gives them: each with a zero byte after it. */
+const terminated = (names: readonly Uint8Array[]): Buffer => Buffer.concat(names.flatMap((name) => [name, NUL]));
+const NUL = Buffer.alloc(1);
 
 export class Session {
   /** What was agreed at INIT, for the log. */
@@ -83,10 +87,15 @@ export class Session {
         break;
       }
       case Opcode.MKNOD:
-        this.answer(r, fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
+        this.answer(
+          r,
+          fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4), r.u32(8)),
+          sendEntry,
+          this.forgetEntry,
+        );
         break;
       case Opcode.MKDIR:
-        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0)), sendEntry, this.forgetEntry);
+        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
         break;
       case Opcode.UNLINK:
         this.answer(r, fs.unlink(r.caller(), r.ino, r.name(0)), sendNothing);
@@ -118,7 +127,7 @@ export class Session {
       case Opcode.CREATE:
         this.answer(
           r,
-          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0)),
+          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0), r.u32(8)),
           (reply, a) => reply.entry(a).open(a.open),
           (a) => {
             fs.release(a.open.fh);
@@ -132,6 +141,15 @@ export class Session {
       case Opcode.WRITE:
         this.write(r);
         break;
+      case Opcode.FALLOCATE:
+        this.allocate(r);
+        break;
+      case Opcode.LSEEK:
+        this.seek(r);
+        break;
+      case Opcode.COPY_FILE_RANGE:
+        this.copy(r);
+        break;
       case Opcode.STATFS:
         this.answer(r, fs.statfs(), (reply, value) => reply.statistics(value.statistics));
         break;
@@ -144,6 +162,18 @@ export class Session {
         break;
       case Opcode.FLUSH:
         this.answer(r, fs.flush(r.u64(0), r.lockOwner(16)), sendNothing);
+        break;
+      case Opcode.GETXATTR:
+        this.answerSized(r, fs.getXattr(r.caller(), r.ino, r.name(Size.GETXATTR_IN)), ({ value }) => value);
+        break;
+      case Opcode.LISTXATTR:
+        this.answerSized(r, fs.listXattrs(r.caller(), r.ino), ({ names }) => terminated(names));
+        break;
+      case Opcode.SETXATTR:
+        this.setXattr(r);
+        break;
+      case Opcode.REMOVEXATTR:
+        this.answer(r, fs.removeXattr(r.caller(), r.ino, r.name(0)), sendNothing);
         break;
       case Opcode.GETLK:
         this.testLock(r);
@@ -184,8 +214,8 @@ export class Session {
       case Opcode.NOTIFY_REPLY:
         break;
       default:
-        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), extended
-        // attributes, LSEEK, FALLOCATE, COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
+        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), POLL, IOCTL, STATX:
+        // it has an answer or a fall-back for each.
         this.fail(r, Errno.ENOSYS);
         break;
     }
@@ -212,6 +242,48 @@ export class Session {
       killPrivileges: (r.u32(20) & WRITE_KILL_SUIDGID) !== 0,
     });
     this.answer(r, answer, (reply) => reply.written(size));
+  }
+
+  /** fuse_fallocate_in */
+  private allocate(r: Request): void {
+    const interrupted = new AbortController();
+    const answer = this.fs.allocate(r.caller(), r.u64(0), r.u32(24), r.u64(8), r.u64(16), interrupted.signal);
+    this.answer(r, answer, sendNothing, undefined, interrupted);
+  }
+
+  /** fuse_lseek_in. A negative offset comes as one beyond any file. */
+  private seek(r: Request): void {
+    const whence = r.u32(16);
+    if (whence !== Whence.DATA && whence !== Whence.HOLE) return this.fail(r, Errno.EINVAL);
+    const answer = this.fs.seek(r.u64(0), r.u64(8), whence === Whence.DATA ? 'data' : 'hole');
+    this.answer(r, answer, (reply, { offset }) => reply.offset(offset));
+  }
+
+  /** fuse_copy_file_range_in */
+  private copy(r: Request): void {
+    const [sourceFh, sourceOffset, fh, offset, length] = [r.u64(0), r.u64(8), r.u64(24), r.u64(32), r.u64(40)];
+    const answer = this.fs.copy(r.caller(), fh, offset, sourceFh, sourceOffset, length);
+    this.answer(r, answer, (reply, copied) => reply.written(copied.length));
+  }
+
+  private setXattr(r: Request): void {
+    const [size, flags, name] = [r.u32(0), r.u32(4), r.name(Size.SETXATTR_IN)];
+    const value = r.data(Size.SETXATTR_IN + name.length + 1, size);
+    this.answer(r, this.fs.setXattr(r.caller(), r.ino, name, value, flags), sendNothing);
+  }
+
+  /** Asked for with room for no bytes, only their number is told. */
+  private answerSized<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
+    const room = r.u32(0);
+    this.pending.settle<Outcome<T>>(r, answer, (result, low, high) => {
+      const bytes = result.errno === 0 ? data(result as { errno: 0 } & T) : undefined;
+      if (bytes === undefined) this.channel.send(low, high, result.errno);
+      else if (room === 0) {
+        this.channel.reply.begin().size(bytes.length);
+        this.channel.send(low, high, 0);
+      } else if (bytes.length > room) this.channel.send(low, high, Errno.ERANGE);
+      else this.channel.sendData(low, high, bytes);
+    });
   }
 
   private testLock(r: Request): void {

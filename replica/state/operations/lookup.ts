@@ -54,7 +54,7 @@ export function open(call: Call, o: OperationOf<'open'>): Results['open'] | Errn
   }
   if (isSymlink(node.mode)) return Errno.ELOOP;
   if (isDirectory(node.mode) && (o.access & Access.WRITE) !== 0) return Errno.EISDIR;
-  if (!isPermitted(call.who, node, o.access)) return Errno.EACCES;
+  if (!isPermitted(call, node, o.access)) return Errno.EACCES;
   const result = { errno: 0, attributes: attributes(node) } as const;
   return parent === undefined ? result : { ...result, parent: attributes(parent) };
 }
@@ -74,7 +74,7 @@ export function readdir(call: Call, o: OperationOf<'readdir'>): Results['readdir
   const directory = findNode(call, o.directory);
   if (isFailure(directory)) return directory;
   if (!isDirectory(directory.mode)) return Errno.ENOTDIR;
-  if (!isPermitted(call.who, directory, Access.READ)) return Errno.EACCES;
+  if (!isPermitted(call, directory, Access.READ)) return Errno.EACCES;
 
   const entries: DirectoryEntry[] = [];
   let room = Math.min(o.maxBytes, FileLimits.readdirBytes);

@@ -9,6 +9,8 @@ import { RowTable } from './table.js';
 
 /** Up to so many blocks are looked up one by one when a file is cut; above it, SQLite is asked for those there are. */
 const FEW_BLOCKS = 16;
+/** … so many at a time. */
+const POSITIONS_AT_ONCE = 64;
 const blockKey = (ino: number, position: number): string => `${ino}/${position}`;
 
 type BlockPosition = [ino: number, position: number];
@@ -31,9 +33,9 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
       'SELECT ino, position, data FROM block WHERE ino = ? AND position = ?',
     );
     this.exists = readStatement<BlockPosition, [number]>(db, 'SELECT 1 FROM block WHERE ino = ? AND position = ?');
-    this.positionsFrom = readStatement<[number, number], [position: number]>(
+    this.positionsFrom = readStatement<[number, number, number], [position: number]>(
       db,
-      'SELECT position FROM block WHERE ino = ? AND position >= ? ORDER BY position',
+      'SELECT position FROM block WHERE ino = ? AND position >= ? ORDER BY position LIMIT ?',
     );
     this.upsert = db.prepare<BlockColumns>('INSERT OR REPLACE INTO block VALUES (?, ?, ?)');
     this.delete = db.prepare<BlockPosition>('DELETE FROM block WHERE ino = ? AND position = ?');
@@ -56,25 +58,47 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
     this.put(blockKey(ino, position), { ino, position, data });
   }
 
+  unset(ino: number, position: number): void {
+    this.remove(blockKey(ino, position));
+  }
+
   /** Removes the blocks from `first` up to, not including, `end`, beyond which there are none. Returns how many. */
   removeRange(ino: number, first: number, end: number): number {
     if (end - first > FEW_BLOCKS) return this.removeFrom(ino, first);
     let removed = 0;
     for (let position = first; position < end; position++) {
       if (!this.has(ino, position)) continue;
-      this.remove(blockKey(ino, position));
+      this.unset(ino, position);
       removed++;
     }
     return removed;
   }
 
   private removeFrom(ino: number, first: number): number {
-    const positions = this.touchedWhere((row) => row.ino === ino && row.position >= first).map((row) => row.position);
-    for (const [position] of this.positionsFrom.all(ino, first)) {
-      if (!this.isTouched(blockKey(ino, position))) positions.push(position);
+    let removed = 0;
+    for (const position of this.positions(ino, first)) {
+      this.unset(ino, position);
+      removed++;
     }
-    for (const position of positions) this.remove(blockKey(ino, position));
-    return positions.length;
+    return removed;
+  }
+
+  /** Positions of the blocks that the file has, in order, from `first` on. What was yielded may be removed meanwhile. */
+  *positions(ino: number, first: number): IterableIterator<number> {
+    const touched = this.touchedWhere((row) => row.ino === ino && row.position >= first).map((row) => row.position);
+    touched.sort((a, b) => a - b);
+    let next = 0;
+    for (let from: number | undefined = first; from !== undefined; ) {
+      const stored: [position: number][] = this.positionsFrom.all(ino, from, POSITIONS_AT_ONCE);
+      for (const [position] of stored) {
+        while (next < touched.length && touched[next] < position) yield touched[next++];
+        if (touched[next] === position) next++;
+        else if (this.isTouched(blockKey(ino, position))) continue;
+        yield position;
+      }
+      from = stored.length < POSITIONS_AT_ONCE ? undefined : stored[stored.length - 1][0] + 1;
+    }
+    while (next < touched.length) yield touched[next++];
   }
 
   protected override keyOf(row: BlockRow): string {

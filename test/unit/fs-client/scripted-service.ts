@@ -21,6 +21,8 @@ interface File {
   change: number;
 }
 
+/** Bytes that one ALLOCATE, SEEK or COPY comes by. */
+const MOST_AT_ONCE = 1000;
 const TIME = { seconds: 1, nanoseconds: 0 };
 const STATISTICS = { blockSize: 4096, blocks: 10, freeBlocks: 5, files: 10, freeFiles: 5 };
 
@@ -38,6 +40,8 @@ export class ScriptedService implements ServiceClient {
   private readonly held: { operation: Operation; finish: (result: Uint8Array | CallError) => void }[] = [];
   private readonly listeners: (() => void)[] = [];
   private nextIno = 2;
+  /** Where the data of every file begins; undefined: there are no holes. */
+  data: number | undefined;
   readonly renewals: OperationOf<'renew'>[] = [];
   /** What the next renewal is answered with. */
   lapsed = true;
@@ -130,6 +134,28 @@ export class ScriptedService implements ServiceClient {
         file.content.copy(content);
         return encodeResult('setattr', { errno: 0, attributes: changed(file, content) });
       }
+      case 'allocate':
+      case 'copy': {
+        const file = this.file(operation.node.ino);
+        const length = Math.min(operation.length, MOST_AT_ONCE);
+        return encodeResult(operation.op, { errno: 0, attributes: changed(file, file.content), length });
+      }
+      case 'seek': {
+        const { node, offset, what } = operation;
+        const { attributes, found } = {
+          attributes: this.attributesOf(node.ino)!,
+          found: Math.max(offset, this.data ?? 0),
+        };
+        if (what === 'hole' && offset < found)
+          return encodeResult('seek', { errno: 0, attributes, offset, complete: true });
+        const complete = found - offset <= MOST_AT_ONCE;
+        return encodeResult('seek', {
+          errno: 0,
+          attributes,
+          offset: complete ? found : offset + MOST_AT_ONCE,
+          complete,
+        });
+      }
       case 'getattr':
       case 'open':
       case 'fsync': {
@@ -205,6 +231,8 @@ export class ScriptedMount {
   readonly logged: { msg: string; [field: string]: unknown }[] = [];
   /** Inodes whose pages the kernel was told to drop. */
   readonly invalidated: number[] = [];
+  /** Inodes whose written pages the kernel was told to send. */
+  readonly laundered: number[] = [];
   /** Times that it was told to drop all names. */
   epochs = 0;
   readonly fs: ReplicatedFileSystem;
@@ -216,6 +244,7 @@ export class ScriptedMount {
     this.fs.attached({
       invalidateAttributes: async () => {},
       invalidateData: async (ino) => void this.invalidated.push(ino),
+      launderData: async (ino) => void this.laundered.push(ino),
       invalidateEntry: () => {},
       invalidateEntries: () => this.epochs++,
     });

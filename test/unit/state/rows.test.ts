@@ -23,6 +23,7 @@ const session = fc.record({ client: u32, instance: u64 });
 const inode = fc.record({
   ...{ ino: u64, generation: u32, mode: u32, nlink: u32, uid: u32, gid: u32, rdev: u32, size: u64, allocated: u64 },
   ...{ atime: time, mtime: time, ctime: time, change: u64, parent: u64, entries: u64, nextCookie: u64 },
+  reserved: u64,
 });
 const slot = fc.record({
   session,
