@@ -25,6 +25,7 @@ export function initialRoot({ rootUid, rootGid, createdSeconds }: Cluster): Inod
     nextCookie: FIRST_COOKIE,
     xattrBytes: 0,
     reserved: 0,
+    fork: ROOT_HANDLE.ino,
   };
 }
 
@@ -34,4 +35,5 @@ export const initialHeader = ({ createdSeconds }: Cluster): HeaderRow => ({
   nextIno: ROOT_HANDLE.ino + 1,
   usedBytes: 0,
   usedInodes: 1,
+  discardedBytes: 0,
 });

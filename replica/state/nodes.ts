@@ -16,7 +16,7 @@ import type { SessionId } from '../../src/pbft/messages.js';
 import { sameSession } from './lock-ranges.js';
 import { isPermitted, isStuck } from './permissions.js';
 import type { DentryRow, InodeRow } from './rows.js';
-import { blocksIn, spaceEnd } from './space.js';
+import { dropBlocks } from './space.js';
 import type { Store } from './store.js';
 import { freeXattrs } from './xattrs.js';
 
@@ -135,11 +135,12 @@ export function makeInode(
   fields: Pick<InodeRow, 'mode' | 'gid'> & Partial<InodeRow>,
 ): InodeRow | undefined {
   const { store, now } = call;
-  const { nextIno, usedInodes } = store.header.row;
+  const { usedInodes } = store.header.row;
   if (usedInodes >= store.capacity.inodes) return undefined;
   const isParent = isDirectory(fields.mode);
+  const ino = store.takeNumber();
   const row: InodeRow = {
-    ino: nextIno,
+    ino,
     generation: 1,
     mode: fields.mode,
     nlink: isParent ? 2 : 1,
@@ -157,15 +158,16 @@ export function makeInode(
     nextCookie: isParent ? FIRST_COOKIE : 0,
     xattrBytes: 0,
     reserved: 0,
+    fork: ino,
   };
   store.inodes.insert(row.ino, row);
-  store.updateHeader({ nextIno: nextIno + 1, usedInodes: usedInodes + 1 });
+  store.updateHeader({ usedInodes: usedInodes + 1 });
   return row;
 }
 
 /** Frees the inode and all that belongs to it. */
 export function freeInode(store: Store, row: InodeRow): void {
-  if (row.allocated > 0) store.blocks.removeRange(row.ino, 0, blocksIn(spaceEnd(row)));
+  dropBlocks(store, row);
   if ((row.mode & FileType.MASK) === FileType.SYMLINK) store.targets.remove(row.ino);
   freeXattrs(store, row);
   if (store.locks.get(row.ino) !== undefined) store.locks.remove(row.ino);

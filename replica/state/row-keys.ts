@@ -38,7 +38,8 @@ export const HEADER_KEY: Octets = keyOfNumbers(Table.Header, 0, 0);
 export const inodeKey = (ino: number): Octets => keyOfNumbers(Table.Inode, ino, 0);
 export const targetKey = (ino: number): Octets => keyOfNumbers(Table.Target, ino, 0);
 export const lockKey = (ino: number): Octets => keyOfNumbers(Table.Lock, ino, 0);
-export const blockKey = (ino: number, position: number): Octets => keyOfNumbers(Table.Block, ino, position);
+export const blockKey = (fork: number, position: number): Octets => keyOfNumbers(Table.Block, fork, position);
+export const discardedKey = (fork: number): Octets => keyOfNumbers(Table.Discarded, fork, 0);
 
 /** What stands for a name in its entry's key, and orders a directory's entries in the database. */
 export const nameDigest = (name: Uint8Array): Octets => sha256Text(name).slice(0, NAME_DIGEST_BYTES);

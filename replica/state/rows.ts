@@ -19,6 +19,7 @@ export const Table = {
   Xattr: 10,
   Lock: 11,
   Lease: 12,
+  Discarded: 13,
 } as const;
 
 /**
@@ -28,11 +29,13 @@ export const Table = {
 export interface HeaderRow {
   lastExecuted: number;
   clock: Timestamp;
-  /** Inode numbers are handed out in order and never again. */
+  /** Numbers of inodes, and of forks, are handed out in order and never again. */
   nextIno: number;
   /** Sum of `allocated` and `xattrBytes` over all inodes. */
   usedBytes: number;
   usedInodes: number;
+  /** Of blocks that no file has any more, and that are still to be removed. */
+  discardedBytes: number;
 }
 
 /** Rows are values: a change makes a new one, so that a before-image may be kept by reference. */
@@ -61,6 +64,8 @@ export interface InodeRow {
   xattrBytes: number;
   /** Of a file: space is reserved up to here, bytes, where that is beyond its end. See `spaceEnd`. */
   reserved: number;
+  /** Under which its blocks are kept: its own number, until it has many and is cut to nothing. */
+  fork: number;
 }
 
 export interface DentryRow {
@@ -73,9 +78,16 @@ export interface DentryRow {
 
 /** One block of a file. Absent: a hole. `data` ends at the block's last non-zero byte, and may be empty. */
 export interface BlockRow {
-  ino: number;
+  fork: number;
   position: number;
   data: Buffer;
+}
+
+/** Blocks of a file that was removed or cut to nothing, while there are any left. */
+export interface DiscardedRow {
+  fork: number;
+  /** What those left were charged for. */
+  bytes: number;
 }
 
 /** Target of a symbolic link. */

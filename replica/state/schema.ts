@@ -25,6 +25,7 @@ export const SCHEMA = `
     next_ino INTEGER NOT NULL,
     used_bytes INTEGER NOT NULL,
     used_inodes INTEGER NOT NULL,
+    discarded_bytes INTEGER NOT NULL,
     -- The rows' sequence number when the partition tree was brought up to date.
     tree_version INTEGER NOT NULL,
     -- The checkpoint that the last state transfer brought; 0 if none.
@@ -54,7 +55,8 @@ export const SCHEMA = `
     entries INTEGER NOT NULL,
     next_cookie INTEGER NOT NULL,
     xattr_bytes INTEGER NOT NULL,
-    reserved INTEGER NOT NULL
+    reserved INTEGER NOT NULL,
+    fork INTEGER NOT NULL
   ) STRICT;
 
   -- By the digest that stands for the name in the partition tree, so that a row is found by its key there.
@@ -69,10 +71,10 @@ export const SCHEMA = `
   CREATE INDEX dentry_by_cookie ON dentry (parent, cookie);
 
   CREATE TABLE block (
-    ino INTEGER NOT NULL,
+    fork INTEGER NOT NULL,
     position INTEGER NOT NULL,
     data BLOB NOT NULL,
-    PRIMARY KEY (ino, position)
+    PRIMARY KEY (fork, position)
   ) STRICT, WITHOUT ROWID;
 
   -- By the digest of its name, as a dentry.
@@ -83,6 +85,11 @@ export const SCHEMA = `
     value BLOB NOT NULL,
     PRIMARY KEY (ino, name_digest)
   ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE discarded (
+    fork INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL
+  ) STRICT;
 
   CREATE TABLE target (
     ino INTEGER PRIMARY KEY,

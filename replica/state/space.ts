@@ -7,6 +7,7 @@
  * full. What does not exist is a hole: it costs nothing and reads as zeros. Copying a hole leaves a hole where there was
  * one, and zeros where there was a block.
  */
+import { assert } from '../../src/limits.js';
 import type { Call } from './nodes.js';
 import { BLOCK_BYTES } from './row-bytes.js';
 import type { InodeRow } from './rows.js';
@@ -34,7 +35,7 @@ export function blockCharge(position: number, end: number): number {
 export function chargeForGrowth({ store }: Call, node: InodeRow, end: number): number {
   const before = spaceEnd(node);
   const last = blocksIn(before) - 1;
-  if (end <= before || last < 0 || !store.blocks.has(node.ino, last)) return 0;
+  if (end <= before || last < 0 || !store.blocks.has(node.fork, last)) return 0;
   return blockCharge(last, end) - blockCharge(last, before);
 }
 
@@ -44,9 +45,62 @@ export function isDense(node: InodeRow): boolean {
   return node.allocated === last * BLOCK_BYTES + blockCharge(last, spaceEnd(node));
 }
 
-/** Whether the agreed capacity has room for so many bytes more. */
-export const hasRoom = (store: Store, bytes: number): boolean =>
-  bytes <= 0 || store.header.row.usedBytes + bytes <= store.capacity.bytes;
+/**
+ * Whether the agreed capacity has room for so many bytes more. If it has because files were removed or cut whose blocks
+ * are still there, enough of those are removed now: never is more stored than was agreed.
+ */
+export function hasRoom(store: Store, bytes: number): boolean {
+  if (bytes <= 0) return true;
+  const free = store.capacity.bytes - store.header.row.usedBytes - bytes;
+  if (free < 0) return false;
+  for (;;) {
+    const excess = store.header.row.discardedBytes - free;
+    if (excess <= 0) return true;
+    removeDiscarded(store, Math.ceil(excess / BLOCK_BYTES));
+  }
+}
+
+/** A file with more blocks than that is not rid of them at once: a block costs some 80 µs, and a gigabyte has 32,768. */
+const BLOCKS_AT_ONCE = 64;
+
+/**
+ * All blocks of a file stop being its: few are removed, many left to the batches that follow.
+ * @returns whether they were removed; otherwise the fork is no file's any more
+ */
+export function dropBlocks(store: Store, node: InodeRow): boolean {
+  const { fork, allocated } = node;
+  if (allocated <= BLOCKS_AT_ONCE * BLOCK_BYTES) {
+    if (allocated > 0) store.blocks.removeRange(fork, 0, blocksIn(spaceEnd(node)));
+    return true;
+  }
+  store.discarded.put(fork, { fork, bytes: allocated });
+  store.updateHeader({ discardedBytes: store.header.row.discardedBytes + allocated });
+  return false;
+}
+
+/** To be called once in each batch. */
+export const reclaim = (store: Store): void => removeDiscarded(store, BLOCKS_AT_ONCE);
+
+/** Removes so many of the blocks that no file has any more, if there are as many. */
+function removeDiscarded(store: Store, atMost: number): void {
+  for (let left = atMost; left > 0 && store.header.row.discardedBytes > 0; ) {
+    const found = store.discarded.first();
+    assert(found !== undefined, 'what is counted as discarded is there');
+    const { fork, bytes } = found;
+    let removed = 0;
+    for (const position of store.blocks.positions(fork, 0)) {
+      store.blocks.unset(fork, position);
+      if (++removed === left) break;
+    }
+    assert(removed > 0, 'what was discarded has blocks');
+    left -= removed;
+    // Only a file's last block may be charged for less than its size.
+    const freed = Math.min(bytes, removed * BLOCK_BYTES);
+    if (freed < bytes) store.discarded.put(fork, { fork, bytes: bytes - freed });
+    else store.discarded.remove(fork);
+    store.updateHeader({ discardedBytes: store.header.row.discardedBytes - freed });
+  }
+}
 
 export function charge(store: Store, bytes: number): void {
   if (bytes !== 0) store.updateHeader({ usedBytes: store.header.row.usedBytes + bytes });

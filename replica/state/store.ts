@@ -14,6 +14,7 @@ import { keysInOrder, leafOf, Scrub } from './scrub.js';
 import type { Staging } from './staging.js';
 import { BlockTable } from './tables/blocks.js';
 import { DentryTable } from './tables/dentries.js';
+import { DiscardedTable } from './tables/discarded.js';
 import { HeaderTable } from './tables/header.js';
 import { InodeTable } from './tables/inodes.js';
 import { LeaseTable } from './tables/leases.js';
@@ -54,6 +55,7 @@ export class Store {
   readonly inodes: InodeTable;
   readonly dentries: DentryTable;
   readonly blocks: BlockTable;
+  readonly discarded: DiscardedTable;
   readonly targets: TargetTable;
   readonly orphans: OrphanTable;
   readonly xattrs: XattrTable;
@@ -86,6 +88,7 @@ export class Store {
     this.inodes = new InodeTable(db);
     this.dentries = new DentryTable(db);
     this.blocks = new BlockTable(db);
+    this.discarded = new DiscardedTable(db);
     this.targets = new TargetTable(db);
     this.orphans = new OrphanTable(db);
     this.xattrs = new XattrTable(db);
@@ -98,7 +101,7 @@ export class Store {
     this.tables = [
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
       ...[this.orphans, this.sessions, this.slots, this.endedInstances, this.records],
-      ...[this.xattrs, this.locks, this.leases],
+      ...[this.xattrs, this.locks, this.leases, this.discarded],
     ];
     for (const [at, { number }] of this.tables.entries())
       assert(number === at, 'tables are in the order of their numbers');
@@ -125,6 +128,13 @@ export class Store {
 
   updateHeader(changed: Partial<HeaderRow>): void {
     this.header.row = { ...this.header.row, ...changed };
+  }
+
+  /** A number for an inode or a fork, that nothing had before. */
+  takeNumber(): number {
+    const { nextIno } = this.header.row;
+    this.updateHeader({ nextIno: nextIno + 1 });
+    return nextIno;
   }
 
   get touchedRows(): number {

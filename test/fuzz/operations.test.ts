@@ -114,6 +114,13 @@ const fields: Record<OperationName, fc.Arbitrary<object>> = {
   listxattr: fc.record({ node }),
   setxattr: fc.record({ node, name: xattrName, value: fc.oneof(data, acl), flags: fc.oneof(fc.nat(3), u32) }),
   removexattr: fc.record({ node, name: xattrName }),
+  allocate: fc.record({
+    ...{ node, mode: fc.oneof(fc.nat(64), u32), offset: u64, length: u64, killPrivileges: fc.boolean() },
+  }),
+  seek: fc.record({ node, offset: u64, what: fc.constantFrom('data' as const, 'hole' as const) }),
+  copy: fc.record({
+    ...{ source: node, sourceOffset: u64, node, offset: u64, length: u64, killPrivileges: fc.boolean() },
+  }),
   lock: fc.record({ node, lock }),
   testlock: fc.record({ node, lock }),
   renew: fc.record({ claimed: inos, released: inos }),

@@ -42,7 +42,7 @@ function punch(call: Call, node: InodeRow, range: Range, o: OperationOf<'allocat
   let length = o.length;
   let freed = 0;
   let touched = 0;
-  for (const position of blocks.positions(node.ino, Math.floor(range.start / BLOCK_BYTES))) {
+  for (const position of blocks.positions(node.fork, Math.floor(range.start / BLOCK_BYTES))) {
     const start = position * BLOCK_BYTES;
     if (start >= range.end) break;
     if (touched++ === FileLimits.allocateBlocks) {
@@ -50,7 +50,7 @@ function punch(call: Call, node: InodeRow, range: Range, o: OperationOf<'allocat
       break;
     }
     if (covers(range, start, space)) {
-      blocks.unset(node.ino, position);
+      blocks.unset(node.fork, position);
       freed += blockCharge(position, space);
     } else {
       zero(call, node, position, range);
@@ -79,7 +79,7 @@ function reserve(
   const missing: number[] = [];
   let bytes = chargeForGrowth(call, node, newEnd);
   for (let position = first; position < blocksIn(reached); position++) {
-    if (store.blocks.has(node.ino, position)) continue;
+    if (store.blocks.has(node.fork, position)) continue;
     missing.push(position);
     bytes += blockCharge(position, newEnd);
   }
@@ -90,7 +90,7 @@ function reserve(
       zero(call, node, position, { start, end: reached });
     }
   }
-  for (const position of missing) store.blocks.set(node.ino, position, NO_BYTES);
+  for (const position of missing) store.blocks.set(node.fork, position, NO_BYTES);
   const after = changed(call, node, { size, reserved }, bytes, o.killPrivileges);
   return { errno: 0, attributes: attributes(after), length: reached - start };
 }
@@ -103,7 +103,7 @@ const covers = (range: Range, start: number, space: number): boolean =>
 function zero({ store }: Call, node: InodeRow, position: number, { start, end }: Range): void {
   const at = position * BLOCK_BYTES;
   const whole = start <= at && end >= at + BLOCK_BYTES;
-  if (!store.blocks.has(node.ino, position)) return;
-  const data = whole ? NO_BYTES : zeroed(store.blocks.at(node.ino, position)!.data, Math.max(0, start - at), end - at);
-  store.blocks.set(node.ino, position, data);
+  if (!store.blocks.has(node.fork, position)) return;
+  const data = whole ? NO_BYTES : zeroed(store.blocks.at(node.fork, position)!.data, Math.max(0, start - at), end - at);
+  store.blocks.set(node.fork, position, data);
 }

@@ -37,7 +37,7 @@ export function copy(call: Call, o: OperationOf<'copy'>): Results['copy'] | Errn
   const pieces = piecesToCopy(call, source, node, { ...o, length });
   for (const { offset } of pieces) {
     const position = Math.floor(offset / BLOCK_BYTES);
-    if (!call.store.blocks.has(node.ino, position)) bytes += blockCharge(position, newEnd);
+    if (!call.store.blocks.has(node.fork, position)) bytes += blockCharge(position, newEnd);
   }
   if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
   for (const { offset, sourceOffset, length } of pieces) {
@@ -53,8 +53,8 @@ function piecesToCopy({ store }: Call, source: InodeRow, node: InodeRow, whole: 
     const offset = whole.offset + at;
     const sourceOffset = whole.sourceOffset + at;
     const length = Math.min(whole.length - at, BLOCK_BYTES - (offset % BLOCK_BYTES));
-    const isData = hasData(store.blocks, source.ino, sourceOffset, length);
-    if (isData || store.blocks.has(node.ino, Math.floor(offset / BLOCK_BYTES))) {
+    const isData = hasData(store.blocks, source.fork, sourceOffset, length);
+    if (isData || store.blocks.has(node.fork, Math.floor(offset / BLOCK_BYTES))) {
       pieces.push({ offset, sourceOffset, length });
     }
     at += length;
@@ -62,9 +62,9 @@ function piecesToCopy({ store }: Call, source: InodeRow, node: InodeRow, whole: 
   return pieces;
 }
 
-function hasData(blocks: Call['store']['blocks'], ino: number, offset: number, length: number): boolean {
+function hasData(blocks: Call['store']['blocks'], fork: number, offset: number, length: number): boolean {
   for (let position = Math.floor(offset / BLOCK_BYTES); position < blocksIn(offset + length); position++) {
-    if (blocks.has(ino, position)) return true;
+    if (blocks.has(fork, position)) return true;
   }
   return false;
 }

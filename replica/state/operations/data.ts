@@ -7,7 +7,8 @@ import { attributes, type Call, findNode, isFailure, update } from '../nodes.js'
 import { isPermittedOnOpenFile, isRoot, withoutPrivileges } from '../permissions.js';
 import { BLOCK_BYTES } from '../row-bytes.js';
 import type { InodeRow } from '../rows.js';
-import { blockCharge, blocksIn, charge, chargeForGrowth, hasRoom, spaceEnd } from '../space.js';
+import { blockCharge, blocksIn, charge, chargeForGrowth, dropBlocks, hasRoom, spaceEnd } from '../space.js';
+import type { Store } from '../store.js';
 import { withoutCapability } from '../xattrs.js';
 import { overlaid, shortened } from './block-content.js';
 
@@ -30,7 +31,7 @@ export function readBytes({ store }: Call, node: InodeRow, offset: number, lengt
     const position = Math.floor((offset + at) / BLOCK_BYTES);
     const from = offset + at - position * BLOCK_BYTES;
     const end = Math.min(length, at + BLOCK_BYTES - from);
-    const block = store.blocks.at(node.ino, position);
+    const block = store.blocks.at(node.fork, position);
     // A block ends with its last byte that was written: what is after it reads as zeros, like a hole.
     const held = block !== undefined && from < block.data.length;
     const copied = held ? block.data.copy(data, at, from, from + end - at) : 0;
@@ -82,7 +83,7 @@ export function changed(
 function chargeForNewBlocks({ store }: Call, node: InodeRow, newEnd: number, offset: number, end: number): number {
   let bytes = 0;
   for (let position = Math.floor(offset / BLOCK_BYTES); position < blocksIn(end); position++) {
-    if (!store.blocks.has(node.ino, position)) bytes += blockCharge(position, newEnd);
+    if (!store.blocks.has(node.fork, position)) bytes += blockCharge(position, newEnd);
   }
   return bytes;
 }
@@ -93,8 +94,8 @@ export function writeBytes({ store }: Call, node: InodeRow, offset: number, data
     const start = position * BLOCK_BYTES;
     const part = data.subarray(Math.max(0, start - offset), start + BLOCK_BYTES - offset);
     // What is overwritten whole need not be read.
-    const before = part.length === BLOCK_BYTES ? undefined : store.blocks.at(node.ino, position);
-    store.blocks.set(node.ino, position, overlaid(before?.data, part, Math.max(0, offset - start)));
+    const before = part.length === BLOCK_BYTES ? undefined : store.blocks.at(node.fork, position);
+    store.blocks.set(node.fork, position, overlaid(before?.data, part, Math.max(0, offset - start)));
   }
 }
 
@@ -119,16 +120,23 @@ export function truncate(
   const growth = grows ? chargeForGrowth(call, node, Math.max(size, reserved)) : 0;
   if (!hasRoom(call.store, growth)) return Errno.ENOSPC;
   const changes = others();
-  const bytes = grows ? growth : -cut(call, node, size);
+  const { bytes, fork } = grows ? { bytes: growth, fork: node.fork } : cut(call, node, size);
   charge(call.store, bytes);
   const mode = modeAfterWrite(call, node, killPrivileges);
   const allocated = node.allocated + bytes;
   const unprivileged = withoutCapability(call.store, { ...node, ...changes });
-  return update(call, node, { mtime: call.now, mode, ...changes, ...unprivileged, size, reserved, allocated });
+  return update(call, node, { mtime: call.now, mode, ...changes, ...unprivileged, size, reserved, allocated, fork });
 }
 
-/** Removes what lies beyond `size`; returns the bytes that are charged no longer. */
-function cut({ store }: Call, node: InodeRow, size: number): number {
+/** Removes what lies beyond `size`; returns what that changes about the space the file takes, and about its fork. */
+function cut({ store }: Call, node: InodeRow, size: number): { bytes: number; fork: number } {
+  const { fork, allocated } = node;
+  if (size > 0) return { bytes: -cutAt(store, node, size), fork };
+  return { bytes: -allocated, fork: dropBlocks(store, node) ? fork : store.takeNumber() };
+}
+
+/** Returns the bytes that are charged no longer. */
+function cutAt(store: Store, node: InodeRow, size: number): number {
   const end = spaceEnd(node);
   if (node.allocated === 0 || size === end) return 0;
   const { blocks } = store;
@@ -136,13 +144,13 @@ function cut({ store }: Call, node: InodeRow, size: number): number {
   const last = blocksIn(end) - 1;
   let freed = 0;
   if (last >= kept) {
-    if (blocks.has(node.ino, last)) freed -= BLOCK_BYTES - blockCharge(last, end);
-    freed += BLOCK_BYTES * blocks.removeRange(node.ino, kept, last + 1);
+    if (blocks.has(node.fork, last)) freed -= BLOCK_BYTES - blockCharge(last, end);
+    freed += BLOCK_BYTES * blocks.removeRange(node.fork, kept, last + 1);
   }
-  const block = size % BLOCK_BYTES === 0 ? undefined : blocks.at(node.ino, kept - 1);
+  const block = size % BLOCK_BYTES === 0 ? undefined : blocks.at(node.fork, kept - 1);
   if (block !== undefined) {
     freed += blockCharge(kept - 1, end) - blockCharge(kept - 1, size);
-    blocks.set(node.ino, kept - 1, shortened(block.data, size % BLOCK_BYTES));
+    blocks.set(node.fork, kept - 1, shortened(block.data, size % BLOCK_BYTES));
   }
   return freed;
 }

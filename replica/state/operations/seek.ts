@@ -35,7 +35,7 @@ interface Found {
 /** Undefined: there is a hole up to the end. */
 function dataFrom({ store }: Call, node: InodeRow, from: number): Found | undefined {
   if (node.allocated === 0) return undefined;
-  const [position] = store.blocks.positions(node.ino, Math.floor(from / BLOCK_BYTES));
+  const [position] = store.blocks.positions(node.fork, Math.floor(from / BLOCK_BYTES));
   if (position === undefined || position * BLOCK_BYTES >= node.size) return undefined;
   return { offset: Math.max(from, position * BLOCK_BYTES), complete: true };
 }
@@ -45,7 +45,7 @@ function holeFrom({ store }: Call, node: InodeRow, from: number): Found {
   if (isDense(node)) return { offset: node.size, complete: true };
   const first = Math.floor(from / BLOCK_BYTES);
   let next = first;
-  for (const position of store.blocks.positions(node.ino, first)) {
+  for (const position of store.blocks.positions(node.fork, first)) {
     if (position !== next || position * BLOCK_BYTES >= node.size) break;
     next++;
     if (next - first === BLOCKS_AT_ONCE) return { offset: next * BLOCK_BYTES, complete: false };

@@ -58,6 +58,7 @@ const others: fc.Arbitrary<Operation> = fc.oneof(
     flags: fc.constant(0),
   }),
   fc.record({ op: fc.constant('removexattr' as const), node: handle, name: xattrName }),
+  fc.record({
     op: fc.constant('allocate' as const),
     node: handle,
     mode: fc.constantFrom(0, 1, 3, 16, 17),

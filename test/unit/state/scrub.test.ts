@@ -60,10 +60,10 @@ const LAST_NODE = 'prefix = (SELECT max(prefix) FROM tree_node)';
 
 /** Behind the back of a state of 100 files, one of which has an attribute, whose tree is up to date. */
 const damages: [what: string, sql: string][] = [
-  ['a byte of a block', "UPDATE block SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE ino = 77"],
-  ['a block that is gone', 'DELETE FROM block WHERE ino = 77'],
+  ['a byte of a block', "UPDATE block SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE fork = 77"],
+  ['a block that is gone', 'DELETE FROM block WHERE fork = 77'],
   ['a block that nobody wrote', "INSERT INTO block VALUES (77, 5, x'00')"],
-  ['a block of another place', 'UPDATE block SET position = 9 WHERE ino = 77'],
+  ['a block of another place', 'UPDATE block SET position = 9 WHERE fork = 77'],
   ['the owner of a file', 'UPDATE inode SET uid = 7 WHERE ino = 77'],
   ['an inode that is gone', 'DELETE FROM inode WHERE ino = 77'],
   ['an inode beyond all others', 'UPDATE inode SET ino = 99999 WHERE ino = 77'],
@@ -133,7 +133,7 @@ describe('damage', () => {
     execute(fs, [write({ ino: 7, generation: 1 }, 0, Buffer.alloc(2000, 7)), create('new')]);
     fs.state.commit();
     expect(scrubbed(fs.state).damaged).toBe(0);
-    alter(fs, "UPDATE block SET data = x'00' WHERE ino = 7");
+    alter(fs, "UPDATE block SET data = x'00' WHERE fork = 7");
     alter(fs, 'DELETE FROM dentry WHERE child = 52');
     expect(scrubbed(fs.state).damaged).toBe(1);
   });
