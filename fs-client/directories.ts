@@ -63,7 +63,7 @@ export class Directories {
 
   /** A listing read from start to end while nothing changed answers for the names that are not there, too. */
   private collect(stream: Stream, page: Results['readdir'], cookie: number, until: number): void {
-    if (this.context.profile.freshMs === 0) return;
+    if (!this.context.profile.listings) return;
     const { change } = page.directory;
     if (cookie === START) stream.names = { seen: new Set(), change, until };
     const { names, node } = stream;

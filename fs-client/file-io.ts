@@ -140,11 +140,11 @@ export class FileIo {
   }
 
   private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
-    const { pageCache } = this.context.profile;
+    const { pageCache, noFlush: unheard } = this.context.profile;
     const fh = this.nextFh++;
     this.openFiles.set(fh, new OpenFile(fh, node, credentials, flags));
     // A close of what was only read has nothing to wait for, unless it drops locks.
-    const noFlush = (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
+    const noFlush = unheard && (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
     return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
   }
 

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { ServiceClient } from '../src/client/types.js';
 import { type ProfileName, Profiles } from './cache/profile.js';
+import { type Feature, kernelFeatures, profileWithout } from './features.js';
 import { type CallCounters, Files } from './files.js';
 import { ReplicatedFileSystem } from './filesystem.js';
 import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
@@ -22,6 +23,10 @@ export interface MountOptions {
   readOnly?: boolean;
   /** Users other than root may use the mount, under their own rights. Default: true. */
   allowOther?: boolean;
+  /** How old attributes and absent names may be when they are answered; by default as the profile has it. */
+  freshMs?: number;
+  /** What to do without, to see what it is worth. */
+  without?: ReadonlySet<Feature>;
   /** How requests are read; by default what works best here. To compare them. */
   reader?: DevFuseOptions['reader'];
   log: Logger;
@@ -56,14 +61,16 @@ const READ_AHEAD_KIB = 1024;
 export async function mount(options: MountOptions): Promise<Mount> {
   const { service, name, deadlineMs = DEFAULT_DEADLINE_MS, readOnly = false, allowOther = true, reader, log } = options;
   const mountpoint = canonicalMountpoint(options.mountpoint);
-  const profile = Profiles[options.profile];
+  const { without = new Set<Feature>() } = options;
+  const named = Profiles[options.profile];
+  const profile = profileWithout({ ...named, freshMs: options.freshMs ?? named.freshMs }, without);
   await prepareMountpoint(mountpoint, (line) => log.warn(line));
   const files = new Files(service, deadlineMs, log);
   const fs = new ReplicatedFileSystem(files, profile, log);
   service.onSessionLost?.(() => fs.sessionLost());
   const kernel = await attachDevFuse(
     fs,
-    { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0, reader },
+    { mountpoint, name, readOnly, allowOther, features: kernelFeatures(profile, without), reader },
     log,
   );
   await setReadAhead(mountpoint, log);

@@ -61,7 +61,7 @@ export class Namespace {
     const { files, credentials, nodes, profile } = this.context;
     const removal = parent.children.get(name)?.removal;
     if (removal !== undefined) await removal;
-    if (profile.freshMs > 0 && parent.shouldList()) {
+    if (profile.listings && parent.shouldList()) {
       const known = await this.list(caller, parent, name);
       if (known !== undefined) return known;
     }
@@ -70,7 +70,7 @@ export class Namespace {
     if (result.errno === Errno.ENOENT) {
       parent.unbind(name);
       parent.missed();
-      return profile.freshMs > 0 ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
+      return profile.absentNames ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
     }
     if (result.errno !== 0) return result;
     const { attributes, parent: parentAttributes } = result as NodeResult;

@@ -7,6 +7,7 @@ import type { Conflict, LockRequest } from '../../src/fileservice/locks.js';
 import type { OperationOf } from '../../src/fileservice/operations.js';
 import type { DirectoryEntry, Failure, FileSystemStatistics } from '../../src/fileservice/results.js';
 import type { Attributes } from '../../src/fileservice/types.js';
+import type { KernelFeatures } from '../features.js';
 
 /** Who made a system call, as the kernel tells it. `pid` is 0 where the process is not visible to us. */
 export interface Caller {
@@ -167,8 +168,7 @@ export interface KernelOptions {
   readOnly: boolean;
   /** Users other than the one who mounts may use the mount. */
   allowOther: boolean;
-  /** The kernel asks for entries together with their attributes. */
-  readdirPlus: boolean;
+  features: KernelFeatures;
 }
 
 /** Counts since the mount began. */

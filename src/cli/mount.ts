@@ -92,7 +92,8 @@ async function serve(request: MountRequest): Promise<void> {
       mounted.unmount().catch((error) => log.error({ reason: oneLine(error) }, 'not unmounted'));
     });
     await announce({ ready: true });
-    log.info({ reason: await mounted.unmounted }, 'unmounted');
+    const reason = await mounted.unmounted;
+    log.info({ reason, ...mounted.counters() }, 'unmounted');
   } finally {
     removeMountRecord(directory, mountpoint);
     await service.close();

@@ -15,6 +15,10 @@ export interface FixtureOptions {
   profile: 'strict' | 'session';
   reader?: 'epoll' | 'thread-pool';
   readOnly?: boolean;
+  /** How old attributes may be. */
+  freshMs?: number;
+  /** Features to leave out. */
+  without?: string[];
   /** A second mount of the same files, as another machine's. */
   second?: boolean;
   /** Where to mount instead of on a new directory. */

@@ -1,6 +1,7 @@
 /** Turns requests of the kernel into calls of the file system, and what those yield into replies. */
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
+import type { KernelFeatures } from '../../features.js';
 import type { EntryAnswer, FileSystem, LookupAnswer } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
 import { Opcode, Size, Whence, WRITE_KILL_SUIDGID } from './abi.js';
@@ -28,7 +29,7 @@ export class Session extends Answers {
   constructor(
     channel: Channel,
     private readonly fs: FileSystem,
-    private readonly options: { readdirPlus: boolean },
+    private readonly features: KernelFeatures,
     log: Logger,
     private readonly onInitialized: (problem: string | undefined) => void,
   ) {
@@ -219,7 +220,7 @@ export class Session extends Answers {
   }
 
   private init(r: Request): void {
-    const { errno, agreed } = negotiate(r, this.channel.reply, this.options);
+    const { errno, agreed } = negotiate(r, this.channel.reply, this.features);
     this.agreed = agreed;
     this.channel.send(r.uniqueLow, r.uniqueHigh, errno);
     this.onInitialized(errno === 0 ? undefined : agreed);

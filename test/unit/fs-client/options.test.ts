@@ -4,15 +4,31 @@ import { MountOptionError, parseMountOptions } from '../../../fs-client/options.
 
 describe('parseMountOptions', () => {
   it('has defaults', () => {
-    const expected = { profile: 'session', readOnly: false, allowOther: true, deadlineMs: 30_000 };
+    const expected = {
+      profile: 'session',
+      readOnly: false,
+      allowOther: true,
+      deadlineMs: 30_000,
+      freshMs: undefined,
+      without: new Set(),
+    };
     expect(parseMountOptions('')).toEqual(expected);
     expect(parseMountOptions(',,')).toEqual(expected);
   });
 
   it('takes them all, the last one winning', () => {
     expect(parseMountOptions('profile=session,ro,rw,ro,profile=strict,deadline=2.5,no_allow_other')).toEqual({
-      ...{ profile: 'strict', readOnly: true, allowOther: false, deadlineMs: 2500 },
+      ...{
+        profile: 'strict',
+        readOnly: true,
+        allowOther: false,
+        deadlineMs: 2500,
+        freshMs: undefined,
+        without: new Set(),
+      },
     });
+    expect(parseMountOptions('actimeo=0').freshMs).toBe(0);
+    expect(parseMountOptions('without=pages:symlinks').without).toEqual(new Set(['pages', 'symlinks']));
     expect(parseMountOptions('hard').deadlineMs).toBe(Number.POSITIVE_INFINITY);
     expect(parseMountOptions('hard,soft').deadlineMs).toBe(30_000);
   });
@@ -27,6 +43,10 @@ describe('parseMountOptions', () => {
     ['deadline=0', /option deadline is 0/],
     ['deadline=1e9', /option deadline is 1e9/],
     ['deadline', /option deadline is empty/],
+    ['actimeo=-1', /option actimeo is -1: use actimeo=SECONDS/],
+    ['profile=strict,actimeo=3', /option actimeo contradicts profile=strict/],
+    ['without', /option without is empty: known are attributes, /],
+    ['without=pages:speed', /option without is pages:speed/],
     ['hard,deadline=5', /option deadline contradicts hard/],
   ])('refuses %s in one line that names it', (text, message) => {
     expect(() => parseMountOptions(text)).toThrow(MountOptionError);
