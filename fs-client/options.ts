@@ -1,10 +1,13 @@
 /** The `-o` options of a mount. */
 import { type ProfileName, Profiles } from './cache/profile.js';
+import type { KernelName } from './kernel/kernel.js';
 
 export interface ParsedMountOptions {
   profile: ProfileName;
+  kernel: KernelName;
   readOnly: boolean;
-  allowOther: boolean;
+  /** Undefined: as goes with who mounts and how. */
+  allowOther: boolean | undefined;
   /** How long a call may wait for a quorum before it fails with EIO; Infinity with `hard`. */
   deadlineMs: number;
 }
@@ -19,21 +22,26 @@ const DEFAULT_DEADLINE_SECONDS = 30;
 export const DEFAULT_DEADLINE_MS = DEFAULT_DEADLINE_SECONDS * 1000;
 const LONGEST_DEADLINE_SECONDS = 86_400;
 
-const KNOWN = 'profile=strict|session, ro, rw, soft, hard, deadline=SECONDS, allow_other, no_allow_other';
+const KNOWN =
+  'profile=strict|session, kernel=dev-fuse|fuse-native, ro, rw, soft, hard, deadline=SECONDS, allow_other, no_allow_other';
+
+const WITH_VALUE = new Set(['profile', 'kernel', 'deadline']);
 
 /**
  * Parses `profile=strict,ro,…`; later options win over earlier ones, empty ones are passed over.
  * @throws MountOptionError
  */
 export function parseMountOptions(text: string): ParsedMountOptions {
-  const options = { profile: 'session' as ProfileName, readOnly: false, allowOther: true };
+  const options: Omit<ParsedMountOptions, 'deadlineMs'> = {
+    ...{ profile: 'session', kernel: 'dev-fuse', readOnly: false, allowOther: undefined },
+  };
   let hard = false;
   let deadlineSeconds: number | undefined;
   for (const option of text.split(',')) {
     const equals = option.indexOf('=');
     const name = equals === -1 ? option : option.slice(0, equals);
     const value = equals === -1 ? undefined : option.slice(equals + 1);
-    if (value !== undefined && name !== 'profile' && name !== 'deadline') {
+    if (value !== undefined && !WITH_VALUE.has(name)) {
       throw new MountOptionError(`mount option ${name} takes no value: known are ${KNOWN}`);
     }
     switch (name) {
@@ -41,6 +49,9 @@ export function parseMountOptions(text: string): ParsedMountOptions {
         break;
       case 'profile':
         options.profile = profileOf(value);
+        break;
+      case 'kernel':
+        options.kernel = kernelOf(value);
         break;
       case 'ro':
       case 'rw':
@@ -64,6 +75,11 @@ export function parseMountOptions(text: string): ParsedMountOptions {
   if (hard && deadlineSeconds !== undefined) {
     throw new MountOptionError('mount option deadline contradicts hard, which waits for ever: give one of them');
   }
+  if (options.kernel === 'fuse-native' && options.allowOther) {
+    throw new MountOptionError(
+      'mount option allow_other contradicts kernel=fuse-native, which does not say who makes a call: leave out one of them',
+    );
+  }
   const deadlineMs = hard ? Number.POSITIVE_INFINITY : (deadlineSeconds ?? DEFAULT_DEADLINE_SECONDS) * 1000;
   return { ...options, deadlineMs };
 }
@@ -71,6 +87,11 @@ export function parseMountOptions(text: string): ParsedMountOptions {
 function profileOf(value: string | undefined): ProfileName {
   if (value !== undefined && Object.hasOwn(Profiles, value)) return value as ProfileName;
   throw new MountOptionError(`mount option profile is ${value || 'empty'}: use profile=strict or profile=session`);
+}
+
+function kernelOf(value: string | undefined): KernelName {
+  if (value === 'dev-fuse' || value === 'fuse-native') return value;
+  throw new MountOptionError(`mount option kernel is ${value || 'empty'}: use kernel=dev-fuse or kernel=fuse-native`);
 }
 
 function secondsOf(value: string | undefined): number {

@@ -7,12 +7,15 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { loadFuseNative } from '../../fs-client/kernel/fuse-native/package.js';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
+  /** Of each mount; default: dev-fuse. */
+  kernels?: readonly ('dev-fuse' | 'fuse-native')[];
   reader?: 'epoll' | 'thread-pool';
   readOnly?: boolean;
   /** A second mount of the same files, as another machine's. */
@@ -31,6 +34,16 @@ export interface Counters {
   calls: Record<string, number>;
   sessionsLost: number;
   kernel: { requests: Record<string, number>; notifications: number };
+}
+
+/** Why fuse-native does not load here; null if it does. */
+export function nativeObstacle(): string | null {
+  try {
+    loadFuseNative();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Whether this machine can mount at all. */
