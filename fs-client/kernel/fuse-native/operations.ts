@@ -8,7 +8,15 @@
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
 import { isRegular } from '../../../src/fileservice/types.js';
-import type { Answer, AttributeChanges, Caller, EntryAnswer, FileSystem, Outcome } from '../kernel.js';
+import type {
+  Answer,
+  AttributeChanges,
+  AttributesAnswer,
+  Caller,
+  EntryAnswer,
+  FileSystem,
+  Outcome,
+} from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
 import { Creations } from './creations.js';
 import { Handles } from './handles.js';
@@ -153,10 +161,13 @@ export function operationsOn(
     return { errno: 0 };
   }
 
-  async function truncateOpen(id: number, size: number): Promise<Outcome> {
+  /** libfuse then asks for the attributes by path, and fails if they are none: better before anything was changed. */
+  function truncateOpen(path: string, id: number, size: number): Answer {
     const handle = handles.get(id);
     if (handle === undefined) return BAD_HANDLE;
-    return fs.setattr(caller, handle.ino, handle.fh, { size });
+    return named<AttributesAnswer>(path, (ino) =>
+      ino === handle.ino ? fs.setattr(caller, ino, handle.fh, { size }) : AMBIGUOUS,
+    );
   }
 
   async function rename(from: string, to: string): Promise<Outcome> {
@@ -241,7 +252,7 @@ export function operationsOn(
     release: (_, id, done) => simply('RELEASE', () => release(id, (fh) => fs.release(fh)), done),
     releasedir: (_, id, done) => simply('RELEASEDIR', () => release(id, (fh) => fs.releasedir(fh)), done),
     truncate: (path, size, done) => simply('SETATTR', () => change(path, { size }), done),
-    ftruncate: (_, id, size, done) => simply('SETATTR', () => truncateOpen(id, size), done),
+    ftruncate: (path, id, size, done) => simply('SETATTR', () => truncateOpen(path, id, size), done),
     // The binding passes atime twice: mtime would be set to something else than was asked for.
     utimens: (_, _atime, _atimeAgain, done) => simply('SETATTR', () => ({ errno: Errno.EOPNOTSUPP }), done),
     chown: (path, uid, gid, done) => simply('SETATTR', () => change(path, ownersOf(uid, gid)), done),

@@ -4,15 +4,16 @@ import { MountOptionError, parseMountOptions } from '../../../fs-client/options.
 
 describe('parseMountOptions', () => {
   it('has defaults', () => {
-    const expected = { profile: 'session', readOnly: false, allowOther: true, deadlineMs: 30_000 };
+    const expected = { profile: 'session', kernel: 'dev-fuse', readOnly: false, deadlineMs: 30_000 };
     expect(parseMountOptions('')).toEqual(expected);
     expect(parseMountOptions(',,')).toEqual(expected);
   });
 
   it('takes them all, the last one winning', () => {
     expect(parseMountOptions('profile=session,ro,rw,ro,profile=strict,deadline=2.5,no_allow_other')).toEqual({
-      ...{ profile: 'strict', readOnly: true, allowOther: false, deadlineMs: 2500 },
+      ...{ profile: 'strict', kernel: 'dev-fuse', readOnly: true, allowOther: false, deadlineMs: 2500 },
     });
+    expect(parseMountOptions('kernel=fuse-native,allow_other,no_allow_other').kernel).toBe('fuse-native');
     expect(parseMountOptions('hard').deadlineMs).toBe(Number.POSITIVE_INFINITY);
     expect(parseMountOptions('hard,soft').deadlineMs).toBe(30_000);
   });
@@ -28,6 +29,9 @@ describe('parseMountOptions', () => {
     ['deadline=1e9', /option deadline is 1e9/],
     ['deadline', /option deadline is empty/],
     ['hard,deadline=5', /option deadline contradicts hard/],
+    ['kernel=libfuse', /option kernel is libfuse: use kernel=dev-fuse or kernel=fuse-native/],
+    ['kernel', /option kernel is empty/],
+    ['allow_other,kernel=fuse-native', /option allow_other contradicts kernel=fuse-native/],
   ])('refuses %s in one line that names it', (text, message) => {
     expect(() => parseMountOptions(text)).toThrow(MountOptionError);
     expect(() => parseMountOptions(text)).toThrow(message);
