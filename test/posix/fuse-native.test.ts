@@ -324,6 +324,17 @@ print(code(mmap.mmap, f.fileno(), 10), mmap.mmap(f.fileno(), 10, flags=mmap.MAP_
     });
   });
 
+  it('opens what a name leads to, also right after mknod(2) made another file there', async () => {
+    const { mountpoint } = await start({ profile: 'session' });
+    const script = `import os
+os.mkdir('x'); open('x/f', 'w').write('of x')
+os.mkdir('d'); os.mknod('d/f', 0o100600); os.mknod('f', 0o100600); open('h', 'w').write('of h')
+os.rename('f', 'g'); os.rename('h', 'f'); os.rename('d', 'e'); os.rename('x', 'd')
+print(open('f').read(), open('d/f').read(), repr(open('g').read()), repr(open('e/f').read()))
+`;
+    expect(await shell(`python3 -c "${script}"`, mountpoint)).toBe("of h of x '' ''\n");
+  });
+
   it('keeps nothing for a file that mknod(2) made and nobody opens', async () => {
     const { mountpoint, elsewhere } = await startTwo();
     const script = 'import os; os.mknod("f", 0o100600); os.mknod("g", 0o100600)';

@@ -55,6 +55,12 @@ describe.skipIf(!canMount() || obstacle !== null)(`a user who is not root${becau
     expect(await mount.exited).toBe(0);
   });
 
+  it('reads requests on the thread pool, too', async () => {
+    const mount = await start({ reader: 'thread-pool' });
+    expect(await runWhere(mount.pid, ['sh', '-c', 'echo mine > f; cat f'], mount.mountpoint)).toBe('mine\n');
+    expect(await mount.ask('unmount')).toEqual({ error: null });
+  });
+
   it.each(kernels)('sees its mount end when it unmounts it with fusermount3, %s', async (kernel) => {
     const mount = await start({ kernels: [kernel] });
     await runWhere(mount.pid, ['fusermount3', '-u', mount.mountpoint]);

@@ -7,10 +7,11 @@ const WAIT_MS = 2000;
 interface Creation {
   ino: number;
   fh: number;
+  timer: NodeJS.Timeout;
 }
 
 export class Creations {
-  private readonly waiting = new Map<string, Creation & { timer: NodeJS.Timeout }>();
+  private readonly waiting = new Map<string, Creation>();
 
   constructor(private readonly fs: FileSystem) {}
 
@@ -21,17 +22,27 @@ export class Creations {
     this.waiting.set(path, { ino, fh, timer });
   }
 
-  /** The file made at a path, to be opened now. */
-  take(path: string): Creation | undefined {
+  /** The open file made at a path, if the inode that is there now is the one that was made. */
+  take(path: string, ino: number): number | undefined {
     const creation = this.waiting.get(path);
     if (creation === undefined) return undefined;
-    clearTimeout(creation.timer);
-    this.waiting.delete(path);
-    return { ino: creation.ino, fh: creation.fh };
+    if (creation.ino !== ino) {
+      this.release(path);
+      return undefined;
+    }
+    this.forget(path, creation);
+    return creation.fh;
   }
 
   private release(path: string): void {
-    const creation = this.take(path);
-    if (creation !== undefined) this.fs.release(creation.fh);
+    const creation = this.waiting.get(path);
+    if (creation === undefined) return;
+    this.forget(path, creation);
+    this.fs.release(creation.fh);
+  }
+
+  private forget(path: string, { timer }: Creation): void {
+    clearTimeout(timer);
+    this.waiting.delete(path);
   }
 }

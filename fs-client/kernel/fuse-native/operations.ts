@@ -105,12 +105,11 @@ export function operationsOn(
       append: (flags & OpenFlag.APPEND) !== 0,
       synchronous: (flags & OpenFlag.DSYNC) !== 0,
     };
-    const created = creations.take(path);
-    if (created !== undefined) return { errno: 0, id: handles.add(path, { ...created, ...handle }) };
     let opened: Outcome<{ id: number }> = AMBIGUOUS;
     for (let attempt = 0; attempt < OPEN_ATTEMPTS && opened.errno === Errno.ESTALE; attempt++) {
       opened = await named(path, async (ino) => {
-        const file = await fs.open(caller, ino, flags);
+        const created = creations.take(path, ino);
+        const file = created === undefined ? await fs.open(caller, ino, flags) : { errno: 0, fh: created };
         return 'fh' in file ? { errno: 0, id: handles.add(path, { fh: file.fh, ino, ...handle }) } : file;
       });
     }
