@@ -17,7 +17,7 @@ export function mountObstacle(kernel: KernelName): string | null {
     if (device !== null) return device;
     return findProgram('mount') === null ? 'no mount(8): apt-get install mount' : null;
   }
-  return device ?? helperObstacle() ?? (kernel === 'dev-fuse' ? receivingObstacle() : null);
+  return device ?? helperObstacle(kernel) ?? (kernel === 'dev-fuse' ? receivingObstacle() : null);
 }
 
 function deviceObstacle(): string | null {
@@ -34,9 +34,12 @@ function deviceObstacle(): string | null {
   }
 }
 
-function helperObstacle(): string | null {
-  if (findHelper() !== null) return null;
-  return 'no fusermount3, which mounts for those who are not root: apt-get install fuse3, or mount as root (sudo)';
+/** libfuse 2.9 knows it by its old name only, which Debian's package gives it too. */
+function helperObstacle(kernel: KernelName): string | null {
+  const native = kernel === 'fuse-native';
+  if ((native ? findProgram('fusermount') : findHelper()) !== null) return null;
+  const name = native ? 'fusermount' : 'fusermount3';
+  return `no ${name}, which mounts for those who are not root: apt-get install fuse3, or mount as root (sudo)`;
 }
 
 function receivingObstacle(): string | null {

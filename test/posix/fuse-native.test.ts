@@ -1,7 +1,9 @@
 /** What a mount with kernel=fuse-native does differently: each line of docs/FUSE-NATIVE.md for what it is. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import {
+  appendFile,
+  link,
   mkdir,
   open,
   readdir,
@@ -309,6 +311,43 @@ print(code(mmap.mmap, f.fileno(), 10), mmap.mmap(f.fileno(), 10, flags=mmap.MAP_
       },
     );
 
+    /** Runs a Python script on the one mount, and `between` when it has said something; its output after that. */
+    async function interrupted(script: string, cwd: string, between: () => Promise<void>): Promise<string> {
+      const child = spawn('python3', ['-uc', script], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
+      const ended = new Promise((resolve) => child.on('close', resolve));
+      let output = '';
+      const said = new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
+      await said;
+      child.stdout.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+      await between().finally(() => child.stdin.end('\n'));
+      await ended;
+      return output;
+    }
+
+    it('appends at what the kernel takes to be the end where O_APPEND came later than open, silently', async () => {
+      const { mountpoint, elsewhere } = await startTwo();
+      await writeFile(join(mountpoint, 'f'), 'start ');
+      const script = `import fcntl, os
+f = os.open('f', os.O_WRONLY)
+fcntl.fcntl(f, fcntl.F_SETFL, os.O_APPEND)
+print('ready'); input(); os.write(f, b'ours')`;
+      await interrupted(script, mountpoint, () => appendFile(join(elsewhere, 'f'), 'theirs'));
+      expect(await readFile(join(elsewhere, 'f'), 'utf8')).toBe('start oursrs');
+    });
+
+    it('goes on in the directory that is now where the working directory was, silently', async () => {
+      const { mountpoint, elsewhere } = await startTwo();
+      await mkdir(join(mountpoint, 'd'));
+      const script = "print('ready'); input(); open('made', 'w')";
+      await interrupted(script, join(mountpoint, 'd'), async () => {
+        await rename(join(elsewhere, 'd'), join(elsewhere, 'moved'));
+        await mkdir(join(elsewhere, 'd'));
+      });
+      expect([await readdir(join(elsewhere, 'd')), await readdir(join(elsewhere, 'moved'))]).toEqual([['made'], []]);
+    });
+
     it('shares no locks with it, silently', async () => {
       const { mountpoint, elsewhere } = await startTwo();
       await writeFile(join(mountpoint, 'f'), '');
@@ -322,6 +361,17 @@ print(code(mmap.mmap, f.fileno(), 10), mmap.mmap(f.fileno(), 10, flags=mmap.MAP_
         }
       });
     });
+  });
+
+  it('drops one name of a file that is renamed to another which is open, silently', async () => {
+    const { mountpoint } = await start();
+    await writeFile(join(mountpoint, 'a'), 'both');
+    await link(join(mountpoint, 'a'), join(mountpoint, 'b'));
+    const file = await open(join(mountpoint, 'b'), 'r');
+    await rename(join(mountpoint, 'a'), join(mountpoint, 'b'));
+    await fails('ENOENT', stat(join(mountpoint, 'a')));
+    expect(await readFile(join(mountpoint, 'b'), 'utf8')).toBe('both');
+    await file.close();
   });
 
   it('opens what a name leads to, also right after mknod(2) made another file there', async () => {

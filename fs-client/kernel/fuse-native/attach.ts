@@ -82,8 +82,8 @@ function mountWith(fuse: { mount(done: (error?: Error | null) => void): void }, 
     const timer = setTimeout(() => failed('the kernel did not begin the protocol'), INIT_MS);
     fuse.mount((error) => {
       clearTimeout(timer);
-      // libfuse has said on stderr what it was.
-      if (error) failed(error.message === 'fuse failed' ? 'libfuse refused, see above' : error.message);
+      // The package does not pass on what libfuse has said on stderr.
+      if (error) failed(error.message === 'fuse failed' ? "libfuse's reason is in the log" : error.message);
       else resolve();
     });
   });
