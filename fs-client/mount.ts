@@ -7,7 +7,8 @@ import { type Feature, kernelFeatures, profileWithout } from './features.js';
 import { type CallCounters, Files } from './files.js';
 import { ReplicatedFileSystem } from './filesystem.js';
 import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
-import type { KernelCounters } from './kernel/kernel.js';
+import { attachFuseNative } from './kernel/fuse-native/attach.js';
+import type { KernelCounters, KernelName } from './kernel/kernel.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
 import { DEFAULT_DEADLINE_MS } from './options.js';
 
@@ -21,13 +22,15 @@ export interface MountOptions {
   /** Shown as the source in /proc/mounts and df(1). */
   name: string;
   readOnly?: boolean;
-  /** Users other than root may use the mount, under their own rights. Default: true. */
+  /** Default: dev-fuse. */
+  kernel?: KernelName;
+  /** Users other than who mounts may use it, under their own rights. Default: true for root through dev-fuse. */
   allowOther?: boolean;
   /** How old attributes and absent names may be when they are answered; by default as the profile has it. */
   freshMs?: number;
   /** What to do without, to see what it is worth. */
   without?: ReadonlySet<Feature>;
-  /** How requests are read; by default what works best here. To compare them. */
+  /** How dev-fuse reads requests; by default what works best here. To compare them. */
   reader?: DevFuseOptions['reader'];
   log: Logger;
 }
@@ -59,20 +62,26 @@ const READ_AHEAD_KIB = 1024;
  * @throws MountpointError, or Error of one line
  */
 export async function mount(options: MountOptions): Promise<Mount> {
-  const { service, name, deadlineMs = DEFAULT_DEADLINE_MS, readOnly = false, allowOther = true, reader, log } = options;
+  const {
+    service,
+    name,
+    deadlineMs = DEFAULT_DEADLINE_MS,
+    readOnly = false,
+    kernel: kernelName = 'dev-fuse',
+  } = options;
+  const { allowOther = kernelName === 'dev-fuse' && process.geteuid?.() === 0, reader, log } = options;
   const mountpoint = canonicalMountpoint(options.mountpoint);
   const { without = new Set<Feature>() } = options;
   const named = Profiles[options.profile];
   const profile = profileWithout({ ...named, freshMs: options.freshMs ?? named.freshMs }, without);
-  await prepareMountpoint(mountpoint, (line) => log.warn(line));
+  await prepareMountpoint(mountpoint, (line) => log.warn(line), kernelName);
   const files = new Files(service, deadlineMs, log);
   const fs = new ReplicatedFileSystem(files, profile, log);
   service.onSessionLost?.(() => fs.sessionLost());
-  const kernel = await attachDevFuse(
-    fs,
-    { mountpoint, name, readOnly, allowOther, features: kernelFeatures(profile, without), reader },
-    log,
-  );
+  const given = { mountpoint, name, readOnly, allowOther, features: kernelFeatures(profile, without) };
+  const kernel = await (kernelName === 'dev-fuse'
+    ? attachDevFuse(fs, { ...given, reader }, log)
+    : attachFuseNative(fs, given, log));
   await setReadAhead(mountpoint, log);
   const unmounted = kernel.ended.then(async (reason) => {
     await fs.quiesce();

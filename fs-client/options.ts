@@ -5,8 +5,10 @@ import { FEATURES, type Feature } from './features.js';
 
 export interface ParsedMountOptions {
   profile: ProfileName;
+  kernel: KernelName;
   readOnly: boolean;
-  allowOther: boolean;
+  /** Undefined: as goes with who mounts and how. */
+  allowOther: boolean | undefined;
   /** How long a call may wait for a quorum before it fails with EIO; Infinity with `hard`. */
   deadlineMs: number;
   /** How old attributes and absent names may be when they are answered; undefined: as the profile has it. */

@@ -161,6 +161,9 @@ export interface Notifier {
   invalidateEntries(): void;
 }
 
+/** The ways in which the kernel can be spoken to. */
+export type KernelName = 'dev-fuse' | 'fuse-native';
+
 export interface KernelOptions {
   mountpoint: string;
   /** The source column of /proc/mounts. */

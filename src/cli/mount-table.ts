@@ -1,5 +1,6 @@
 /** Byzfs mounts of this machine, as the kernel's table of mounts has them. */
 import { readFileSync } from 'node:fs';
+import type { KernelName } from '../../fs-client/kernel/kernel.js';
 import type { MountEntry } from '../../fs-client/mountpoint.js';
 import { report } from './errors.js';
 import { mountpointRoom } from './rooms.js';
@@ -15,9 +16,9 @@ export async function canonicalMountpoint(path: string): Promise<string> {
  * Checks that a canonical path can be mounted on. A byzfs mount there whose process is gone is detached, and told.
  * @throws MountpointError of one line
  */
-export async function prepareMountpoint(mountpoint: string): Promise<void> {
+export async function prepareMountpoint(mountpoint: string, kernel?: KernelName): Promise<void> {
   const room = await mountpointRoom();
-  await room.prepareMountpoint(mountpoint, report);
+  await room.prepareMountpoint(mountpoint, report, kernel);
 }
 
 /** What is mounted at a path, on top if several are. */

@@ -30,7 +30,7 @@ export function register(program: Command): void {
     .argument('<mountpoint>', 'an empty directory')
     .option(
       '-o <options>',
-      'separated by commas: profile=strict|session, ro, soft, hard, deadline=SECONDS',
+      'separated by commas: profile=strict|session, kernel=dev-fuse|fuse-native, ro, soft, hard, deadline=SECONDS',
       collect(asText),
     )
     .option('--client <name>', 'which registered client to be', clientName, DEFAULT_MOUNT_CLIENT)
@@ -47,20 +47,25 @@ export function register(program: Command): void {
     });
 }
 
-/** What can be told without asking the cluster. @throws CommandError, UsageError, ClusterError, MountpointError */
-async function prepared({ directory, mountpoint, client, options }: MountRequest) {
+/** Values of -o, as given. @throws UsageError */
+export async function parsedOptions(texts: readonly string[]) {
   const { parseMountOptions, MountOptionError } = await mountOptionsRoom();
-  const obstacle = await mountObstacle();
-  if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
-  const cluster = loadCluster(directory);
-  const identity = loadClientIdentity(directory, cluster, client);
   try {
-    const parsed = parseMountOptions(options.join(','));
-    await prepareMountpoint(mountpoint);
-    return { cluster, identity, parsed };
+    return parseMountOptions(texts.join(','));
   } catch (error) {
     throw error instanceof MountOptionError ? new UsageError(oneLine(error)) : error;
   }
+}
+
+/** What can be told without asking the cluster. @throws CommandError, UsageError, ClusterError, MountpointError */
+async function prepared({ directory, mountpoint, client, options }: MountRequest) {
+  const parsed = await parsedOptions(options);
+  const obstacle = await mountObstacle(parsed.kernel);
+  if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
+  const cluster = loadCluster(directory);
+  const identity = loadClientIdentity(directory, cluster, client);
+  await prepareMountpoint(mountpoint, parsed.kernel);
+  return { cluster, identity, parsed };
 }
 
 /**

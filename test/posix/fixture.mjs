@@ -1,7 +1,7 @@
 /**
  * Serves mounts for a test, from a process of its own: the service is a file state in this process, executed call by
  * call, and each mount has a session with it. Arguments: one JSON object
- * { mountpoints, directory, profile, reader?, readOnly?, freshMs?, without?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
+ * { mountpoints, directory, profile, kernels?, reader?, readOnly?, allowOther?, freshMs?, without?, rootUid?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
  * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `statistics`, `fail N`, `lose`, `unmount`, all but `fail`
  * of the first mount) with one line. `lose` tells the mount that its session is lost; what was undone by that is for the
  * second mount to do. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
@@ -26,7 +26,7 @@ const cluster = {
   clients: [],
   capacityBytes: options.capacityBytes ?? GIB,
   capacityInodes: 100_000,
-  rootUid: 0,
+  rootUid: options.rootUid ?? 0,
   rootGid: 0,
   createdSeconds: 1_700_000_000,
   durability: 'buffered',
@@ -80,10 +80,11 @@ const mounts = [];
 const listeners = [];
 for (const mountpoint of options.mountpoints) {
   const service = serviceOf({ client: 0, instance: mounts.length + 1 }, mounts.length === 0 ? listeners : []);
-  const { profile, reader, readOnly, freshMs } = options;
+  const { profile, kernels = [], reader, readOnly, allowOther, freshMs } = options;
+  const given = { profile, kernel: kernels[mounts.length], reader, readOnly, allowOther, freshMs };
   const without = new Set(options.without);
   mounts.push(
-    await mount({ service, mountpoint, profile, reader, readOnly, freshMs, without, name: 'byzfs:test', log }),
+    await mount({ service, mountpoint, ...given, without, name: 'byzfs:test', log }),
   );
 }
 const [mounted] = mounts;

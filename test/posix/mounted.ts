@@ -1,24 +1,31 @@
 /** Mounts for tests: each served by a process of its own (fixture.mjs), and gone afterwards whatever happened. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { loadFuseNative } from '../../fs-client/kernel/fuse-native/package.js';
+import { asUser, USER } from './as-user.js';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
+  /** Of each mount; default: dev-fuse. */
+  kernels?: readonly ('dev-fuse' | 'fuse-native')[];
   reader?: 'epoll' | 'thread-pool';
   readOnly?: boolean;
   /** How old attributes may be. */
   freshMs?: number;
   /** Features to leave out. */
   without?: string[];
+  allowOther?: boolean;
+  /** Served and owned by the user nobody, in a mount namespace of its own (as-user.sh). */
+  asUser?: boolean;
   /** A second mount of the same files, as another machine's. */
   second?: boolean;
   /** Where to mount instead of on a new directory. */
@@ -35,6 +42,16 @@ export interface Counters {
   calls: Record<string, number>;
   sessionsLost: number;
   kernel: { requests: Record<string, number>; notifications: number };
+}
+
+/** Why fuse-native does not load here; null if it does. */
+export function nativeObstacle(): string | null {
+  try {
+    loadFuseNative();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Whether this machine can mount at all. */
@@ -77,6 +94,11 @@ export class TestMount {
     });
   }
 
+  /** Of the process that serves it. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get mountpoint(): string {
     return this.mountpoints[0];
   }
@@ -90,13 +112,23 @@ export class TestMount {
     const base = await mkdtemp(join(tmpdir(), 'byzfs-posix-'));
     // Other users have to come through.
     await chmod(base, 0o755);
-    const { second, mountpoint = join(base, 'mnt'), ...rest } = options;
+    const { second, mountpoint = join(base, 'mnt'), asUser: unprivileged, ...rest } = options;
     const mountpoints = second ? [mountpoint, join(base, 'mnt2')] : [mountpoint];
     const directory = join(base, 'state');
     const added = mountpoints.filter((path) => path !== options.mountpoint);
-    for (const path of [...added, directory]) await mkdir(path);
-    const argument = JSON.stringify({ timeLimitMs: 120_000, ...rest, mountpoints, directory });
-    const child = spawn(process.execPath, [join(here, 'fixture.mjs'), argument], { stdio: 'pipe' });
+    const owner = unprivileged ? USER : undefined;
+    for (const path of [...added, directory]) {
+      await mkdir(path);
+      if (owner) await chown(path, owner.uid, owner.gid);
+    }
+    const argument = JSON.stringify({ timeLimitMs: 120_000, rootUid: owner?.uid, ...rest, mountpoints, directory });
+    const plain = [join(here, 'fixture.mjs'), argument] as const;
+    const devices = join(base, 'devices');
+    if (unprivileged) await mkdir(devices);
+    const [command, args] = unprivileged
+      ? asUser(devices, [process.execPath, ...plain])
+      : ([process.execPath, plain] as const);
+    const child = spawn(command, args, { stdio: 'pipe' });
     let ready: () => void = () => {};
     const started = new Promise<void>((resolve) => {
       ready = resolve;

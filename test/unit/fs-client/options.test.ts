@@ -48,6 +48,9 @@ describe('parseMountOptions', () => {
     ['without', /option without is empty: known are attributes, /],
     ['without=pages:speed', /option without is pages:speed/],
     ['hard,deadline=5', /option deadline contradicts hard/],
+    ['kernel=libfuse', /option kernel is libfuse: use kernel=dev-fuse or kernel=fuse-native/],
+    ['kernel', /option kernel is empty/],
+    ['allow_other,kernel=fuse-native', /option allow_other contradicts kernel=fuse-native/],
   ])('refuses %s in one line that names it', (text, message) => {
     expect(() => parseMountOptions(text)).toThrow(MountOptionError);
     expect(() => parseMountOptions(text)).toThrow(message);
