@@ -2,12 +2,12 @@
 import type { Logger } from 'pino';
 import { Errno } from '../src/fileservice/errno.js';
 import type { Failure } from '../src/fileservice/results.js';
-import type { Attributes, Credentials } from '../src/fileservice/types.js';
+import type { Attributes, Handle } from '../src/fileservice/types.js';
 import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
 import { LOST } from './cache/sync-record.js';
 import { type Extent, WriteBehind } from './cache/write-behind.js';
-import { CredentialsCache } from './credentials.js';
+import { CredentialsCache, type Squash } from './credentials.js';
 import { type Files, isInDoubt } from './files.js';
 import type { AttributesAnswer, EntryAnswer, Notifier } from './kernel/kernel.js';
 import type { OpenFile } from './open-file.js';
@@ -22,11 +22,23 @@ const NOBODY: Notifier = {
   invalidateEntries: () => {},
 };
 
+/** Of what is there, what a mount shows, and as whom it acts. */
+export interface Scope {
+  /** The directory that is mounted; default: the root of all. */
+  root?: Handle;
+  /** Default: everybody is who they are. */
+  squash?: Squash;
+}
+
 export class MountContext {
-  readonly nodes = new NodeTable();
-  readonly credentials = new CredentialsCache();
+  readonly nodes: NodeTable;
+  readonly credentials: CredentialsCache;
   readonly writes = new WriteBehind<OpenFile>((extent) => this.execute(extent));
   notifier: Notifier = NOBODY;
+  /** No more calls will come. */
+  ended = false;
+  /** Files whose changes failed when nobody could be told any more. */
+  private readonly untold = new Set<number>();
   /** Calls that nobody waits for, but an unmount does. */
   private readonly background = new Set<Promise<unknown>>();
 
@@ -34,7 +46,11 @@ export class MountContext {
     readonly files: Files,
     readonly profile: Profile,
     readonly log: Logger,
-  ) {}
+    scope: Scope = {},
+  ) {
+    this.nodes = new NodeTable(scope.root);
+    this.credentials = new CredentialsCache(scope.squash);
+  }
 
   /** Clock until which what a call made now returns may be answered. */
   freshUntil(): number {
@@ -81,6 +97,10 @@ export class MountContext {
     return sessionsLost === this.files.sessionsLost ? undefined : LOST;
   }
 
+  get unsent(): number {
+    return this.writes.files + this.untold.size;
+  }
+
   /** The node has one open file less; with the last one an unlinked file is let go. */
   closed(node: Node): void {
     node.opens--;
@@ -105,7 +125,7 @@ export class MountContext {
       if (node.opens === 0) continue;
       if (lost) unsynced.push(node.ino);
       // Pages of other files are dropped at their next OPEN.
-      void this.notifier.invalidateData(node.ino);
+      void this.notifier.invalidateData(node.kernelIno);
     }
     this.notifier.invalidateEntries();
     return unsynced;
@@ -139,7 +159,7 @@ export class MountContext {
   private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
     if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
     node.kernelUntil = 0;
-    await this.notifier.invalidateAttributes(node.ino);
+    await this.notifier.invalidateAttributes(node.kernelIno);
   }
 
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
@@ -159,7 +179,7 @@ export class MountContext {
   private async release(node: Node): Promise<void> {
     await this.writes.flush(node);
     const { ino, generation } = node;
-    const result = await this.files.perform(ROOT_CREDENTIALS, { op: 'release', node: { ino, generation } });
+    const result = await this.files.perform(this.credentials.own, { op: 'release', node: { ino, generation } });
     if (result.errno !== 0) this.log.warn({ ino, errno: result.errno }, 'an unlinked file was not released');
   }
 
@@ -175,10 +195,11 @@ export class MountContext {
       return;
     }
     file.fail(result.errno);
+    if (this.ended) this.untold.add(node.ino);
     node.expire();
     node.chain.break();
     // Its pages hold what the service does not.
-    void this.notifier.invalidateData(node.ino);
+    void this.notifier.invalidateData(node.kernelIno);
     if (isInDoubt(result)) return; // Logged as such.
     this.log.warn({ ino: node.ino, offset, bytes: data.length, errno: result.errno }, 'a delayed write failed');
   }
@@ -186,8 +207,6 @@ export class MountContext {
   /** Others appended too: the kernel has the data in its pages at the offset where it expected the end of the file. */
   landedElsewhere(node: Node): void {
     node.chain.break();
-    void this.notifier.invalidateData(node.ino);
+    void this.notifier.invalidateData(node.kernelIno);
   }
 }
-
-const ROOT_CREDENTIALS: Credentials = { uid: 0, gid: 0, groups: [] };

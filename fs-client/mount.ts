@@ -3,12 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { ServiceClient } from '../src/client/types.js';
 import { type ProfileName, Profiles } from './cache/profile.js';
+import { CredentialsCache, type Squash } from './credentials.js';
 import { type CallCounters, Files } from './files.js';
 import { ReplicatedFileSystem } from './filesystem.js';
 import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
 import type { KernelCounters } from './kernel/kernel.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
-import { DEFAULT_DEADLINE_MS } from './options.js';
+import { DEFAULT_DEADLINE_MS, DEFAULT_KERNEL_FLAGS } from './options.js';
+import { findSubtree } from './subtree.js';
+import { synchronous } from './synchronous.js';
 
 export interface MountOptions {
   /** Stays open: whoever opened it closes it, after `unmounted`. */
@@ -22,6 +25,14 @@ export interface MountOptions {
   readOnly?: boolean;
   /** Users other than root may use the mount, under their own rights. Default: true. */
   allowOther?: boolean;
+  /** Every request is made as this user; the replicas alone check permissions then. */
+  squash?: Squash;
+  /** Names of the directories down to the one that is mounted. Default: none. */
+  subtree?: readonly string[];
+  /** Default: no. */
+  synchronous?: 'no' | 'names' | 'all';
+  /** Further options for mount(8). */
+  kernelFlags?: readonly string[];
   /** How requests are read; by default what works best here. To compare them. */
   reader?: DevFuseOptions['reader'];
   log: Logger;
@@ -36,6 +47,10 @@ export interface MountCounters {
 }
 
 export interface Mount {
+  /** No more calls will come: the mount is gone, by whomever; with the reason. */
+  readonly detached: Promise<string>;
+  /** Files with changes that are not sent yet or, once all is done, could not be. */
+  unsent(): number;
   /** The mount is gone, by whomever, and everything answered for has been executed or reported; with the reason. */
   readonly unmounted: Promise<string>;
   counters(): MountCounters;
@@ -55,23 +70,31 @@ const READ_AHEAD_KIB = 1024;
  */
 export async function mount(options: MountOptions): Promise<Mount> {
   const { service, name, deadlineMs = DEFAULT_DEADLINE_MS, readOnly = false, allowOther = true, reader, log } = options;
+  const { squash, subtree = [], synchronous: syncs = 'no', kernelFlags: flags = DEFAULT_KERNEL_FLAGS } = options;
   const mountpoint = canonicalMountpoint(options.mountpoint);
   const profile = Profiles[options.profile];
   await prepareMountpoint(mountpoint, (line) => log.warn(line));
   const files = new Files(service, deadlineMs, log);
-  const fs = new ReplicatedFileSystem(files, profile, log);
+  const root = await findSubtree(files, new CredentialsCache(squash).own, subtree);
+  const fs = new ReplicatedFileSystem(files, profile, log, { root, squash });
   service.onSessionLost?.(() => fs.sessionLost());
   const kernel = await attachDevFuse(
-    fs,
-    { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0, reader },
+    syncs === 'no' ? fs : synchronous(fs, syncs === 'all'),
+    {
+      ...{ mountpoint, name, readOnly, allowOther, flags, readdirPlus: profile.freshMs > 0, reader },
+      // The kernel goes by who calls, which is not whom the call is made as.
+      kernelPermissions: squash === undefined,
+    },
     log,
   );
   await setReadAhead(mountpoint, log);
   const unmounted = kernel.ended.then(async (reason) => {
-    await fs.quiesce();
+    await fs.end();
     return reason;
   });
   return {
+    detached: kernel.ended,
+    unsent: () => fs.unsent,
     unmounted,
     counters: () => ({ calls: { ...files.counters }, sessionsLost: files.sessionsLost, kernel: kernel.counters() }),
     unmount: async () => {

@@ -109,7 +109,7 @@ async function detachIfStale(there: MountEntry, report: (line: string) => void):
     const how = state === 'silent' ? ' and does not answer' : '';
     throw new MountpointError(`${mountpoint} has ${source} mounted already${how}: byzfs umount it first`);
   }
-  await unmount(mountpoint, true).catch((error: Error) => {
+  await unmount(mountpoint, 'lazily').catch((error: Error) => {
     throw new MountpointError(`${mountpoint} has a mount whose server is gone: ${error.message}`);
   });
   report(`${mountpoint}: detached a mount of ${source} whose process is gone`);

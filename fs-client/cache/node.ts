@@ -1,6 +1,6 @@
 /** What this mount knows of the inodes that the kernel holds. */
 import type { Attributes, Handle } from '../../src/fileservice/types.js';
-import { ROOT_HANDLE } from '../../src/fileservice/types.js';
+import { ROOT_HANDLE, ROOT_INO } from '../../src/fileservice/types.js';
 import { ChangeChain } from './change-chain.js';
 import { SyncRecord } from './sync-record.js';
 
@@ -63,7 +63,11 @@ export class Node implements Handle {
   /** An unlink or rename under way that may take the last name. */
   removal: Promise<unknown> | undefined;
 
-  constructor(handle: Handle) {
+  /** @param kernelIno the kernel's number for it, where that is another: what a mount shows first is always 1 there */
+  constructor(
+    handle: Handle,
+    readonly kernelIno = handle.ino,
+  ) {
     this.ino = handle.ino;
     this.generation = handle.generation;
   }
@@ -193,8 +197,14 @@ function forgetLink(node: Node, parent: Node, name: string): void {
 
 /** Exactly the inodes that the kernel references or that are open: its bound is the kernel's. */
 export class NodeTable {
-  readonly root = new Node(ROOT_HANDLE);
-  private readonly nodes = new Map<number, Node>([[ROOT_HANDLE.ino, this.root]]);
+  readonly root: Node;
+  private readonly nodes: Map<number, Node>;
+
+  /** @param root the directory that is mounted */
+  constructor(root: Handle = ROOT_HANDLE) {
+    this.root = new Node(root, ROOT_INO);
+    this.nodes = new Map([[root.ino, this.root]]);
+  }
 
   get size(): number {
     return this.nodes.size;
@@ -204,8 +214,9 @@ export class NodeTable {
     return this.nodes.values();
   }
 
+  /** @param ino the kernel's number, or the service's: the root of all, which alone has 1 there, is in no subtree */
   get(ino: number): Node | undefined {
-    return this.nodes.get(ino);
+    return ino === ROOT_INO ? this.root : this.nodes.get(ino);
   }
 
   /** The node of these attributes, made if the kernel gets to know it just now; takes them over. */
@@ -220,7 +231,7 @@ export class NodeTable {
   }
 
   forget(ino: number, count: number): void {
-    const node = this.nodes.get(ino);
+    const node = this.get(ino);
     if (node === undefined) return;
     node.lookups -= count;
     this.dropIfUnused(node);

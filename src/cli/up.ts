@@ -12,7 +12,7 @@ import { CommandError, oneLine, report, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { initialise } from './init.js';
 import { canListen, localReplicas } from './local-replicas.js';
-import { mountDetached } from './mount.js';
+import { mountDetached, requireOutside } from './mount.js';
 import { servingMount } from './mount-records.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, collect, integerIn, replicaCount } from './options.js';
@@ -199,6 +199,7 @@ async function checkMountpoint(directory: string, mountpoint: string): Promise<v
   const obstacle = await mountObstacle();
   if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
   if ((await serverOf(directory, mountpoint)) !== null) return;
+  requireOutside(directory, mountpoint);
   // One that is mounted is not looked at from here: its server may be gone.
   if ((await mountedAt(mountpoint)) !== undefined || existsSync(mountpoint)) await prepareMountpoint(mountpoint);
 }

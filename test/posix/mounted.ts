@@ -13,6 +13,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
+  /** Further mount options. */
+  options?: string;
   reader?: 'epoll' | 'thread-pool';
   readOnly?: boolean;
   /** A second mount of the same files, as another machine's. */
@@ -52,7 +54,7 @@ export class TestMount {
   readonly exited: Promise<number | null>;
 
   private constructor(
-    private readonly mountpoints: readonly string[],
+    private readonly mountpoints: string[],
     private readonly base: string,
     private readonly child: ChildProcess,
     onReady: () => void,
@@ -104,6 +106,16 @@ export class TestMount {
       throw new Error(`the fixture did not mount: ${mount.log.join('\n')}`);
     }
     return mount;
+  }
+
+  /** Another mount of the same files; returns where it is. */
+  async also(options: string): Promise<string> {
+    const mountpoint = join(this.base, `mnt${this.mountpoints.length + 1}`);
+    await mkdir(mountpoint);
+    this.mountpoints.push(mountpoint);
+    const { error } = await this.ask(`mount ${JSON.stringify({ mountpoint, options })}`);
+    if (error !== null) throw new Error(String(error));
+    return mountpoint;
   }
 
   ask(command: string): Promise<Record<string, unknown>> {

@@ -64,6 +64,9 @@ export class Session {
       case Opcode.GETATTR:
         this.answer(r, fs.getattr(r.caller(), r.ino), (reply, a) => reply.attributes(a));
         break;
+      case Opcode.ACCESS:
+        this.answer(r, fs.access(r.caller(), r.ino, r.u32(0)), sendNothing);
+        break;
       case Opcode.SETATTR: {
         const changes = r.attributeChanges();
         if (changes === undefined) {
@@ -184,8 +187,7 @@ export class Session {
       case Opcode.NOTIFY_REPLY:
         break;
       default:
-        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), extended
-        // attributes, LSEEK, FALLOCATE, COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
+        // The kernel remembers ENOSYS and does not ask again: extended attributes, LSEEK, FALLOCATE, COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
         this.fail(r, Errno.ENOSYS);
         break;
     }
