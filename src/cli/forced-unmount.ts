@@ -35,7 +35,7 @@ export async function forceUnmount(entry: MountEntry): Promise<Unmounted> {
   if (forced && !abort(entry)) await attempt(command.unmount(mountpoint, 'forcibly'));
   if (await isStillMounted(entry)) await attempt(command.unmount(mountpoint, 'lazily'));
   const killed = server !== null && (await endServer(server));
-  const loss = lossOf(takeMountRecord(directory, mountpoint), forced || killed);
+  const loss = lossOf(takeMountRecord(directory, mountpoint), killed);
 
   const done = `${mountpoint} ${forced ? 'taken away' : 'unmounted'}`;
   const failed = waiting > 0 ? [`${waiting} calls in it failed`] : [];

@@ -93,5 +93,5 @@ export function lossOf(left: MountRecord | null, killed: boolean): string | null
   if (unsent !== undefined && unsent > 0) {
     return `${unsent} ${unsent === 1 ? 'file' : 'files'} had changes that were not sent, which are lost`;
   }
-  return killed && (left === null || unsent === undefined) ? 'what it had not sent is lost' : null;
+  return killed && left !== null && unsent === undefined ? 'what it had not sent is lost' : null;
 }
