@@ -75,13 +75,7 @@ export class Directories {
     for (const entry of page.entries) names.seen.add(entryName(entry));
     if (!page.end) return;
     stream.names = undefined;
-    node.keepListing(names.seen, change, names.until);
-    for (const name of node.children.keys()) {
-      if (names.seen.has(name)) continue;
-      // Another mount removed it: the kernel need not wait for its own time limit.
-      node.unbind(name);
-      this.context.notifier.invalidateEntry(node.kernelIno, name);
-    }
+    this.context.keepListing(node, names.seen, change, names.until);
   }
 
   adopt(fh: number, entry: DirectoryEntry): EntryAnswer | undefined {
@@ -92,6 +86,7 @@ export class Directories {
     // The directory has changed since that page was read: the entry may be of the past.
     if (node.attributes?.change !== page.change) return undefined;
     const child = this.context.nodes.learn(entry.attributes, page.until);
+    this.context.notice(child);
     node.bind(name, child, page.until);
     return this.context.entryAnswer(child);
   }

@@ -64,8 +64,12 @@ export class FileIo {
     if (node.attributesUntil <= performance.now()) {
       const until = this.context.freshUntil();
       const result = await files.perform(credentials.withoutGroups(caller), { op: 'getattr', node });
-      if ('attributes' in result) node.learn(result.attributes, until);
-      else if (!node.removed) return result;
+      if ('attributes' in result) {
+        node.learn(result.attributes, until);
+        this.context.notice(node);
+      } else if (!node.removed) {
+        return result;
+      }
     }
     return { errno: 0, ...this.context.attributesAnswer(node) };
   }
@@ -157,7 +161,7 @@ export class FileIo {
     this.openFiles.set(fh, new OpenFile(fh, node, credentials));
     // A close of what was only read has nothing to wait for, unless it drops locks.
     const noFlush = (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
-    return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
+    return { fh, keepCache: pageCache && current && !node.purging, directIo: !pageCache, noFlush };
   }
 
   async create(

@@ -155,6 +155,35 @@ export class MountContext {
     return current;
   }
 
+  /**
+   * To be called when attributes of the node were learnt that nobody was promised anything with. If others have changed
+   * a file that is open here, its users get to see that by and by, instead of never while its pages stay cached. One
+   * notification at a time: what comes meanwhile is found by whoever asks next.
+   */
+  notice(node: Node): void {
+    const { attributes, chain } = node;
+    if (!this.profile.pageCache || node.opens === 0 || attributes === undefined) return;
+    if (node.purging || this.writes.isDirty(node) || chain.reaches(attributes.change)) return;
+    // From when they are dropped, its pages are not older than this. Until then no OPEN keeps them.
+    chain.restart(attributes.change);
+    node.purging = true;
+    void this.notifier.invalidateData(node.kernelIno).then(() => {
+      node.purging = false;
+    });
+  }
+
+  /** All names of a directory were read while its change counter was `change`. */
+  keepListing(directory: Node, names: Set<string>, change: number, until: number): void {
+    // A name that this mount has made since is not gone.
+    if (!directory.keepListing(names, change, until)) return;
+    for (const name of directory.children.keys()) {
+      if (names.has(name)) continue;
+      // Another mount removed it: the kernel need not wait for its own time limit.
+      directory.unbind(name);
+      this.notifier.invalidateEntry(directory.kernelIno, name);
+    }
+  }
+
   /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
   private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
     if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;

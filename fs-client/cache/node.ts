@@ -48,6 +48,8 @@ export class Node implements Handle {
   /** Absent names asked for since the directory was last listed, and how many make listing it worth while. */
   private absences = 0;
   private absencesToList = FIRST_ABSENCES_TO_LIST;
+  /** The kernel is being told to drop its pages of the file, which others have changed. */
+  purging = false;
   /** The last name is gone, and the service keeps the inode for this mount until `release`. */
   retained = false;
   /** Clock until which it is kept even if no longer open: an OPEN may be coming. */
@@ -155,11 +157,15 @@ export class Node implements Handle {
     return true;
   }
 
-  /** Keeps the names just read, all while the directory's change counter was `change`. */
-  keepListing(names: Set<string>, change: number, until: number): void {
-    if (this.attributes !== undefined && this.attributes.change !== change) return;
+  /**
+   * Keeps the names just read, all while the directory's change counter was `change`.
+   * @returns false if they are of the past by now
+   */
+  keepListing(names: Set<string>, change: number, until: number): boolean {
+    if (this.attributes !== undefined && this.attributes.change !== change) return false;
     this.chain.restart(change);
     this.listing = names.size <= LISTING_NAMES ? { names, until } : undefined;
+    return true;
   }
 
   /** `name` in this directory now leads to `child`. */
