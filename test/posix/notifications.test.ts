@@ -16,7 +16,10 @@ function worker(role: string, mountpoint: string): Promise<string> {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));
   return new Promise((resolve) => {
-    const limit = setTimeout(() => resolve(`${role} hangs`), 200_000);
+    const limit = setTimeout(() => {
+      child.kill('SIGKILL');
+      resolve(`${role} hangs`);
+    }, 200_000);
     child.on('exit', (status) => {
       clearTimeout(limit);
       resolve(`${role} ${status}${output}`);
