@@ -22,6 +22,8 @@ describe('a mount of a part', () => {
   let files: Files;
   /** What the kernel was told of, by its own numbers. */
   let told: number[];
+  /** Replies to READDIR are not delivered before that. */
+  let late: Promise<void>;
 
   beforeEach(() => {
     state = Driver.fresh();
@@ -29,9 +31,13 @@ describe('a mount of a part', () => {
     b = state.mkdir('b', 0o755, ROOT, a);
     asked = [];
     told = [];
+    late = Promise.resolve();
     const call = async (bytes: Uint8Array) => {
-      asked.push(decodeOperation(bytes));
-      return state.execute(bytes);
+      const decoded = decodeOperation(bytes);
+      asked.push(decoded);
+      const result = state.execute(bytes);
+      if (decoded.operation.op === 'readdir') await late;
+      return result;
     };
     files = new Files({ call, close: async () => {} }, 1000, log);
   });
@@ -83,10 +89,13 @@ describe('a mount of a part', () => {
   it('does not take a name for gone that was made while an older listing was on its way', async () => {
     const fs = serve({});
     const opened = (await fs.opendir(CALLER, ROOT_INO)) as { fh: number };
+    let deliver: () => void = () => {};
+    late = new Promise((resolve) => {
+      deliver = resolve;
+    });
     const listing = fs.readdir(opened.fh, 0);
-    // Executed after the listing, and answered before it is looked at.
-    const made = await fs.create(CALLER, ROOT_INO, 'new', 0o644, 2);
-    expect(made).toMatchObject({ errno: 0 });
+    expect(await fs.create(CALLER, ROOT_INO, 'new', 0o644, 2)).toMatchObject({ errno: 0 });
+    deliver();
     await listing;
     expect(told).toEqual([]);
   });
