@@ -28,12 +28,12 @@ describe('mount.fuse.byzfs', { timeout: 120_000 }, () => {
     const sbin = fs.realpathSync('/sbin');
     // What others have mounted was copied: lest it outlived their unmounting, it goes from here at once.
     const setup = `
-      for copy in $(grep ' fuse[. ]' /proc/self/mounts | cut -d ' ' -f 2); do umount -i -c -l $copy || true; done
+      for copy in $(grep ' fuse[. ]' /proc/self/mounts | cut -d ' ' -f 2); do umount -i -c -l $copy 2> /dev/null || true; done
       mount -t tmpfs none ${scratch}/sbin
       mkdir ${scratch}/sbin/upper ${scratch}/sbin/work
       mount -t overlay none -o lowerdir=${sbin},upperdir=${scratch}/sbin/upper,workdir=${scratch}/sbin/work ${sbin}
       ln -s ${HELPER} ${sbin}/mount.fuse.byzfs`;
-    return run('unshare', ['-m', 'bash', '-euc', `${setup}\n${script}`], { timeoutMs: 90_000 });
+    return run('unshare', ['-m', 'bash', '--norc', '-euc', `${setup}\n${script}`], { timeoutMs: 90_000 });
   };
   const umount = `umount ${mnt}; while pgrep -f "^[^ ]*node .* mount ${directory} ${mnt} " > /dev/null; do sleep 0.1; done`;
 
