@@ -9,10 +9,29 @@ const CACHED = 4096;
 
 const NO_GROUPS: readonly number[] = [];
 
+/** Whom every request of a mount is made as, in place of its caller and without further groups. */
+export interface Squash {
+  uid: number;
+  gid: number;
+}
+
 export class CredentialsCache {
   private readonly byPid = new Map<number, { credentials: Credentials; until: number }>();
+  /** For what the mount asks for of its own accord. */
+  readonly own: Credentials;
+
+  constructor(private readonly squash?: Squash) {
+    this.own = { uid: squash?.uid ?? 0, gid: squash?.gid ?? 0, groups: NO_GROUPS };
+  }
+
+  /** For what no group can give a right to. */
+  withoutGroups(caller: Caller): Credentials {
+    const { uid, gid } = this.squash ?? caller;
+    return { uid, gid, groups: NO_GROUPS };
+  }
 
   of(caller: Caller): Credentials {
+    if (this.squash !== undefined) return this.own;
     const { uid, gid, pid } = caller;
     // Permission checks do not look at root's groups; a process that cannot be seen has none.
     if (uid === 0 || pid === 0) return { uid, gid, groups: NO_GROUPS };

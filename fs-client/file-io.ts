@@ -2,7 +2,7 @@
 import { Errno } from '../src/fileservice/errno.js';
 import type { LockRequest } from '../src/fileservice/locks.js';
 import { Access } from '../src/fileservice/operations.js';
-import { type Credentials, FileLimits } from '../src/fileservice/types.js';
+import { type Attributes, type Credentials, FileLimits, isDirectory } from '../src/fileservice/types.js';
 import type { Link, Node } from './cache/node.js';
 import { FileRanges } from './file-ranges.js';
 import {
@@ -62,17 +62,37 @@ export class FileIo {
   }
 
   private async freshAttributes(caller: Caller, node: Node): Promise<Outcome<AttributesAnswer>> {
-    const { files, writes } = this.context;
+    const { files, writes, credentials } = this.context;
     // The times of held data are those of its execution.
     await writes.flush(node);
     if (node.attributesUntil <= performance.now()) {
       const until = this.context.freshUntil();
-      const { uid, gid } = caller;
-      const result = await files.perform({ uid, gid, groups: [] }, { op: 'getattr', node });
-      if ('attributes' in result) node.learn(result.attributes, until);
-      else if (!node.removed) return result;
+      const result = await files.perform(credentials.withoutGroups(caller), { op: 'getattr', node });
+      if ('attributes' in result) {
+        node.learn(result.attributes, until);
+        this.context.notice(node);
+      } else if (!node.removed) {
+        return result;
+      }
     }
     return { errno: 0, ...this.context.attributesAnswer(node) };
+  }
+
+  /**
+   * access(2) and chdir(2), where the kernel does not check permissions itself. What is done afterwards is decided by
+   * the service anyway.
+   */
+  async access(caller: Caller, ino: number, access: number): Promise<Outcome> {
+    const node = this.context.nodes.get(ino);
+    if (node === undefined) return STALE;
+    if (access === 0) return DONE;
+    const who = this.context.credentials.of(caller);
+    const writeDirectory = isDirectory(node.attributes?.mode ?? 0) ? access & Access.WRITE : 0;
+    // OPEN is asked, which decides on the same grounds, but has no directory written to.
+    const operation = { op: 'open', node, access: access & ~writeDirectory } as const;
+    const result = await this.context.files.perform(who, operation);
+    if (!('attributes' in result)) return result;
+    return grants(result.attributes, who, writeDirectory) ? DONE : { errno: Errno.EACCES };
   }
 
   async setattr(
@@ -145,7 +165,7 @@ export class FileIo {
     this.openFiles.set(fh, new OpenFile(fh, node, credentials, flags));
     // A close of what was only read has nothing to wait for, unless it drops locks.
     const noFlush = unheard && (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
-    return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
+    return { fh, keepCache: pageCache && current && !node.purging, directIo: !pageCache, noFlush };
   }
 
   async create(
@@ -340,6 +360,13 @@ export class FileIo {
     // the same inode knew nothing of them.
     this.context.inBackground(this.context.writes.flush(node).then(() => this.context.closed(node)));
   }
+}
+
+/** Whether the bits of the class that the caller is of grant all of `access`; uid 0 may do anything to a directory. */
+function grants({ mode, uid, gid }: Attributes, who: Credentials, access: number): boolean {
+  if (who.uid === 0) return true;
+  const inGroup = who.gid === gid || who.groups.includes(gid);
+  return (access & ~(mode >> (who.uid === uid ? 6 : inGroup ? 3 : 0))) === 0;
 }
 
 /** The name led elsewhere by now: the kernel walks again, and is answered by the service. */

@@ -8,14 +8,12 @@ import type { Files } from './files.js';
 import type { Answer, Caller, FileSystem, Notifier, Outcome } from './kernel/kernel.js';
 import { Lease } from './lease.js';
 import { Locks } from './locks.js';
-import { MountContext } from './mount-context.js';
+import { MountContext, type Scope } from './mount-context.js';
 import { Namespace } from './namespace.js';
 import { Xattrs } from './xattrs.js';
 
 /** statfs(2) is answered from the last reply, which is renewed behind it when it is this old. */
 const STATISTICS_MS = 1000;
-
-const NOBODY = { uid: 0, gid: 0, groups: [] };
 
 /** Inodes named in one line of the log. */
 const LOGGED_INODES = 32;
@@ -38,8 +36,9 @@ export class ReplicatedFileSystem implements FileSystem {
     private readonly files: Files,
     profile: Profile,
     private readonly log: Logger,
+    scope: Scope = {},
   ) {
-    this.context = new MountContext(files, profile, log);
+    this.context = new MountContext(files, profile, log, scope);
     this.namespace = new Namespace(this.context);
     this.locks = new Locks(this.context);
     this.io = new FileIo(this.context, this.namespace, this.locks);
@@ -77,8 +76,19 @@ export class ReplicatedFileSystem implements FileSystem {
 
   /** Resolves when everything answered has been executed by the service, as far as it could be. */
   quiesce(): Promise<void> {
-    this.lease.stop();
     return this.context.quiesce();
+  }
+
+  /** As `quiesce`, when no more calls will come. What fails now nobody can be told of. */
+  async end(): Promise<void> {
+    this.lease.stop();
+    this.context.ended = true;
+    await this.context.quiesce();
+  }
+
+  /** Files with changes that the service has not executed, or, at the end, not taken. */
+  get unsent(): number {
+    return this.context.unsent;
   }
 
   statfs(): Answer<{ statistics: FileSystemStatistics }> {
@@ -97,7 +107,7 @@ export class ReplicatedFileSystem implements FileSystem {
   }
 
   private async askStatistics(): Promise<StatisticsOutcome> {
-    const result = await this.files.perform(NOBODY, { op: 'statfs' });
+    const result = await this.files.perform(this.context.credentials.own, { op: 'statfs' });
     if (!('statistics' in result)) return result;
     this.statistics = result.statistics;
     this.statisticsUntil = performance.now() + STATISTICS_MS;
@@ -127,6 +137,7 @@ export class ReplicatedFileSystem implements FileSystem {
   removeXattr: FileSystem['removeXattr'] = (caller, ino, name) => this.xattrs.remove(caller, ino, name);
   readlink = (caller: Caller, ino: number) => this.namespace.readlink(caller, ino);
 
+  access = (caller: Caller, ino: number, access: number) => this.io.access(caller, ino, access);
   getattr = (caller: Caller, ino: number) => this.io.getattr(caller, ino);
   setattr: FileSystem['setattr'] = (caller, ino, fh, changes) => this.io.setattr(caller, ino, fh, changes);
   open = (caller: Caller, ino: number, flags: number) => this.io.open(caller, ino, flags);

@@ -2,12 +2,12 @@
 import type { Logger } from 'pino';
 import { Errno } from '../src/fileservice/errno.js';
 import type { Failure } from '../src/fileservice/results.js';
-import type { Attributes, Credentials } from '../src/fileservice/types.js';
+import type { Attributes, Handle } from '../src/fileservice/types.js';
 import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
 import { LOST } from './cache/sync-record.js';
 import { type Extent, WriteBehind } from './cache/write-behind.js';
-import { CredentialsCache } from './credentials.js';
+import { CredentialsCache, type Squash } from './credentials.js';
 import { type Files, isInDoubt } from './files.js';
 import type { AttributesAnswer, EntryAnswer, Notifier } from './kernel/kernel.js';
 import type { OpenFile } from './open-file.js';
@@ -23,11 +23,23 @@ const NOBODY: Notifier = {
   invalidateEntries: () => {},
 };
 
+/** Of what is there, what a mount shows, and as whom it acts. */
+export interface Scope {
+  /** The directory that is mounted; default: the root of all. */
+  root?: Handle;
+  /** Default: everybody is who they are. */
+  squash?: Squash;
+}
+
 export class MountContext {
-  readonly nodes = new NodeTable();
-  readonly credentials = new CredentialsCache();
+  readonly nodes: NodeTable;
+  readonly credentials: CredentialsCache;
   readonly writes = new WriteBehind<OpenFile>((extent) => this.execute(extent));
   notifier: Notifier = NOBODY;
+  /** No more calls will come. */
+  ended = false;
+  /** Files whose changes failed when nobody could be told any more. */
+  private readonly untold = new Set<number>();
   /** Calls that nobody waits for, but an unmount does. */
   private readonly background = new Set<Promise<unknown>>();
 
@@ -35,7 +47,11 @@ export class MountContext {
     readonly files: Files,
     readonly profile: Profile,
     readonly log: Logger,
-  ) {}
+    scope: Scope = {},
+  ) {
+    this.nodes = new NodeTable(scope.root);
+    this.credentials = new CredentialsCache(scope.squash);
+  }
 
   /** Clock until which what a call made now returns may be answered. */
   freshUntil(): number {
@@ -82,6 +98,10 @@ export class MountContext {
     return sessionsLost === this.files.sessionsLost ? undefined : LOST;
   }
 
+  get unsent(): number {
+    return this.writes.files + this.untold.size;
+  }
+
   /** The node has one open file less; with the last one an unlinked file is let go. */
   closed(node: Node): void {
     node.opens--;
@@ -106,7 +126,7 @@ export class MountContext {
       if (node.opens === 0) continue;
       if (lost) unsynced.push(node.ino);
       // Pages of other files are dropped at their next OPEN.
-      void this.notifier.invalidateData(node.ino);
+      void this.notifier.invalidateData(node.kernelIno);
     }
     this.notifier.invalidateEntries();
     return unsynced;
@@ -136,11 +156,40 @@ export class MountContext {
     return current;
   }
 
+  /**
+   * To be called when attributes of the node were learnt that nobody was promised anything with. If others have changed
+   * a file that is open here, its users get to see that by and by, instead of never while its pages stay cached. One
+   * notification at a time: what comes meanwhile is found by whoever asks next.
+   */
+  notice(node: Node): void {
+    const { attributes, chain } = node;
+    if (!this.profile.pageCache || node.opens === 0 || attributes === undefined) return;
+    if (node.purging || this.writes.isDirty(node) || chain.reaches(attributes.change)) return;
+    // From when they are dropped, its pages are not older than this. Until then no OPEN keeps them.
+    chain.restart(attributes.change);
+    node.purging = true;
+    void this.notifier.invalidateData(node.kernelIno).then(() => {
+      node.purging = false;
+    });
+  }
+
+  /** All names of a directory were read while its change counter was `change`. */
+  keepListing(directory: Node, names: Set<string>, change: number, until: number): void {
+    // A name that this mount has made since is not gone.
+    if (!directory.keepListing(names, change, until)) return;
+    for (const name of directory.children.keys()) {
+      if (names.has(name)) continue;
+      // Another mount removed it: the kernel need not wait for its own time limit.
+      directory.unbind(name);
+      this.notifier.invalidateEntry(directory.kernelIno, name);
+    }
+  }
+
   /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
   private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
     if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
     node.kernelUntil = 0;
-    await this.notifier.invalidateAttributes(node.ino);
+    await this.notifier.invalidateAttributes(node.kernelIno);
   }
 
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
@@ -160,7 +209,7 @@ export class MountContext {
   private async release(node: Node): Promise<void> {
     await this.writes.flush(node);
     const { ino, generation } = node;
-    const result = await this.files.perform(ROOT_CREDENTIALS, { op: 'release', node: { ino, generation } });
+    const result = await this.files.perform(this.credentials.own, { op: 'release', node: { ino, generation } });
     if (result.errno !== 0) this.log.warn({ ino, errno: result.errno }, 'an unlinked file was not released');
   }
 
@@ -176,10 +225,11 @@ export class MountContext {
       return;
     }
     file.fail(result.errno);
+    if (this.ended) this.untold.add(node.ino);
     node.expire();
     node.chain.break();
     // Its pages hold what the service does not.
-    void this.notifier.invalidateData(node.ino);
+    void this.notifier.invalidateData(node.kernelIno);
     if (isInDoubt(result)) return; // Logged as such.
     this.log.warn({ ino: node.ino, offset, bytes: data.length, errno: result.errno }, 'a delayed write failed');
   }
@@ -187,8 +237,6 @@ export class MountContext {
   /** Others appended too: the kernel has the data in its pages at the offset where it expected the end of the file. */
   landedElsewhere(node: Node): void {
     node.chain.break();
-    void this.notifier.invalidateData(node.ino);
+    void this.notifier.invalidateData(node.kernelIno);
   }
 }
-
-const ROOT_CREDENTIALS: Credentials = { uid: 0, gid: 0, groups: [] };

@@ -96,10 +96,10 @@ async function detachIfStale(there: MountEntry, report: (line: string) => void):
     new Promise<string>((done) => setTimeout(done, ANSWER_MS, 'silent').unref()),
   ]);
   if (state !== 'ENOTCONN' && state !== 'ECONNABORTED') {
-    const how = state === 'silent' ? ' and does not answer' : '';
-    throw new MountpointError(`${mountpoint} has ${source} mounted already${how}: byzfs umount it first`);
+    const how = state === 'silent' ? ' and does not answer: byzfs umount --force it first' : ': byzfs umount it first';
+    throw new MountpointError(`${mountpoint} has ${source} mounted already${how}`);
   }
-  await unmount(mountpoint, true).catch((error: Error) => {
+  await unmount(mountpoint, 'lazily').catch((error: Error) => {
     throw new MountpointError(`${mountpoint} has a mount whose server is gone: ${error.message}`);
   });
   report(`${mountpoint}: detached a mount of ${source} whose process is gone`);

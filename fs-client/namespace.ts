@@ -76,6 +76,7 @@ export class Namespace {
     const { attributes, parent: parentAttributes } = result as NodeResult;
     if (parentAttributes) parent.learn(parentAttributes, until);
     const node = nodes.learn(attributes, until);
+    this.context.notice(node);
     parent.bind(name, node, until);
     return { errno: 0, ...this.context.entryAnswer(node) };
   }
@@ -89,10 +90,12 @@ export class Namespace {
     const result = await files.perform(who, operation);
     if (!('entries' in result) || !result.end) return undefined;
     parent.learn(result.directory, until);
-    parent.keepListing(new Set(result.entries.map(entryName)), result.directory.change, until);
+    const names = new Set(result.entries.map(entryName));
+    this.context.keepListing(parent, names, result.directory.change, until);
     const entry = result.entries.find((each) => entryName(each) === name);
     if (entry === undefined) return this.remembered(parent, name);
     const node = nodes.learn(entry.attributes, until);
+    this.context.notice(node);
     parent.bind(name, node, until);
     return { errno: 0, ...this.context.entryAnswer(node) };
   }

@@ -80,6 +80,8 @@ export interface FileSystem {
   /** The kernel drops `count` references to the inode. */
   forget(ino: number, count: number): void;
   getattr(caller: Caller, ino: number): Answer<AttributesAnswer>;
+  /** Whether all of `access` (R_OK 4, W_OK 2, X_OK 1) is granted; asked for if the kernel does not know permissions. */
+  access(caller: Caller, ino: number, access: number): Answer;
   /** `fh` where the change is made through an open file: then that file's rights count. */
   setattr(caller: Caller, ino: number, fh: number | undefined, changes: AttributeChanges): Answer<AttributesAnswer>;
   readlink(caller: Caller, ino: number): Answer<{ target: Uint8Array }>;
@@ -172,6 +174,10 @@ export interface KernelOptions {
   /** Users other than the one who mounts may use the mount. */
   allowOther: boolean;
   features: KernelFeatures;
+  /** The kernel checks permissions too, by mode, owner and caller; otherwise only the file system does. */
+  kernelPermissions: boolean;
+  /** Further options of mount(8). */
+  flags: readonly string[];
 }
 
 /** Counts since the mount began. */

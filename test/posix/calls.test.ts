@@ -15,7 +15,7 @@ describe.skipIf(!canMount())('calls of a session mount', () => {
   let mount: TestMount;
   let dir: string;
   beforeAll(async () => {
-    mount = await TestMount.start({ profile: 'session', second: true, freshMs: 60_000 });
+    mount = await TestMount.start({ profile: 'session', second: true, options: 'actimeo=60' });
     dir = join(mount.mountpoint, 'dir');
     await mkdir(dir);
   });

@@ -17,12 +17,10 @@ export interface FixtureOptions {
   profile: 'strict' | 'session';
   /** Of each mount; default: dev-fuse. */
   kernels?: readonly ('dev-fuse' | 'fuse-native')[];
+  /** Further mount options. */
+  options?: string;
   reader?: 'epoll' | 'thread-pool';
   readOnly?: boolean;
-  /** How old attributes may be. */
-  freshMs?: number;
-  /** Features to leave out. */
-  without?: string[];
   allowOther?: boolean;
   /** Served and owned by the user nobody, in a mount namespace of its own (as-user.sh). */
   asUser?: boolean;
@@ -73,7 +71,7 @@ export class TestMount {
   readonly exited: Promise<number | null>;
 
   private constructor(
-    private readonly mountpoints: readonly string[],
+    private readonly mountpoints: string[],
     private readonly base: string,
     private readonly child: ChildProcess,
     onReady: () => void,
@@ -142,6 +140,16 @@ export class TestMount {
     return mount;
   }
 
+  /** Another mount of the same files; returns where it is. */
+  async also(options: string): Promise<string> {
+    const mountpoint = join(this.base, `mnt${this.mountpoints.length + 1}`);
+    await mkdir(mountpoint);
+    this.mountpoints.push(mountpoint);
+    const { error } = await this.ask(`mount ${JSON.stringify({ mountpoint, options })}`);
+    if (error !== null) throw new Error(String(error));
+    return mountpoint;
+  }
+
   ask(command: string): Promise<Record<string, unknown>> {
     return new Promise((resolve) => {
       this.answers.push(resolve);
@@ -191,8 +199,10 @@ export class TestMount {
   private async abort(): Promise<void> {
     for (const path of this.mountpoints) {
       const connection = connectionOf(path);
-      if (connection !== undefined)
-        await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1').catch(() => {});
+      if (connection === undefined) continue;
+      await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1').catch(() => {});
+      // Where fusectl is not mounted. It says that the mount is busy, but aborts it.
+      await run('umount', ['-i', '-c', '-f', path], { timeout: 10_000 }).catch(() => {});
     }
   }
 }

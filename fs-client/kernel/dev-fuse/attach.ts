@@ -55,7 +55,7 @@ export async function attachDevFuse(fs: FileSystem, options: DevFuseOptions, log
   const problem = await init;
   clearTimeout(timer);
   if (problem !== undefined) {
-    await unmount(options.mountpoint, true).catch(() => {});
+    await unmount(options.mountpoint, 'lazily').catch(() => {});
     throw new Error(`mounting ${options.mountpoint} failed: ${problem}`);
   }
   fs.attached(channel);

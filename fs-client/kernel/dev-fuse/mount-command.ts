@@ -21,13 +21,26 @@ interface Finished {
 function run(command: string, args: string[], inherited?: number, env = process.env): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const stdio = inherited === undefined ? ['ignore', 'ignore', 'pipe'] : ['ignore', 'ignore', 'pipe', inherited];
-    const child = spawn(command, args, { stdio: stdio as ('ignore' | 'pipe' | number)[], timeout: COMMAND_MS, env });
+    const child = spawn(command, args, { stdio: stdio as ('ignore' | 'pipe' | number)[], env });
+    // One that waits in the kernel does not end by that either: it is not waited for.
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.stderr?.destroy();
+      child.unref();
+      reject(new Error(`${command} did not end within ${COMMAND_MS / 1000} s`));
+    }, COMMAND_MS);
     let stderr = '';
     child.stderr?.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    child.on('error', (error) => reject(new Error(`${command} cannot be run: ${error.message}`)));
-    child.on('close', (status) => resolve({ status, stderr: stderr.trim().split('\n')[0] ?? '' }));
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(new Error(`${command} cannot be run: ${error.message}`));
+    });
+    child.on('close', (status) => {
+      clearTimeout(timer);
+      resolve({ status, stderr: stderr.trim().split('\n')[0] ?? '' });
+    });
   });
 }
 
@@ -52,8 +65,6 @@ export async function mountDevice(device: number, options: KernelOptions): Promi
     'rootmode=40000',
     `user_id=${process.getuid?.() ?? 0}`,
     `group_id=${process.getgid?.() ?? 0}`,
-    'nosuid',
-    'nodev',
     ...commonFlags(options),
   ];
   const { status, stderr } = await run(
@@ -65,15 +76,16 @@ export async function mountDevice(device: number, options: KernelOptions): Promi
     throw new Error(`mounting ${options.mountpoint} failed: ${stderr || `mount exited with ${status}`}`);
 }
 
-const commonFlags = ({ allowOther, readOnly }: KernelOptions): string[] => [
-  'default_permissions',
+const commonFlags = ({ allowOther, readOnly, kernelPermissions, flags }: KernelOptions): string[] => [
+  ...(kernelPermissions ? ['default_permissions'] : []),
+  ...flags,
   ...(allowOther ? ['allow_other'] : []),
   ...(readOnly ? ['ro'] : []),
 ];
 
 /**
  * As another user than root. fusermount3 opens /dev/fuse, mounts it, and hands the descriptor over the socket whose
- * number is in _FUSE_COMMFD. It adds nosuid and nodev itself.
+ * number is in _FUSE_COMMFD. It allows neither suid nor dev.
  * @returns the descriptor, which blocks
  * @throws Error with fusermount3's own line
  */
@@ -99,14 +111,22 @@ function explained(stderr: string, status: number | null): string {
   return stderr || `fusermount3 exited with ${status}`;
 }
 
+const HOW = {
+  whenUnused: { root: [], user: [] },
+  lazily: { root: ['-l'], user: ['-z'] },
+  forcibly: { root: ['-f'], user: ['-z'] },
+} as const;
+
 /**
- * @param lazily detach now, even if busy; the kernel finishes when the last user is gone
+ * @param mountpoint as in the table of mounts: umount(8) does not resolve it, and so does not look into the mount
+ * @param how `whenUnused`; `lazily`: now, even if busy, the kernel finishes when the last user is gone; `forcibly`: if
+ *   unused, but in any case every call in it fails from now on; who is not root cannot do that, and it is done lazily
  * @throws Error with the command's own line, for instance that the target is busy
  */
-export async function unmount(mountpoint: string, lazily = false): Promise<void> {
+export async function unmount(mountpoint: string, how: keyof typeof HOW = 'whenUnused'): Promise<void> {
   const { status, stderr } = isRoot()
-    ? await run('umount', ['-i', ...(lazily ? ['-l'] : []), mountpoint])
-    : await run(helper(), ['-u', ...(lazily ? ['-z'] : []), '--', mountpoint]);
+    ? await run('umount', ['-i', '-c', ...HOW[how].root, mountpoint])
+    : await run(helper(), ['-u', ...HOW[how].user, '--', mountpoint]);
   if (status !== 0) {
     throw new Error(`unmounting ${mountpoint} failed: ${stderr || `the command exited with ${status}`}`);
   }

@@ -66,6 +66,9 @@ export class Session extends Answers {
       case Opcode.GETATTR:
         this.answer(r, fs.getattr(r.caller(), r.ino), (reply, a) => reply.attributes(a));
         break;
+      case Opcode.ACCESS:
+        this.answer(r, fs.access(r.caller(), r.ino, r.u32(0)), sendNothing);
+        break;
       case Opcode.SETATTR: {
         const changes = r.attributeChanges();
         if (changes === undefined) {
@@ -212,8 +215,7 @@ export class Session extends Answers {
       case Opcode.NOTIFY_REPLY:
         break;
       default:
-        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), POLL, IOCTL, STATX:
-        // it has an answer or a fall-back for each.
+        // The kernel remembers ENOSYS and does not ask again: POLL, IOCTL, STATX: it has an answer or a fall-back for each.
         this.fail(r, Errno.ENOSYS);
         break;
     }

@@ -24,6 +24,7 @@ const UNCACHED = ['direct_io', 'big_writes'];
 const nothingRemembered: Notifier = {
   invalidateAttributes: async () => {},
   invalidateData: async () => {},
+  launderData: async () => {},
   invalidateEntry: () => {},
   invalidateEntries: () => {},
 };
@@ -61,13 +62,13 @@ export async function attachFuseNative(fs: FileSystem, options: KernelOptions, l
 }
 
 /** Options for which the package has no name follow one for which it has. */
-function packageOptions({ name, readOnly }: KernelOptions): PackageOptions {
-  const further = ['use_ino', ...UNCACHED, 'nosuid', 'nodev', ...(readOnly ? ['ro'] : [])];
+function packageOptions({ name, readOnly, flags, kernelPermissions }: KernelOptions): PackageOptions {
+  const further = ['use_ino', ...UNCACHED, ...flags, ...(readOnly ? ['ro'] : [])];
   return {
     timeout: false,
     fsname: escaped(name),
     subtype: ['byzfs', ...further].join(','),
-    defaultPermissions: true,
+    defaultPermissions: kernelPermissions,
     entryTimeout: '0',
     attrTimeout: '0',
   };

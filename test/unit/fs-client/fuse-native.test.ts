@@ -10,7 +10,7 @@ import type { Attributes } from '../../../src/fileservice/types.js';
 const time = { seconds: 1_000_000_000, nanoseconds: 999_999_999 };
 const attributes: Attributes = {
   ...{ ino: 7, generation: 1, mode: 0o100644, nlink: 1, uid: 1, gid: 2, rdev: 0, size: 2 ** 40 + 1, blocks: 8 },
-  ...{ atime: time, mtime: time, ctime: time, change: 1 },
+  ...{ atime: time, mtime: time, ctime: time, change: 1, hasXattrs: false },
 };
 
 describe('names for fuse-native', () => {
