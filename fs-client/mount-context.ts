@@ -60,6 +60,7 @@ export class MountContext {
   entryAnswer(node: Node): EntryAnswer {
     node.lookups++;
     const answer = this.attributesAnswer(node);
+    node.walkUntil = Math.max(node.walkUntil, node.linkUntil);
     return { ...answer, entryMs: Math.max(0, node.linkUntil - performance.now()) };
   }
 
@@ -120,6 +121,7 @@ export class MountContext {
     node?.expire();
     if (node === undefined || node.opens === 0) return false;
     node.retained = true;
+    node.claimed = true;
     return true;
   }
 
@@ -129,7 +131,8 @@ export class MountContext {
    */
   async revalidate(node: Node, attributes: Attributes, until: number): Promise<boolean> {
     const current = node.chain.reaches(attributes.change);
-    if (!current) node.chain.restart(attributes.change);
+    // The pages are to be dropped, and stay those of the past until the kernel has done so.
+    if (!current) node.chain.break();
     node.learn(attributes, until);
     await this.expireInKernel(node, attributes);
     return current;
@@ -137,9 +140,16 @@ export class MountContext {
 
   /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
   private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
-    if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
-    node.kernelUntil = 0;
-    await this.notifier.invalidateAttributes(node.ino);
+    if (node.kernelUntil > performance.now() && !node.kernelChain.reaches(attributes.change)) {
+      node.kernelUntil = 0;
+      const expiring = this.notifier.invalidateAttributes(node.ino);
+      node.expiring = expiring;
+      void expiring.then(() => {
+        if (node.expiring === expiring) node.expiring = undefined;
+      });
+    }
+    // Also for another call's sake under way: until then the kernel answers from the old ones.
+    await node.expiring;
   }
 
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
@@ -151,6 +161,7 @@ export class MountContext {
       return;
     }
     node.retained = false;
+    node.claimed = false;
     node.markRemoved();
     this.writes.discard(node);
     this.inBackground(this.release(node));
