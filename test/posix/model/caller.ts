@@ -13,6 +13,7 @@ export class Caller {
   private readonly waiting: ((line: string | Error) => void)[] = [];
   private readonly exited: Promise<void>;
   private said = '';
+  performed = 0;
   private ended: Error | undefined;
 
   constructor(roots: readonly string[]) {
@@ -33,6 +34,7 @@ export class Caller {
 
   /** Outcomes in the order of the roots: equal if, and only if, no program could tell the difference. */
   async perform(operation: string, who: Who, args: Record<string, unknown>): Promise<unknown[]> {
+    this.performed++;
     if (this.ended !== undefined) throw this.ended;
     const line = await new Promise<string | Error>((resolve) => {
       this.waiting.push(resolve);
