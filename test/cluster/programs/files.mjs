@@ -42,7 +42,7 @@ export function npm(place) {
   const cwd = place.directory('npm');
   shell(`git -C ${REPOSITORY} archive HEAD | tar -x`, cwd);
   shell('npm ci --no-audit --no-fund && npm run build', cwd);
-  const said = shell('npx vitest run test/unit 2>&1', cwd, { env: { ...ENVIRONMENT, NO_COLOR: '1' } });
+  const said = shell('npx vitest run test/unit --testTimeout=300000 2>&1', cwd, { env: { ...ENVIRONMENT, NO_COLOR: '1' } });
   return `npm ci, build; ${/Tests +(.*)/.exec(said)?.[1]}`;
 }
 
