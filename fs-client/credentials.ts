@@ -54,7 +54,8 @@ export const sameCredentials = (a: Credentials, b: Credentials): boolean =>
 function supplementaryGroups(pid: number): readonly number[] {
   try {
     const line = /^Groups:(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-    const groups = (line?.[1] ?? '').split(' ').filter((word) => word !== '');
+    // With no group the line is a tab and a blank, neither of which is group 0.
+    const groups = line?.[1].match(/\d+/g) ?? [];
     return groups.map(Number).slice(0, FileLimits.supplementaryGroups);
   } catch {
     return NO_GROUPS;

@@ -138,13 +138,19 @@ export class FileIo {
     const until = this.context.freshUntil();
     const who = credentials.of(caller);
     const operation = { op: 'open', node, access: accessOf(flags) } as const;
-    const link = profile.resolveAtOpen && !node.retained ? node.link : undefined;
+    const byName = profile.resolveAtOpen && (node.claimed || !node.retained);
+    const link = byName ? node.link : undefined;
+    // Another call has found its name to lead elsewhere. Later than that it was come to by its descriptor (/proc/PID/fd).
+    if (byName && link === undefined && node.walkUntil > performance.now()) {
+      this.context.closed(node);
+      return STALE;
+    }
     const resolved = link === undefined ? operation : { ...operation, parent: link.parent, name: bytesOf(link.name) };
     let result = await files.perform(who, resolved);
     if (result.errno === Errno.ESTALE && link !== undefined) {
       // Replaced by this mount, meanwhile: the file that the walk found is kept for this very call.
       if (node.removal !== undefined) await node.removal;
-      if (node.retained) result = await files.perform(who, operation);
+      if (node.retained && !node.claimed) result = await files.perform(who, operation);
     }
     if (!('attributes' in result)) {
       if (result.errno === Errno.ESTALE) forgetWalk(node, walked);
@@ -156,7 +162,9 @@ export class FileIo {
       node.linkUntil = until;
     }
     const current = await this.context.revalidate(node, result.attributes, until);
-    return { errno: 0, ...this.newFile(node, who, flags, current) };
+    const answer = this.newFile(node, who, flags, current);
+    if (!current) this.openFiles.get(answer.fh)?.dropsPages(result.attributes.change);
+    return { errno: 0, ...answer };
   }
 
   private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
@@ -165,7 +173,7 @@ export class FileIo {
     this.openFiles.set(fh, new OpenFile(fh, node, credentials, flags));
     // A close of what was only read has nothing to wait for, unless it drops locks.
     const noFlush = unheard && (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
-    return { fh, keepCache: pageCache && current && !node.purging, directIo: !pageCache, noFlush };
+    return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
   }
 
   async create(
@@ -199,6 +207,7 @@ export class FileIo {
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }> {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
+    file.called();
     if (offset >= FileLimits.fileBytes) return { errno: 0, data: EMPTY };
     return this.readData(file, offset, Math.min(length, FileLimits.ioBytes));
   }
@@ -212,7 +221,7 @@ export class FileIo {
     if (!('data' in result)) return result;
     node.learn(result.attributes, until);
     // Pages of different times: good enough while the file is open, but not to be kept for the next who opens it.
-    if (!node.chain.reaches(result.attributes.change) && !writes.isDirty(node)) node.chain.break();
+    if (node.chain.isBehind(result.attributes.change) && !writes.isDirty(node)) node.chain.break();
     return result;
   }
 
@@ -220,6 +229,7 @@ export class FileIo {
     const { profile, writes } = this.context;
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
+    file.called();
     const failed = file.takeFailure();
     if (failed !== undefined) return failed;
     if (offset + data.length > FileLimits.fileBytes) return { errno: Errno.EFBIG };

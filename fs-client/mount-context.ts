@@ -77,6 +77,7 @@ export class MountContext {
   entryAnswer(node: Node): EntryAnswer {
     node.lookups++;
     const answer = this.attributesAnswer(node);
+    node.walkUntil = Math.max(node.walkUntil, node.linkUntil);
     return { ...answer, entryMs: Math.max(0, node.linkUntil - performance.now()) };
   }
 
@@ -141,6 +142,7 @@ export class MountContext {
     node?.expire();
     if (node === undefined || node.opens === 0) return false;
     node.retained = true;
+    node.claimed = true;
     return true;
   }
 
@@ -150,7 +152,8 @@ export class MountContext {
    */
   async revalidate(node: Node, attributes: Attributes, until: number): Promise<boolean> {
     const current = node.chain.reaches(attributes.change);
-    if (!current) node.chain.restart(attributes.change);
+    // The pages are to be dropped, and stay those of the past until the kernel has done so.
+    if (!current) node.chain.break();
     node.learn(attributes, until);
     await this.expireInKernel(node, attributes);
     return current;
@@ -166,10 +169,12 @@ export class MountContext {
     if (!this.profile.pageCache || node.opens === 0 || attributes === undefined) return;
     if (node.purging || this.writes.isDirty(node) || chain.reaches(attributes.change)) return;
     // From when they are dropped, its pages are not older than this. Until then no OPEN keeps them.
-    chain.restart(attributes.change);
+    chain.break();
+    const { mark } = chain;
     node.purging = true;
     void this.notifier.invalidateData(node.kernelIno).then(() => {
       node.purging = false;
+      chain.restartSince(mark, attributes.change);
     });
   }
 
@@ -187,9 +192,16 @@ export class MountContext {
 
   /** Others changed the file since the kernel got its attributes: their size would hide what they appended. */
   private async expireInKernel(node: Node, attributes: Attributes): Promise<void> {
-    if (node.kernelUntil <= performance.now() || node.kernelChain.reaches(attributes.change)) return;
-    node.kernelUntil = 0;
-    await this.notifier.invalidateAttributes(node.kernelIno);
+    if (node.kernelUntil > performance.now() && !node.kernelChain.reaches(attributes.change)) {
+      node.kernelUntil = 0;
+      const expiring = this.notifier.invalidateAttributes(node.kernelIno);
+      node.expiring = expiring;
+      void expiring.then(() => {
+        if (node.expiring === expiring) node.expiring = undefined;
+      });
+    }
+    // Also for another call's sake under way: until then the kernel answers from the old ones.
+    await node.expiring;
   }
 
   /** An unlinked file that nobody can reach any more is dropped here, and freed by the service. */
@@ -201,6 +213,7 @@ export class MountContext {
       return;
     }
     node.retained = false;
+    node.claimed = false;
     node.markRemoved();
     this.writes.discard(node);
     this.inBackground(this.release(node));

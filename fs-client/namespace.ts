@@ -249,6 +249,8 @@ export class Namespace {
   ): void {
     if (victim === undefined || victim.ino !== attributes.ino) return;
     victim.learnOwn(attributes, until);
+    // The kernel forgets the name with this very answer.
+    victim.walkUntil = 0;
     if (attributes.nlink > 0) return;
     if (retain !== victim.ino || isDirectory(attributes.mode)) {
       victim.markRemoved();

@@ -35,6 +35,8 @@ export class Node implements Handle {
   attributesUntil = 0;
   /** Clock until which the kernel answers from attributes it got from here. */
   kernelUntil = 0;
+  /** Until it resolves, the kernel may still answer from attributes that others have changed since. */
+  expiring: Promise<void> | undefined;
   /** Names that led here, the last used one last, and the clock until which that one may be answered. */
   readonly links: Link[] = [];
   linkUntil = 0;
@@ -52,6 +54,10 @@ export class Node implements Handle {
   purging = false;
   /** The last name is gone, and the service keeps the inode for this mount until `release`. */
   retained = false;
+  /** Clock until which the kernel may come here by a name without asking, also by one that was found to lead elsewhere. */
+  walkUntil = 0;
+  /** Kept so since another mount removed the last name: by that name nobody may come here any more. */
+  claimed = false;
   /** Clock until which it is kept even if no longer open: an OPEN may be coming. */
   sparedUntil = 0;
   /** Gone from the service by a change of this mount: whoever still holds it sees it as it was last. */
@@ -92,6 +98,7 @@ export class Node implements Handle {
     this.kernelChain.break();
     this.distrusted = true;
     this.retained = false;
+    this.claimed = false;
     this.removed = false;
   }
 

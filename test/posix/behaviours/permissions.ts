@@ -66,6 +66,15 @@ export const permissionBehaviours: Record<string, Behaviour> = {
     await shell(`${member} sh -c 'echo x > d/new && chgrp 4242 d/new'`, dir);
     await assert.rejects(shell('setpriv --reuid 1234 --regid 1234 --clear-groups cat f', dir));
   },
+  'who has no supplementary groups is not of group 0': async (dir) => {
+    await chmod(dir, 0o755);
+    await mkdir(join(dir, 'd'));
+    await writeFile(join(dir, 'd', 'f'), 'for all but the group');
+    await chmod(join(dir, 'd'), 0o705);
+    await chmod(join(dir, 'd', 'f'), 0o604);
+    const stranger = 'setpriv --reuid 1234 --regid 1234 --clear-groups';
+    assert.equal(await shell(`${stranger} cat d/f`, dir), 'for all but the group');
+  },
   'only the owner changes mode and times': async (dir) => {
     await chmod(dir, 0o755);
     await writeFile(join(dir, 'f'), '', { mode: 0o666 });

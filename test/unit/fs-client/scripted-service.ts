@@ -34,6 +34,8 @@ export class ScriptedService implements ServiceClient {
   readonly executed: Operation[] = [];
   readonly options: CallOptions[] = [];
   readonly files = new Map<string, File>();
+  /** Without a name, and kept until it is known that nobody has them open. */
+  readonly kept: File[] = [];
   directoryChange = 1;
   /** Asked for each call; by default all are executed. */
   fate: (operation: Operation) => Fate = () => 'execute';
@@ -159,6 +161,12 @@ export class ScriptedService implements ServiceClient {
       case 'getattr':
       case 'open':
       case 'fsync': {
+        if (
+          'name' in operation &&
+          this.files.get(Buffer.from(operation.name!).toString())?.ino !== operation.node.ino
+        ) {
+          return encodeFailure(Errno.ESTALE);
+        }
         const attributes = this.attributesOf(operation.node.ino);
         return attributes ? encodeResult(operation.op, { errno: 0, attributes }) : encodeFailure(Errno.ESTALE);
       }
@@ -193,7 +201,7 @@ export class ScriptedService implements ServiceClient {
 
   private attributesOf(ino: number): Attributes | undefined {
     if (ino === ROOT_HANDLE.ino) return this.directory();
-    const file = [...this.files.values()].find((each) => each.ino === ino);
+    const file = [...this.files.values(), ...this.kept].find((each) => each.ino === ino);
     return file && fileAttributes(file);
   }
 
