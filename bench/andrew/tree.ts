@@ -4,7 +4,7 @@
  * the same everywhere.
  */
 import { evaluate, type GeneratedFunction, printFunction, printTable, randomFunction, randomTable } from './program.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 
 export interface SourceFile {
   /** Relative to the tree. */
