@@ -26,7 +26,8 @@ const MOUNTED: readonly Mounted[] = [
     init: [],
     settings: {
       ...{ replicas: 4, durability: 'buffered', ...DEFAULTS },
-      fsync: 'close: executed by a quorum, in memory and handed to the OS; fsync: on stable storage of 2f+1 = 3 replicas',
+      fsync:
+        'close: executed by a quorum, in memory and handed to the OS; fsync: on stable storage of 2f+1 = 3 replicas',
     },
   },
   {
@@ -99,7 +100,11 @@ export function settingsOf(path: string, table: string): Settings {
     .filter((line) => line !== '')
     .map((line) => {
       const [, mountpoint, type, options] = line.split(' ');
-      return { mountpoint: mountpoint.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))), type, options };
+      return {
+        mountpoint: mountpoint.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))),
+        type,
+        options,
+      };
     })
     .filter(({ mountpoint }) => mountpoint === '/' || real === mountpoint || real.startsWith(`${mountpoint}/`));
   // The last of the longest: what is mounted over it hides what was there.

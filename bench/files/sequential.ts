@@ -78,7 +78,8 @@ export async function sequentialTurn(
   const read = (file: number, call: number) => {
     const length = readSync(file, buffer, 0, lengthOf(call), null);
     return () => {
-      if (length !== lengthOf(call)) throw new BenchmarkError(`${path}: a read of ${lengthOf(call)} bytes read ${length}`);
+      if (length !== lengthOf(call))
+        throw new BenchmarkError(`${path}: a read of ${lengthOf(call)} bytes read ${length}`);
       contents.check(`${path}, call ${call}`, buffer.subarray(0, length), call, 0, length);
     };
   };

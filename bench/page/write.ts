@@ -1,2 +1,4 @@
 import type { BenchReport } from '../report.js';
-export function writeReport(directory: string, _report: BenchReport): string { return directory; }
+export function writeReport(directory: string, _report: BenchReport): string {
+  return directory;
+}

@@ -54,7 +54,10 @@ const shortened = (whole: PostmarkRun): PostmarkRun => ({
 });
 
 /** One run. @throws BenchmarkError if a byte read back is not what was written */
-export async function postmarkTurn(run: PostmarkRun, { work, step }: Pick<Turn, 'work' | 'step'>): Promise<PhaseTime[]> {
+export async function postmarkTurn(
+  run: PostmarkRun,
+  { work, step }: Pick<Turn, 'work' | 'step'>,
+): Promise<PhaseTime[]> {
   const { initial, transactions, final } = planPostmark(run);
   const pool = new Pool(run, work);
   pool.makeDirectories();

@@ -1,8 +1,10 @@
 /** `byzfs bench`: measurements, side by side. */
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Scene } from '../../bench/faults/faults.js';
 import type { MountedOptions } from '../../bench/mounted.js';
 import type { BenchReport } from '../../bench/report.js';
+import { Limits } from '../limits.js';
 import { measured, type OutputGiven } from './bench/measured.js';
 import { CommandError, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
@@ -31,7 +33,8 @@ function bias(text: string): number {
 
 function sizes(text: string): { low: number; high: number } {
   const [low, high, ...more] = text.split('-').map(integerIn(1, 16 * 2 ** 20));
-  if (high === undefined || more.length > 0 || low > high) throw new InvalidArgumentError('LOW-HIGH expected, in bytes.');
+  if (high === undefined || more.length > 0 || low > high)
+    throw new InvalidArgumentError('LOW-HIGH expected, in bytes.');
   return { low, high };
 }
 
@@ -42,6 +45,8 @@ const MICRO_CLUSTERS = [
   ...['no-direct-reads', 'no-separate-requests', 'mac', 'synced'],
 ];
 
+const FAULT_SCENES: Scene[] = ['backup', 'primary', 'liar', 'rejoin', 'recovery'];
+const FAULT_WORKLOADS: ('micro' | 'mount')[] = ['micro', 'mount'];
 
 const output = (command: Command): Command =>
   command
@@ -108,6 +113,22 @@ export function register(program: Command): void {
     )
     .option('--floor <program>', 'a program to run in turn, as node PROGRAM outstanding operations bytes --json')
     .action(micro);
+  output(bench.command('faults'))
+    .description('throughput and latency over time, while replicas are killed, lie, come back and recover')
+    .option('--scenes <names>', `of ${FAULT_SCENES.join(', ')}`, names(FAULT_SCENES), FAULT_SCENES)
+    .option('--on <names>', `of ${FAULT_WORKLOADS.join(', ')}`, names(FAULT_WORKLOADS), FAULT_WORKLOADS)
+    .option('--outstanding <n>', 'calls at a time, without a mount', integerIn(1, 64), 64)
+    .option('--pause <seconds>', 'between two events', integerIn(1, 600), 8)
+    .option('--recovery-period <seconds>', 'in which each replica recovers once', integerIn(10, 3600), 48)
+    .action(faults);
+  bench
+    .command('liar', { hidden: true })
+    .argument('<dir>', 'cluster directory')
+    .argument('<id>', 'which replica', integerIn(0, 3 * Limits.maxFaults))
+    .action(async (dir: string, id: number) => {
+      const { runLiar } = await import('./bench/liar.js');
+      await runLiar(dir, id);
+    });
 }
 
 interface MountedGiven extends OutputGiven {
@@ -118,10 +139,7 @@ interface MountedGiven extends OutputGiven {
   only?: string[];
 }
 
-async function onTargets(
-  given: MountedGiven,
-  run: (options: MountedOptions) => Promise<BenchReport>,
-): Promise<void> {
+async function onTargets(given: MountedGiven, run: (options: MountedOptions) => Promise<BenchReport>): Promise<void> {
   const builtIn = given.only ?? given.targets;
   const paths = given.target ?? [];
   const all = [...builtIn, ...paths.map(({ name }) => name)];
@@ -188,7 +206,14 @@ interface MicroGiven extends OutputGiven {
   floor?: string;
 }
 
-async function micro({ outstanding, operations, runs, only = MICRO_CLUSTERS, floor, ...to }: MicroGiven): Promise<void> {
+async function micro({
+  outstanding,
+  operations,
+  runs,
+  only = MICRO_CLUSTERS,
+  floor,
+  ...to
+}: MicroGiven): Promise<void> {
   const { runMicro } = await import('../../bench/micro/micro.js');
   const log = await openQuietLog('bench');
   await measured(to, (signal, progress) =>
@@ -201,6 +226,34 @@ async function micro({ outstanding, operations, runs, only = MICRO_CLUSTERS, flo
       runs,
       clusters: only,
       floor: floor === undefined ? null : resolve(floor),
+      signal,
+      progress,
+    }),
+  );
+}
+
+interface FaultsGiven extends OutputGiven {
+  scenes: Scene[];
+  on: ('micro' | 'mount')[];
+  outstanding: number;
+  pause: number;
+  recoveryPeriod: number;
+}
+
+async function faults({ scenes, on, outstanding, pause, recoveryPeriod, ...to }: FaultsGiven): Promise<void> {
+  const obstacle = on.includes('mount') ? await mountObstacle() : null;
+  if (obstacle !== null) throw new CommandError(`byzfs cannot be mounted: ${obstacle}; --on micro does the rest`);
+  const { runFaults } = await import('../../bench/faults/faults.js');
+  const log = await openQuietLog('bench');
+  await measured(to, (signal, progress) =>
+    runFaults({
+      command: BYZFS,
+      connect: (cluster, identity) => connect({ cluster, identity, log, deadlineMs: CALL_MS }),
+      scenes,
+      workloads: on,
+      outstanding,
+      pauseSeconds: pause,
+      recoverySeconds: recoveryPeriod,
       signal,
       progress,
     }),

@@ -93,10 +93,18 @@ describe('the phases', () => {
     const source = join(scratch, 'source');
     writeSource(tree, source);
     writeFileSync(join(source, 'src/main.c'), 'int main(void) { return 0; }\n');
-    await expect(runPhases({ tree, source, work: inDirectory('work'), copies: 1, step })).rejects.toThrow(/src\/main\.c: size 29/);
+    await expect(runPhases({ tree, source, work: inDirectory('work'), copies: 1, step })).rejects.toThrow(
+      /src\/main\.c: size 29/,
+    );
     const other = { ...tree, expectedOutput: 'something else\n' };
     writeSource(tree, join(scratch, 'good'));
-    const wrong = runPhases({ tree: other, source: join(scratch, 'good'), work: inDirectory('other'), copies: 1, step });
+    const wrong = runPhases({
+      tree: other,
+      source: join(scratch, 'good'),
+      work: inDirectory('other'),
+      copies: 1,
+      step,
+    });
     await expect(wrong).rejects.toThrow(/wrong output/);
   });
 });
