@@ -47,6 +47,13 @@ const MICRO_CLUSTERS = [
 
 const FAULT_SCENES: Scene[] = ['backup', 'primary', 'liar', 'rejoin', 'recovery'];
 const FAULT_WORKLOADS: ('micro' | 'mount')[] = ['micro', 'mount'];
+const SCALE_AXES = ['files', 'size', 'faults', 'clients', 'round-trip'];
+
+function axisLimit(text: string): [string, number] {
+  const match = /^([a-z-]+)=(\d{1,9})$/.exec(text);
+  if (match === null || !SCALE_AXES.includes(match[1])) throw new InvalidArgumentError('AXIS=NUMBER expected.');
+  return [match[1], Number(match[2])];
+}
 
 const output = (command: Command): Command =>
   command
@@ -121,6 +128,12 @@ export function register(program: Command): void {
     .option('--pause <seconds>', 'between two events', integerIn(1, 600), 8)
     .option('--recovery-period <seconds>', 'in which each replica recovers once', integerIn(10, 3600), 48)
     .action(faults);
+  output(bench.command('scale'))
+    .description('single runs along one axis at a time, an hour at most in all')
+    .option('--axes <names>', `of ${SCALE_AXES.join(', ')}`, names(SCALE_AXES), SCALE_AXES)
+    .option('--up-to <axis=n>', 'leave out the points above, repeatable', collect(axisLimit))
+    .option('--operations <n>', 'measured of each kind at each point', integerIn(10, 1_000_000), 200)
+    .action(scale);
   bench
     .command('liar', { hidden: true })
     .argument('<dir>', 'cluster directory')
@@ -254,6 +267,28 @@ async function faults({ scenes, on, outstanding, pause, recoveryPeriod, ...to }:
       outstanding,
       pauseSeconds: pause,
       recoverySeconds: recoveryPeriod,
+      signal,
+      progress,
+    }),
+  );
+}
+
+interface ScaleGiven extends OutputGiven {
+  axes: string[];
+  upTo?: [string, number][];
+  operations: number;
+}
+
+async function scale({ axes, upTo = [], operations, ...to }: ScaleGiven): Promise<void> {
+  const { runScale } = await import('../../bench/scale/scale.js');
+  const log = await openQuietLog('bench');
+  await measured(to, (signal, progress) =>
+    runScale({
+      command: BYZFS,
+      connect: (cluster, identity) => connect({ cluster, identity, log, deadlineMs: CALL_MS }),
+      axes,
+      upTo: new Map(upTo),
+      operations,
       signal,
       progress,
     }),
