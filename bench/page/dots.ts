@@ -20,7 +20,7 @@ export interface DotPlot {
 const WIDTH = 780;
 const ROW = 19;
 const HEADING = 30;
-const AXIS = 40;
+const AXIS = 46;
 
 export function dotPlot({ label, axis, format, groups, reference }: DotPlot): string {
   const rows = groups.flatMap((group) => group.rows);

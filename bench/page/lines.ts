@@ -23,6 +23,7 @@ const LEFT = 62;
 const TOP = 44;
 const BOTTOM = 40;
 const LABEL_GAP = 14;
+const LEADER = 14;
 
 /** @param height of each panel */
 export function linePlot(label: string, panels: readonly Panel[], height = 250): string {
@@ -38,7 +39,7 @@ export function linePlot(label: string, panels: readonly Panel[], height = 250):
 
 function panelOf(panel: Panel, width: number, height: number, names: readonly string[]): string[] {
   const drawn = panel.series.filter(({ points }) => points.length > 0);
-  const right = width - Math.max(0, ...drawn.map(({ name }) => textWidth(name))) - 12;
+  const right = width - Math.max(0, ...drawn.map(({ name }) => textWidth(name))) - LEADER - 8;
   const bottom = height - BOTTOM;
   const x = panel.x([LEFT, right]);
   const y = panel.y([bottom, TOP]);
@@ -67,7 +68,10 @@ function panelOf(panel: Panel, width: number, height: number, names: readonly st
         content.push(element('circle', { cx: x(px), cy: y(py), r: 4, class: `dot f${colour}` }));
       }
     }
-    content.push(text(x(points.at(-1)![0]) + 9, places[i] + 4, name, { class: 'name' }));
+    const end = x(points.at(-1)![0]);
+    // Leads from the end of the curve to its name, where that had to give way to another.
+    content.push(line(end + 4, ends[i], end + LEADER, places[i], { class: `leader c${colour}` }));
+    content.push(text(end + LEADER + 4, places[i] + 4, name, { class: 'name' }));
   }
   return content;
 }
