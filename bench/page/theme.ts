@@ -8,7 +8,7 @@ const LIGHT = {
   soft: '#52514e',
   grid: '#e4e3dd',
   axis: '#b5b4ab',
-  series: ['#2a78d6', '#d4551f', '#12875c', '#a86f00', '#c2447a', '#5b7a00', '#4a3aa7', '#c93635'],
+  series: ['#1f66bd', '#b84712', '#0f7a53', '#8a5b00', '#b83a70', '#526e00', '#4a3aa7', '#c93635'],
 };
 
 const DARK = {

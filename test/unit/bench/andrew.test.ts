@@ -23,7 +23,7 @@ const inDirectory = (name: string): string => {
 };
 const step = async () => {};
 
-describe('the source tree', () => {
+describe('the source tree', { timeout: 120_000 }, () => {
   it('has the size of the Andrew benchmark', () => {
     const tree = generateTree();
     expect(tree.files.length).toBeGreaterThanOrEqual(65);
@@ -56,7 +56,7 @@ describe('the source tree', () => {
 
 const small = generateTree(1, 1);
 
-describe('the phases', () => {
+describe('the phases', { timeout: 120_000 }, () => {
   const tree = small;
 
   it('run on a plain directory', async () => {
@@ -109,7 +109,7 @@ describe('the phases', () => {
   });
 });
 
-describe('the benchmark', () => {
+describe('the benchmark', { timeout: 120_000 }, () => {
   it('reports medians and ratios of interleaved targets', async () => {
     const report = await runAndrew({
       command: ['false'],
