@@ -5,6 +5,7 @@ import type { Scene } from '../../bench/faults/faults.js';
 import type { MountedOptions } from '../../bench/mounted.js';
 import type { BenchReport } from '../../bench/report.js';
 import { Limits } from '../limits.js';
+import type { AllGiven } from './bench/all.js';
 import { measured, type OutputGiven } from './bench/measured.js';
 import { CommandError, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
@@ -134,6 +135,15 @@ export function register(program: Command): void {
     .option('--up-to <axis=n>', 'leave out the points above, repeatable', collect(axisLimit))
     .option('--operations <n>', 'measured of each kind at each point', integerIn(10, 1_000_000), 200)
     .action(scale);
+  bench
+    .command('all')
+    .description('all of them with their defaults, andrew with 10 copies and 5 runs, into one report')
+    .requiredOption('--report <dir>', 'where the page and the figures go')
+    .option('--target <name=path>', 'a directory to measure besides, repeatable', collect(namedPath))
+    .action(async (given: AllGiven) => {
+      const { runAll } = await import('./bench/all.js');
+      await runAll({ ...given, report: resolve(given.report) });
+    });
   bench
     .command('liar', { hidden: true })
     .argument('<dir>', 'cluster directory')
