@@ -22,7 +22,7 @@ export function figuresOf(report: BenchReport): Figure[] {
         svg: timelinePlot(timeline),
         caption:
           `${timeline.operation}; ${timeline.outstanding} at a time; bins of ${timeline.binMs} ms. With each event, the longest ` +
-          'time without any answer until the next: the service resumed within it. Shaded: bins in which nothing was answered.',
+          'time without any answer until the next: the service resumed within it. Shaded: nothing was answered for two bins or more.',
       }));
     case 'scale':
       return (report.curves ?? []).map(curveFigure);

@@ -38,6 +38,7 @@ text{fill:var(--soft)}
 .tick,.value{font-variant-numeric:tabular-nums}
 .grid{stroke:var(--grid)}
 .axis{stroke:var(--axis)}
+.over{paint-order:stroke;stroke:var(--surface);stroke-width:5}
 .event{stroke:var(--soft);stroke-dasharray:2 3}
 .silence{fill:var(--soft);opacity:.28}
 .curve{fill:none;stroke-width:2;stroke-linejoin:round}

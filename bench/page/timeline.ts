@@ -22,6 +22,21 @@ export function lanesOf(labels: readonly { from: number; to: number }[]): number
   });
 }
 
+/** Fewer empty bins in a row may be chance, where operations take about as long as a bin. */
+const FEWEST_SILENT = 2;
+
+/** Bins in a row in which nothing was answered. */
+export function silencesIn(bins: Timeline['bins']): { first: number; count: number }[] {
+  const found: { first: number; count: number }[] = [];
+  for (const [i, { operations }] of bins.entries()) {
+    if (operations > 0) continue;
+    const last = found.at(-1);
+    if (last !== undefined && last.first + last.count === i) last.count++;
+    else found.push({ first: i, count: 1 });
+  }
+  return found.filter(({ count }) => count >= FEWEST_SILENT);
+}
+
 export function timelinePlot({ name, binMs, bins, events }: Timeline): string {
   const seconds = (bins.length * binMs) / 1000;
   const rough = linearScale(seconds, [0, 1], 10);
@@ -45,11 +60,10 @@ export function timelinePlot({ name, binMs, bins, events }: Timeline): string {
   const latency = logScale(Math.min(...latencies, 1), Math.max(...latencies, 0.001), [bottom, middle]);
 
   const content: string[] = [];
-  for (const [i, { operations }] of bins.entries()) {
-    if (operations > 0) continue;
-    const from = x((i * binMs) / 1000);
-    const to = x(((i + 1) * binMs) / 1000);
-    content.push(element('rect', { x: from, y: top, width: to - from, height: bottom - top, class: 'silence' }));
+  for (const { first, count } of silencesIn(bins)) {
+    const from = x((first * binMs) / 1000);
+    const width = x(((first + count) * binMs) / 1000) - from;
+    content.push(element('rect', { x: from, y: top, width, height: bottom - top, class: 'silence' }));
   }
   const rows = [
     { scale: rate, format: short },
@@ -97,10 +111,11 @@ export function timelinePlot({ name, binMs, bins, events }: Timeline): string {
   }
   content.push(line(LEFT, bottom, RIGHT, bottom, { class: 'axis' }));
   content.push(text((LEFT + RIGHT) / 2, bottom + 34, 'seconds', { 'text-anchor': 'middle' }));
+  const laneY = (i: number) => lanes[i] * LANE + 12;
+  for (const [i, { at }] of labels.entries()) content.push(line(at, laneY(i) - 9, at, bottom, { class: 'event' }));
   for (const [i, { words, at, turned }] of labels.entries()) {
-    const y = lanes[i] * LANE + 12;
-    content.push(line(at, y - 9, at, bottom, { class: 'event' }));
-    content.push(text(at + (turned ? -5 : 5), y, words, { class: 'name', 'text-anchor': turned ? 'end' : 'start' }));
+    const anchor = turned ? 'end' : 'start';
+    content.push(text(at + (turned ? -5 : 5), laneY(i), words, { class: 'name over', 'text-anchor': anchor }));
   }
   return drawing(WIDTH, bottom + AXIS, `${name}: throughput and latency over time`, content);
 }

@@ -9,7 +9,7 @@ import { pageOf } from '../../../bench/page/page.js';
 import { duration, figure, linearScale, logScale, short } from '../../../bench/page/scales.js';
 import { element, escaped, spread } from '../../../bench/page/svg.js';
 import { colourOf } from '../../../bench/page/theme.js';
-import { lanesOf } from '../../../bench/page/timeline.js';
+import { lanesOf, silencesIn } from '../../../bench/page/timeline.js';
 import { writeReport } from '../../../bench/page/write.js';
 import { REPORTS } from './reports.js';
 
@@ -157,7 +157,15 @@ describe('the plots', () => {
     expect(andrew.svg.match(/<circle/g)).toHaveLength(5 * 8);
     const [timeline] = figuresOf(REPORTS.find(({ bench }) => bench === 'faults')!);
     expect(timeline.svg).toContain('event number 3: 300 ms');
-    expect(timeline.svg.match(/class="silence"/g)).toHaveLength(14);
+    expect(timeline.svg.match(/class="silence"/g)).toHaveLength(1);
+  });
+
+  it('shade silences, not single empty bins', () => {
+    const bins = [1, 0, 2, 0, 0, 0, 3, 0, 0].map((operations) => ({ operations, p50Ms: null, maxMs: null }));
+    expect(silencesIn(bins)).toEqual([
+      { first: 3, count: 3 },
+      { first: 7, count: 2 },
+    ]);
   });
 
   it('say why there is nothing to see', () => {
