@@ -3,7 +3,10 @@ import type { BenchReport, PhaseReport, TargetReport } from '../../../bench/repo
 
 const base = (bench: string): BenchReport => ({
   bench,
-  parameters: { runs: 3, files: 100, filesPerCopy: 70, caches: 'as they are, & <not> "dropped"' },
+  parameters: {
+    ...{ runs: 3, operations: 100, copies: 2, filesPerCopy: 70, bytesPerCopy: 300_000, transactions: 200 },
+    ...{ files: 100, bytes: 2 ** 30, callBytes: 131_072, caches: 'as they are, & <not> "dropped"' },
+  },
   machine: { cpus: 2, model: 'a processor', memoryBytes: 2 ** 34, kernel: '6.1', node: '20.20.0' },
   targets: [],
   ratios: {},
@@ -15,6 +18,7 @@ const phase = (name: string, seconds: number, more: Partial<PhaseReport> = {}): 
   operations: 100,
   runs: [seconds * 0.8, seconds, seconds * 1.7],
   opsPerSecond: 100 / seconds,
+  ...{ p50Us: 900, p99Us: 1900 },
   ...more,
 });
 
