@@ -13,9 +13,6 @@ export interface AndrewOptions extends MountedOptions {
   tree?: SourceTree;
 }
 
-/** Andrew100 and Andrew500 of TOCS '02 §8.6: that many copies. */
-export const PRESETS: Readonly<Record<string, number>> = { Andrew100: 100, Andrew500: 500 };
-
 /** @throws BenchmarkError, above all if anything read back is not what was written */
 export async function runAndrew(options: AndrewOptions): Promise<BenchReport> {
   const { copies, tree = generateTree() } = options;

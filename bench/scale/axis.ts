@@ -1,7 +1,9 @@
 /** One axis of `scale`: what differs from point to point, everything else being the defaults. */
+import { readFileSync } from 'node:fs';
 import type { ServiceClient } from '../../src/client/types.js';
 import { loadCluster } from '../../src/cluster/file.js';
 import { loadClientIdentity } from '../../src/cluster/identity.js';
+import { layoutOf } from '../../src/cluster/layout.js';
 import { ADMIN } from '../../src/cluster/registry.js';
 import type { Cluster, Identity } from '../../src/cluster/types.js';
 import { startCluster } from '../cluster.js';
@@ -41,7 +43,7 @@ export async function withCluster<T>(
   { command, connect, signal }: AxisContext,
   replicas: number,
   clientNames: readonly string[],
-  use: (clients: ServiceClient[]) => Promise<T>,
+  use: (clients: ServiceClient[], directory: string) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
   const init = clientNames.filter((name) => name !== ADMIN).flatMap((name) => ['--client', name]);
@@ -52,11 +54,20 @@ export async function withCluster<T>(
     for (const name of clientNames) {
       clients.push(await connect(cluster, loadClientIdentity(started.directory, cluster, name)));
     }
-    return await use(clients);
+    return await use(clients, started.directory);
   } finally {
     await Promise.allSettled(clients.map((client) => client.close()));
     await started.stop();
   }
+}
+
+/** Resident memory of the largest replica process of a cluster that runs here, in MiB: VmRSS of proc_pid_status(5). */
+export function largestReplicaMiB(directory: string, replicas: number): number {
+  const sizes = Array.from({ length: replicas }, (_, id) => {
+    const pid = readFileSync(layoutOf(directory).replicaPid(id), 'utf8').trim();
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+  });
+  return Math.round(Math.max(...sizes) / 1024);
 }
 
 /** Gathers the points of several curves that share an axis. */

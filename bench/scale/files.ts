@@ -4,21 +4,23 @@ import { type Handle, ROOT_HANDLE } from '../../src/fileservice/types.js';
 import { BenchmarkError } from '../errors.js';
 import { closedLoop } from '../micro/load.js';
 import { Random } from '../random.js';
-import { type Axis, OUT_OF_TIME, Series, withCluster } from './axis.js';
+import { type Axis, largestReplicaMiB, OUT_OF_TIME, Series, withCluster } from './axis.js';
 import { FilesClient } from './files-client.js';
 
 const IN_DIRECTORY = 1000;
 const FILLING = 64;
 const DATA = Buffer.alloc(4096, 'byzfs');
+const REPLICAS = 4;
 const SEED = 3;
 
 export const filesAxis: Axis = {
   name: 'files',
   points: [1e3, 1e4, 1e5, 1e6],
   measure: (points, context) =>
-    withCluster(context, 4, [ADMIN], async ([client]) => {
+    withCluster(context, REPLICAS, [ADMIN], async ([client], directory) => {
       const files = new Files(new FilesClient(client));
       const series = new Series();
+      const memory = new Series();
       // Code that has just been started is not compiled yet: what differs from the first point to the next must be files.
       await files.fill(Math.min(points[0], IN_DIRECTORY), context.signal);
       await files.measure(context.operations);
@@ -29,9 +31,14 @@ export const filesAxis: Axis = {
           break;
         }
         for (const [name, p50Us] of await files.measure(context.operations)) series.add(name, point, p50Us);
+        memory.add('the largest replica', point, largestReplicaMiB(directory, REPLICAS));
         context.step(`${point} files`);
       }
-      return [series.curve({ axis: 'files', xLabel: 'files', yLabel: 'latency, p50, µs', skipped })];
+      const what = { axis: 'files', xLabel: 'files', skipped };
+      return [
+        series.curve({ ...what, yLabel: 'latency, p50, µs' }),
+        memory.curve({ ...what, yLabel: 'resident memory, MiB' }),
+      ];
     }),
 };
 

@@ -4,23 +4,25 @@ import { type Handle, ROOT_HANDLE } from '../../src/fileservice/types.js';
 import { Contents } from '../contents.js';
 import { closedLoop } from '../micro/load.js';
 import { Random } from '../random.js';
-import { type Axis, OUT_OF_TIME, Series, withCluster } from './axis.js';
+import { type Axis, largestReplicaMiB, OUT_OF_TIME, Series, withCluster } from './axis.js';
 import { FilesClient } from './files-client.js';
 
 const MIB = 2 ** 20;
 const BLOCK = 128 * 1024;
 const SMALL = 4096;
 const FILLING = 16;
+const REPLICAS = 4;
 const SEED = 5;
 
 export const sizeAxis: Axis = {
   name: 'size',
   points: [1, 16, 128, 512, 2048],
   measure: (points, context) =>
-    withCluster(context, 4, [ADMIN], async ([service]) => {
+    withCluster(context, REPLICAS, [ADMIN], async ([service], directory) => {
       const client = new FilesClient(service);
       const file = new GrowingFile(client, await client.create(ROOT_HANDLE, 'large'));
       const series = new Series();
+      const memory = new Series();
       await file.grow(points[0] * MIB, context.signal);
       await file.measure(context.operations);
       let skipped: string | undefined;
@@ -30,9 +32,14 @@ export const sizeAxis: Axis = {
           break;
         }
         for (const [name, p50Us] of await file.measure(context.operations)) series.add(name, point, p50Us);
+        memory.add('the largest replica', point, largestReplicaMiB(directory, REPLICAS));
         context.step(`${point} MiB`);
       }
-      return [series.curve({ axis: 'size', xLabel: 'size of the file, MiB', yLabel: 'latency, p50, µs', skipped })];
+      const what = { axis: 'size', xLabel: 'size of the file, MiB', skipped };
+      return [
+        series.curve({ ...what, yLabel: 'latency, p50, µs' }),
+        memory.curve({ ...what, yLabel: 'resident memory, MiB' }),
+      ];
     }),
 };
 

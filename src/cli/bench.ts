@@ -40,6 +40,7 @@ function sizes(text: string): { low: number; high: number } {
 }
 
 const TARGETS = ['byzfs', 'byzfs-f0', 'synced', 'local'];
+/** Of TOCS '02 §8.6: copies of the tree. */
 const ANDREW_PRESETS: Readonly<Record<string, number>> = { Andrew100: 100, Andrew500: 500 };
 const MICRO_CLUSTERS = [
   ...['byzfs', 'byzfs-f0', 'no-batching', 'no-tentative-execution', 'no-digest-replies', 'no-deferred-commits'],

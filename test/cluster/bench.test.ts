@@ -93,6 +93,8 @@ describe('byzfs bench scale', { timeout: TIMEOUT_MS }, () => {
     const xs = (axis: string) => report.curves!.find((curve) => curve.axis === axis)!.series[0]?.points.map(([x]) => x);
     expect(xs('files')).toEqual([1000]);
     expect(xs('size')).toEqual([1]);
+    const memory = report.curves!.find(({ axis, yLabel }) => axis === 'files' && yLabel.startsWith('resident'))!;
+    expect(memory.series[0].points[0][1]).toBeGreaterThan(20);
     expect(xs('faults')).toEqual([0, 1]);
     expect(xs('clients')).toEqual([1, 2]);
     const roundTrip = report.curves!.find((curve) => curve.axis === 'round-trip')!;

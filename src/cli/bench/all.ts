@@ -14,7 +14,7 @@ const ON_TARGETS = [['andrew', '--copies', '10', '--runs', '5'], ['postmark'], [
 const WITHOUT = [['micro'], ['faults'], ['scale']];
 
 /** Each in a process of its own: none is slowed down by what another has left in memory. */
-export async function runAll({ report, target = [] }: AllGiven): Promise<void> {
+export async function runAll({ report, target = [] }: AllGiven, command = BYZFS): Promise<void> {
   const given = target.flatMap(({ name, path }) => ['--target', `${name}=${path}`]);
   const lines = [...ON_TARGETS.map((line) => [...line, ...given]), ...WITHOUT];
   let stopped: NodeJS.Signals | undefined;
@@ -24,7 +24,7 @@ export async function runAll({ report, target = [] }: AllGiven): Promise<void> {
     stop?.(signal);
   });
   for (const [verb, ...args] of lines) {
-    const child = spawn(BYZFS[0], [...BYZFS.slice(1), 'bench', verb, ...args, '--report', report], {
+    const child = spawn(BYZFS[0], [...command.slice(1), 'bench', verb, ...args, '--report', report], {
       stdio: 'inherit',
     });
     // What a terminal sends goes to the child as well: asked twice, it ends as if asked once.
