@@ -1,12 +1,25 @@
 /** `byzfs bench`: measurements, side by side. */
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Scene } from '../../bench/faults/faults.js';
 import type { MountedOptions } from '../../bench/mounted.js';
 import type { BenchReport } from '../../bench/report.js';
 import { Limits } from '../limits.js';
 import type { AllGiven } from './bench/all.js';
 import { measured, type OutputGiven } from './bench/measured.js';
+import {
+  ANDREW_PRESETS,
+  axisLimit,
+  bias,
+  FAULT_SCENES,
+  FAULT_WORKLOADS,
+  list,
+  MICRO_CLUSTERS,
+  namedPath,
+  SCALE_AXES,
+  sizes,
+  TARGETS,
+} from './bench/options.js';
 import { CommandError, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { collect, integerIn, names } from './options.js';
@@ -15,47 +28,6 @@ import { connect, openQuietLog } from './rooms.js';
 
 /** A call of a benchmark that takes longer than this has failed. */
 const CALL_MS = 30_000;
-
-function namedPath(text: string): { name: string; path: string } {
-  const match = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('NAME=PATH expected.');
-  return { name: match[1], path: resolve(match[2]) };
-}
-
-const list =
-  (low: number, high: number) =>
-  (text: string): number[] =>
-    text.split(',').map(integerIn(low, high));
-
-/** -1 leaves out what the bias decides. */
-function bias(text: string): number {
-  return text === '-1' ? -1 : integerIn(0, 10)(text);
-}
-
-function sizes(text: string): { low: number; high: number } {
-  const [low, high, ...more] = text.split('-').map(integerIn(1, 16 * 2 ** 20));
-  if (high === undefined || more.length > 0 || low > high)
-    throw new InvalidArgumentError('LOW-HIGH expected, in bytes.');
-  return { low, high };
-}
-
-const TARGETS = ['byzfs', 'byzfs-f0', 'synced', 'local'];
-/** Of TOCS '02 §8.6: copies of the tree. */
-const ANDREW_PRESETS: Readonly<Record<string, number>> = { Andrew100: 100, Andrew500: 500 };
-const MICRO_CLUSTERS = [
-  ...['byzfs', 'byzfs-f0', 'no-batching', 'no-tentative-execution', 'no-digest-replies', 'no-deferred-commits'],
-  ...['no-direct-reads', 'no-separate-requests', 'mac', 'synced'],
-];
-
-const FAULT_SCENES: Scene[] = ['backup', 'primary', 'liar', 'rejoin', 'recovery'];
-const FAULT_WORKLOADS: ('micro' | 'mount')[] = ['micro', 'mount'];
-const SCALE_AXES = ['files', 'size', 'faults', 'clients', 'round-trip'];
-
-function axisLimit(text: string): [string, number] {
-  const match = /^([a-z-]+)=(\d{1,9})$/.exec(text);
-  if (match === null || !SCALE_AXES.includes(match[1])) throw new InvalidArgumentError('AXIS=NUMBER expected.');
-  return [match[1], Number(match[2])];
-}
 
 const output = (command: Command): Command =>
   command
