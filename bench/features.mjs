@@ -25,7 +25,18 @@ function countersOf(home, options, port) {
   byzfs('init', directory, '--replicas', '1', '--base-port', port);
   byzfs('up', '--detach', '--dir', directory, '--mount', mountpoint, ...options);
   try {
-    byzfs('bench', 'andrew', '--copies', copies, '--runs', '1', '--only', 'local', '--target', `byzfs=${mountpoint}`);
+    byzfs(
+      'bench',
+      'andrew',
+      '--copies',
+      copies,
+      '--runs',
+      '1',
+      '--targets',
+      'local',
+      '--target',
+      `byzfs=${mountpoint}`,
+    );
   } finally {
     byzfs('down', '--dir', directory);
   }
