@@ -146,6 +146,6 @@ describe('checkpoints', () => {
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('');
+    expect(hex(fs.state.checkpoint())).toBe('08ecb206ea2dd786064e0220ff093bd67a7d860d9e54e27e6789a336d837d76e');
   });
 });
