@@ -142,6 +142,7 @@ export class FileIo {
     const link = byName ? node.link : undefined;
     // Another call has found its name to lead elsewhere. Later than that it was come to by its descriptor (/proc/PID/fd).
     if (byName && link === undefined && node.walkUntil > performance.now()) {
+      forgetWalk(node, node.misled);
       this.context.closed(node);
       return STALE;
     }
@@ -384,6 +385,7 @@ function forgetWalk(node: Node, walked: Link | undefined): void {
   node.expire();
   if (walked === undefined) return;
   const { parent, name } = walked;
+  node.misled = walked;
   parent.expire();
   parent.contend(name, performance.now() + CONTENTION_MS);
   if (parent.children.get(name) === node) parent.unbind(name);

@@ -56,6 +56,8 @@ export class Node implements Handle {
   retained = false;
   /** Clock until which the kernel may come here by a name without asking, also by one that was found to lead elsewhere. */
   walkUntil = 0;
+  /** The name by which an OPEN came here too late. */
+  misled: Link | undefined;
   /** Kept so since another mount removed the last name: by that name nobody may come here any more. */
   claimed = false;
   /** Clock until which it is kept even if no longer open: an OPEN may be coming. */

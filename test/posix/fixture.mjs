@@ -83,7 +83,11 @@ async function add(mountpoint, text = '') {
   const service = serviceOf({ client: 0, instance: mounts.length + 1 }, mounts.length === 0 ? listeners : []);
   const { profile, kernels = [], reader, readOnly, allowOther } = options;
   const parsed = parseMountOptions(`profile=${profile},${readOnly ? 'ro' : 'rw'},${text}`);
-  const given = { ...parsed, kernel: kernels[mounts.length] ?? parsed.kernel, allowOther };
+  const given = {
+    ...parsed,
+    kernel: kernels[mounts.length] ?? parsed.kernel,
+    allowOther: allowOther ?? parsed.allowOther,
+  };
   mounts.push(await mount({ service, mountpoint, ...given, reader, name: 'byzfs:test', log }));
 }
 for (const mountpoint of options.mountpoints) await add(mountpoint, options.options);

@@ -32,7 +32,7 @@ export async function attachDevFuse(fs: FileSystem, options: DevFuseOptions, log
   const init = new Promise<string | undefined>((resolve) => {
     initialized = resolve;
   });
-  const session = new Session(channel, fs, options.features, log, initialized);
+  const session = new Session(channel, fs, { ...options.features, ...options }, log, initialized);
   let endOf: (reason: string) => void = () => {};
   const ended = new Promise<string>((resolve) => {
     endOf = resolve;

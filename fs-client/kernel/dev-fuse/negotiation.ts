@@ -1,5 +1,6 @@
 /** FUSE_INIT: what this side asks of the kernel, out of what the kernel offers. */
 import type { KernelFeatures } from '../../features.js';
+import type { KernelOptions } from '../kernel.js';
 import { FUSE_MAJOR, FUSE_MINOR, FUSE_OLDEST_MINOR, InitFlag, InitFlag2, MAX_WRITE_BYTES, PAGE_BYTES } from './abi.js';
 import type { ReplyBuffer } from './reply.js';
 import type { Request } from './request.js';
@@ -21,14 +22,18 @@ const WANTED =
   InitFlag.FLOCK_LOCKS |
   InitFlag.BIG_WRITES |
   InitFlag.DONT_MASK |
-  InitFlag.POSIX_ACL |
   InitFlag.ASYNC_DIO |
   InitFlag.PARALLEL_DIROPS |
   InitFlag.ABORT_ERROR |
   InitFlag.MAX_PAGES |
   InitFlag.INIT_EXT;
 
-const flagsOf = ({ readdirPlus, symlinks, killPrivileges }: KernelFeatures): number =>
+/** What a mount differs in. */
+export type Negotiable = KernelFeatures & Pick<KernelOptions, 'kernelPermissions'>;
+
+const flagsOf = ({ readdirPlus, symlinks, killPrivileges, kernelPermissions }: Negotiable): number =>
+  // The kernel takes it to mean that it is to check permissions, with or without default_permissions.
+  (kernelPermissions ? InitFlag.POSIX_ACL : 0) |
   (readdirPlus ? InitFlag.DO_READDIRPLUS | InitFlag.READDIRPLUS_AUTO : 0) |
   (symlinks ? InitFlag.CACHE_SYMLINKS : 0) |
   (killPrivileges ? InitFlag.HANDLE_KILLPRIV_V2 : 0);
@@ -40,7 +45,7 @@ const flagsOf = ({ readdirPlus, symlinks, killPrivileges }: KernelFeatures): num
 export function negotiate(
   request: Request,
   reply: ReplyBuffer,
-  features: KernelFeatures,
+  features: Negotiable,
 ): { errno: number; agreed: string } {
   const EPROTO = 71;
   const major = request.u32(0);

@@ -1,13 +1,12 @@
 /** Turns requests of the kernel into calls of the file system, and what those yield into replies. */
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
-import type { KernelFeatures } from '../../features.js';
 import type { EntryAnswer, FileSystem, LookupAnswer } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
 import { Opcode, Size, Whence, WRITE_KILL_SUIDGID } from './abi.js';
 import { Answers, type Send } from './answers.js';
 import type { Channel } from './channel.js';
-import { negotiate } from './negotiation.js';
+import { type Negotiable, negotiate } from './negotiation.js';
 import { LISTING_BYTES } from './reply.js';
 import { Request } from './request.js';
 
@@ -29,7 +28,7 @@ export class Session extends Answers {
   constructor(
     channel: Channel,
     private readonly fs: FileSystem,
-    private readonly features: KernelFeatures,
+    private readonly features: Negotiable,
     log: Logger,
     private readonly onInitialized: (problem: string | undefined) => void,
   ) {

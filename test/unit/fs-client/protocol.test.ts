@@ -133,7 +133,9 @@ describe('ReplyBuffer', () => {
   });
 });
 
-const FEATURES = { readdirPlus: true, symlinks: true, killPrivileges: true, largeRequests: true };
+const FEATURES = {
+  ...{ readdirPlus: true, symlinks: true, killPrivileges: true, largeRequests: true, kernelPermissions: true },
+};
 
 describe('negotiate', () => {
   const init = (major: number, minor: number, flags: number, flags2 = 0) => {
@@ -165,11 +167,13 @@ describe('negotiate', () => {
 
   it('does without what it is told to do without', () => {
     const reply = new ReplyBuffer();
-    const none = { readdirPlus: false, symlinks: false, killPrivileges: false, largeRequests: false };
+    const none = {
+      ...{ readdirPlus: false, symlinks: false, killPrivileges: false, largeRequests: false, kernelPermissions: false },
+    };
     expect(negotiate(init(7, 40, -1), reply, none).errno).toBe(0);
     const b = reply.bytes.subarray(Size.OUT_HEADER);
-    const { READDIRPLUS_AUTO, CACHE_SYMLINKS, HANDLE_KILLPRIV_V2 } = InitFlag;
-    expect(b.readUInt32LE(12) & (READDIRPLUS_AUTO | CACHE_SYMLINKS | HANDLE_KILLPRIV_V2)).toBe(0);
+    const { READDIRPLUS_AUTO, CACHE_SYMLINKS, HANDLE_KILLPRIV_V2, POSIX_ACL } = InitFlag;
+    expect(b.readUInt32LE(12) & (READDIRPLUS_AUTO | CACHE_SYMLINKS | HANDLE_KILLPRIV_V2 | POSIX_ACL)).toBe(0);
     expect([b.readUInt32LE(20), b.readUInt16LE(28)]).toEqual([128 * 1024, 32]);
   });
 
