@@ -133,7 +133,7 @@ export class FileIo {
     if (node === undefined) return STALE;
     // Counted from now on, so that an unlink that comes after this call spares the file.
     node.opens++;
-    const walked = node.link;
+    const walked = node.link ?? node.formerly;
     if (node.removal !== undefined) await node.removal;
     const until = this.context.freshUntil();
     const who = credentials.of(caller);
@@ -142,7 +142,7 @@ export class FileIo {
     const link = byName ? node.link : undefined;
     // Another call has found its name to lead elsewhere. Later than that it was come to by its descriptor (/proc/PID/fd).
     if (byName && link === undefined && node.walkUntil > performance.now()) {
-      forgetWalk(node, node.misled);
+      forgetWalk(node, node.formerly);
       this.context.closed(node);
       return STALE;
     }
@@ -385,7 +385,6 @@ function forgetWalk(node: Node, walked: Link | undefined): void {
   node.expire();
   if (walked === undefined) return;
   const { parent, name } = walked;
-  node.misled = walked;
   parent.expire();
   parent.contend(name, performance.now() + CONTENTION_MS);
   if (parent.children.get(name) === node) parent.unbind(name);

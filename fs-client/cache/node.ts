@@ -56,8 +56,8 @@ export class Node implements Handle {
   retained = false;
   /** Clock until which the kernel may come here by a name without asking, also by one that was found to lead elsewhere. */
   walkUntil = 0;
-  /** The name by which an OPEN came here too late. */
-  misled: Link | undefined;
+  /** The name that led here last and does not any more: an OPEN that comes by it comes too late. */
+  formerly: Link | undefined;
   /** Kept so since another mount removed the last name: by that name nobody may come here any more. */
   claimed = false;
   /** Clock until which it is kept even if no longer open: an OPEN may be coming. */
@@ -207,6 +207,7 @@ function forgetLink(node: Node, parent: Node, name: string): void {
   const at = node.links.findIndex((link) => link.parent === parent && link.name === name);
   if (at === -1) return;
   if (at === node.links.length - 1) node.linkUntil = 0;
+  node.formerly = node.links[at];
   node.links.splice(at, 1);
 }
 

@@ -23,7 +23,7 @@ export function lookup(call: Call, o: OperationOf<'lookup'>): Results['lookup'] 
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   const found = findEntry(call, directory, o.name);
-  return isFailure(found) ? found : { errno: 0, attributes: attributes(found) };
+  return isFailure(found) ? found : { errno: 0, attributes: attributes(found), parent: attributes(directory) };
 }
 
 function findEntry({ store }: Call, directory: InodeRow, name: Uint8Array): InodeRow | Errno {
