@@ -42,10 +42,11 @@ export const MAP_RUNNER = join(import.meta.dirname, 'map-runner.mjs');
 
 /** The map of behaviours as JavaScript, in `directory`. @returns its file */
 export async function compiledMap(directory: string): Promise<string> {
-  const posix = join(directory, 'source');
-  for (const part of ['behaviours', 'behaviours.ts', 'locker.ts']) {
-    cpSync(join(import.meta.dirname, part), join(posix, part), { recursive: true });
-  }
+  const copy = (name: string, to: string) =>
+    cpSync(join(import.meta.dirname, name), join(directory, to, name), { recursive: true });
+  for (const part of ['behaviours', 'behaviours.ts', 'locker.ts', 'compiled.ts', 'syscalls.ts']) copy(part, 'source');
+  // Programs in C are looked for beside what runs them.
+  for (const program of ['syscalls.c', 'syscalls-data.c']) copy(program, 'program');
   const compilerOptions = {
     ...{ rootDir: 'source', outDir: 'program', noCheck: true, sourceMap: false, declaration: false },
     typeRoots: [join(ROOT, 'node_modules/@types')],

@@ -13,6 +13,7 @@ import {
   rmdir,
   stat,
   symlink,
+  truncate,
   unlink,
   utimes,
   writeFile,
@@ -21,9 +22,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { mountedAt } from '../../fs-client/mountpoint.js';
+import { runWhere, userMountObstacle } from './as-user.js';
+import { acl } from './behaviours/acls.js';
 import { fails, NOBODY, pattern, pause, shell } from './behaviours/support.js';
+import { dataCall } from './compiled.js';
 import { EAGAIN, withLockers } from './locker.js';
 import { canMount, type FixtureOptions, nativeObstacle, TestMount } from './mounted.js';
+import { getXattr, listXattrs, removeXattr, setLongXattr, setXattr, syscall } from './syscalls.js';
 
 const run = promisify(execFile);
 const obstacle = nativeObstacle();
@@ -196,7 +201,7 @@ describe.skipIf(!canMount() || obstacle !== null)(title, () => {
     });
   });
 
-  it('refuses MAP_SHARED, fallocate, extended attributes and flags of renameat2', async () => {
+  it('refuses MAP_SHARED, fallocate and flags of renameat2', async () => {
     const { mountpoint } = await start();
     const script = `import ctypes, errno, mmap, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -208,11 +213,145 @@ for name in 'ab':
     with open(name, 'wb') as f: f.write(name.encode() * 10)
 f = open('a', 'r+b')
 print(code(mmap.mmap, f.fileno(), 10), mmap.mmap(f.fileno(), 10, flags=mmap.MAP_PRIVATE)[:3],
-  code(libc.fallocate, f.fileno(), 0, ctypes.c_long(0), ctypes.c_long(10)), code(os.setxattr, 'a', 'user.x', b'1'),
+  code(libc.fallocate, f.fileno(), 0, ctypes.c_long(0), ctypes.c_long(10)), 
   code(libc.renameat2, -100, b'a', -100, b'new', 1), code(libc.renameat2, -100, b'a', -100, b'b', 2), open('b').read(3))
 `;
     await writeFile(join(mountpoint, 'script.py'), script);
-    expect(await shell('python3 script.py', mountpoint)).toBe("ENODEV b'aaa' ENOTSUP ENOTSUP EINVAL EINVAL bbb\n");
+    expect(await shell('python3 script.py', mountpoint)).toBe("ENODEV b'aaa' ENOTSUP EINVAL EINVAL bbb\n");
+  });
+
+  it('has posix_fallocate write where it can read, all data for lseek, and the kernel copy', async () => {
+    const mount = await start();
+    const [a, b] = ['a', 'b'].map((name) => join(mount.mountpoint, name));
+    await writeFile(a, pattern(300_000));
+    await truncate(a, 2_000_000);
+    await writeFile(b, 'before');
+    expect(await dataCall('seek', a, 'data', 1_000_000)).toBe('1000000');
+    expect(await dataCall('seek', a, 'hole', 1_000_000)).toBe('2000000');
+    expect(await dataCall('seek', a, 'hole', 2_000_000)).toBe('ENXIO');
+    expect(await dataCall('posix_fallocate', `${a}:w`, 0, 2_000_000)).toBe('EBADF');
+    expect(await dataCall('posix_fallocate', `${a}:a`, 0, 2_000_000)).toBe('EBADF');
+    expect((await stat(a)).blocks * 512).toBeLessThan(1_000_000);
+    expect(await dataCall('posix_fallocate', a, 0, 2_000_000)).toBe('0');
+    expect((await stat(a)).blocks * 512).toBeGreaterThanOrEqual(2_000_000);
+    const calls = await mount.callsOf(() => dataCall('copy-all', a, 100_000, b, 3, 1_000_000));
+    expect(calls.copy).toBeUndefined();
+    expect(calls.write).toBeGreaterThan(0);
+    const source = Buffer.concat([pattern(300_000), Buffer.alloc(1_700_000)]);
+    const expected = Buffer.concat([Buffer.from('bef'), source.subarray(100_000, 1_100_000)]);
+    expect((await readFile(b)).equals(expected)).toBe(true);
+    expect((await readFile(a)).equals(source)).toBe(true);
+  });
+
+  describe('extended attributes', () => {
+    it('of all sizes fit into the room there is or are ERANGE', async () => {
+      const { mountpoint, elsewhere } = await startTwo();
+      const [here, there] = [mountpoint, elsewhere].map((dir) => join(dir, 'f'));
+      await writeFile(here, 'x');
+      expect(await syscall(['listxattr', here, 0])).toBe('0');
+      for (const [name, length] of [
+        ['none', 0],
+        ['one', 1],
+        ['page', 4096],
+      ] as const) {
+        await setLongXattr(here, `user.${name}`, length);
+        expect(String(await getXattr(there, `user.${name}`))).toBe('v'.repeat(length));
+        expect(await syscall(['getxattr', here, `user.${name}`, 0])).toBe(String(length));
+        expect(String(await getXattr(here, `user.${name}`))).toBe('v'.repeat(length));
+        if (length > 1) await fails('ERANGE', syscall(['getxattr', here, `user.${name}`, length - 1]));
+      }
+      const listed = 'user.none\0user.one\0user.page\0'.length;
+      expect(await syscall(['listxattr', here, 0])).toBe(String(listed));
+      for (const room of [1, listed - 1]) await fails('ERANGE', syscall(['listxattr', here, room]));
+      expect((await syscall(['listxattr', here, listed])).length).toBe(2 * listed);
+      await setLongXattr(here, 'user.page', 65_536);
+      expect(String(await getXattr(here, 'user.page'))).toBe('v'.repeat(65_536));
+      for (const room of [1, 4096, 65_535]) await fails('ERANGE', syscall(['getxattr', here, 'user.page', room]));
+      await removeXattr(there, 'user.one');
+      await fails('ENODATA', getXattr(here, 'user.one'));
+      expect(await listXattrs(here)).toEqual(['user.none', 'user.page']);
+    });
+
+    it('are the open file’s or refused, where another mount has replaced its name', async () => {
+      const { mountpoint, elsewhere } = await startTwo();
+      await writeFile(join(mountpoint, 'f'), 'old');
+      const file = await open(join(mountpoint, 'f'), 'r+');
+      await writeFile(join(elsewhere, 'g'), 'new');
+      await rename(join(elsewhere, 'g'), join(elsewhere, 'f'));
+      const code = `import os, sys
+for call in (lambda: os.setxattr('f', 'user.a', b'1'), lambda: os.listxattr('f')):
+    try: print(call())
+    except OSError as e: print(e.errno)`;
+      expect(await shell(`python3 -c "${code}"`, mountpoint)).toBe('116\n116\n');
+      await file.close();
+      expect(await listXattrs(join(elsewhere, 'f'))).toEqual([]);
+    });
+
+    it('whose names are no text are listed, and else refused', async () => {
+      const { mountpoint, elsewhere } = await startTwo();
+      await writeFile(join(mountpoint, 'f'), 'x');
+      const name = Buffer.from(`user.${NOT_UTF8}`, 'latin1').toString('hex');
+      const script = (what: string) => `python3 -c "
+import os
+name = bytes.fromhex('${name}')
+try: print(${what})
+except OSError as e: print(e.errno)"`;
+      expect(await shell(script("os.setxattr('f', name, b'1')"), elsewhere)).toBe('None\n');
+      for (const call of ["os.getxattr('f', name)", "os.setxattr('f', name, b'2')", "os.removexattr('f', name)"]) {
+        expect(await shell(script(call), mountpoint)).toBe('84\n');
+      }
+      expect(await listXattrs(join(mountpoint, 'f'))).toEqual([`user.${NOT_UTF8}`]);
+      expect(await shell(script("os.getxattr('f', name)"), elsewhere)).toBe("b'1'\n");
+    });
+
+    it('are asked for by none of the writes to a file', async () => {
+      const mount = await start();
+      const file = await open(join(mount.mountpoint, 'f'), 'w');
+      for (let i = 0; i < 10; i++) await file.write('x');
+      await file.close();
+      expect((await mount.counters()).kernel.requests.GETXATTR).toBeUndefined();
+    });
+  });
+
+  const asUser = userMountObstacle();
+  it.skipIf(asUser !== null)(
+    `grants what both an access list and the mode do${asUser === null ? '' : ` (skipped: ${asUser})`}`,
+    async () => {
+      const mount = await start({ asUser: true, second: true, kernels: ['fuse-native', 'dev-fuse'] });
+      // The files become another user's.
+      const asRoot = await mount.also('uid=0,gid=0,kernel=fuse-native');
+      const list = (others: string, own: string) => `u::rw-,u:65534:${own},g::---,m::rw-,o::${others}`;
+      const make = `for f in granted denied; do echo $f > $f; done
+        setfacl --set ${list('---', 'rw-')} granted; setfacl --set ${list('rw-', '---')} denied`;
+      await runWhere(mount.pid, ['sh', '-ec', make], mount.elsewhere);
+      await runWhere(mount.pid, ['sh', '-ec', 'chown 1234:1234 granted denied'], asRoot);
+      const look = `for f in granted denied; do
+          echo $(getfacl -cn $f | grep 65534) $(test -r $f && echo may || echo may not) \
+            $(cat $f 2> /dev/null || echo cannot read) $( (echo >> $f) 2> /dev/null && echo wrote || echo cannot write)
+        done`;
+      const seen = (dir: string) => runWhere(mount.pid, ['sh', '-c', look], dir);
+      expect(await seen(mount.elsewhere)).toBe(
+        'user:65534:rw- may granted wrote\nuser:65534:--- may not cannot read cannot write\n',
+      );
+      // access(2) goes by the mode.
+      expect(await seen(mount.mountpoint)).toBe(
+        'user:65534:rw- may not cannot read cannot write\nuser:65534:--- may cannot read cannot write\n',
+      );
+    },
+  );
+
+  it('applies the umask under a default list, silently', async () => {
+    const { mountpoint, elsewhere } = await startTwo();
+    const text = 'u::rwx,u:2001:rwx,g::rwx,m::rwx,o::r--';
+    for (const dir of [mountpoint, elsewhere]) {
+      const d = join(dir, dir === mountpoint ? 'native' : 'dev');
+      await mkdir(d);
+      await setXattr(d, 'system.posix_acl_default', acl(text));
+      await shell('umask 027; : > f', d);
+    }
+    const listOf = (name: string) => getXattr(join(elsewhere, name, 'f'), 'system.posix_acl_access');
+    expect(await listOf('dev')).toEqual(acl('u::rw-,u:2001:rwx,g::rwx,m::rw-,o::r--'));
+    expect(await listOf('native')).toEqual(acl('u::rw-,u:2001:rwx,g::rwx,m::r--,o::---'));
   });
 
   it('hides a file removed while open, which others see until it is closed', async () => {

@@ -74,6 +74,7 @@ export class TestMount {
     private readonly mountpoints: string[],
     private readonly base: string,
     private readonly child: ChildProcess,
+    private readonly owner: typeof USER | undefined,
     onReady: () => void,
   ) {
     let ended: (reason: string) => void = () => {};
@@ -131,7 +132,7 @@ export class TestMount {
     const started = new Promise<void>((resolve) => {
       ready = resolve;
     });
-    const mount = new TestMount(mountpoints, base, child, ready);
+    const mount = new TestMount(mountpoints, base, child, owner, ready);
     const outcome = await Promise.race([started.then(() => 'ready'), mount.exited]);
     if (outcome !== 'ready') {
       await mount.stop();
@@ -144,6 +145,7 @@ export class TestMount {
   async also(options: string): Promise<string> {
     const mountpoint = join(this.base, `mnt${this.mountpoints.length + 1}`);
     await mkdir(mountpoint);
+    if (this.owner) await chown(mountpoint, this.owner.uid, this.owner.gid);
     this.mountpoints.push(mountpoint);
     const { error } = await this.ask(`mount ${JSON.stringify({ mountpoint, options })}`);
     if (error !== null) throw new Error(String(error));

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
 import type { EntryAnswer, FileSystem, LookupAnswer } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
+import { terminated } from '../xattr-list.js';
 import { Opcode, Size, Whence, WRITE_KILL_SUIDGID } from './abi.js';
 import { Answers, type Send } from './answers.js';
 import type { Channel } from './channel.js';
@@ -12,10 +13,6 @@ import { Request } from './request.js';
 
 const sendEntry: Send<EntryAnswer> = (reply, answer) => reply.entry(answer);
 const sendNothing: Send<unknown> = () => {};
-
-/** Names as listxattr(2) gives them: each with a zero byte after it. */
-const terminated = (names: readonly Uint8Array[]): Buffer => Buffer.concat(names.flatMap((name) => [name, NUL]));
-const NUL = Buffer.alloc(1);
 
 export class Session extends Answers {
   /** What was agreed at INIT, for the log. */

@@ -2,8 +2,8 @@
  * The package's operations, by path, on the file system's, by inode. Everything is asked for on behalf of who mounts:
  * the package does not say who calls, and without `allow_other` the kernel lets nobody else in.
  *
- * Left out, so that the kernel is refused or has its own way: `create`, which does not say how the file is opened (the
- * kernel makes and then opens it); extended attributes, which the file system does not have.
+ * Left out, so that the kernel has its own way: `create`, which does not say how the file is opened (the kernel makes and
+ * then opens it).
  */
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
@@ -25,6 +25,7 @@ import { EILSEQ, fromBytes, isExpressible, toLatin1 } from './names.js';
 import type { Done, Operations } from './package.js';
 import { statfsOf, statOf } from './stat.js';
 import { Walk } from './walk.js';
+import { Xattrs } from './xattrs.js';
 
 /** As the binding has "leave it as it is" of chown(2). */
 const UNCHANGED = 0xffff_ffff;
@@ -73,6 +74,8 @@ export function operationsOn(
   /** A call on an inode that was named by path, perhaps in truth by descriptor. */
   const named = <T>(path: string, use: (ino: number) => Answer<T>): Promise<Outcome<T>> =>
     walk.to<T>(path, (ino) => (handles.ambiguous(path, ino) ? AMBIGUOUS : use(ino)));
+
+  const xattrs = new Xattrs(fs, caller, named);
 
   const change = (path: string, changes: AttributeChanges) =>
     named(path, (ino) => fs.setattr(caller, ino, undefined, changes));
@@ -256,6 +259,21 @@ export function operationsOn(
     utimens: (_, _atime, _atimeAgain, done) => simply('SETATTR', () => ({ errno: Errno.EOPNOTSUPP }), done),
     chown: (path, uid, gid, done) => simply('SETATTR', () => change(path, ownersOf(uid, gid)), done),
     chmod: (path, mode, done) => simply('SETATTR', () => change(path, { mode: mode & 0o7777 }), done),
+    getxattr: (path, name, room, done) =>
+      answer(
+        'GETXATTR',
+        () => xattrs.get(path, name, room),
+        (result, value) => done(value?.bytes ?? result),
+      ),
+    listxattr: (path, room, done) =>
+      answer(
+        'LISTXATTR',
+        () => xattrs.list(path, room),
+        (result, value) => done(value?.bytes ?? result),
+      ),
+    setxattr: (path, name, value, _, flags, done) =>
+      simply('SETXATTR', () => xattrs.set(path, name, value, flags), done),
+    removexattr: (path, name, done) => simply('REMOVEXATTR', () => xattrs.remove(path, name), done),
     mknod: (path, mode, rdev, done) =>
       simply(
         'MKNOD',

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import type { PackageStat, PackageStatfs } from './stat.js';
 
-/** 0 or a negative errno; for read and write the bytes done. */
+/** 0 or a negative errno; for read, write, getxattr and listxattr a number of bytes. */
 export type Done = (result: number) => void;
 
 /** Called one at a time from the event loop, any number being under way. What is left out libfuse answers with ENOSYS. */
@@ -33,6 +33,12 @@ export interface Operations {
   utimens(path: string, atime: number, atimeAgain: number, done: Done): void;
   chown(path: string, uid: number, gid: number, done: Done): void;
   chmod(path: string, mode: number, done: Done): void;
+  /** Into `room`, which is libfuse's own memory, too; if there is none only the length is asked for. */
+  getxattr(path: string, name: string, room: Buffer, done: Done): void;
+  listxattr(path: string, room: Buffer, done: Done): void;
+  /** From `value`, likewise. `position` is 0. */
+  setxattr(path: string, name: string, value: Buffer, position: number, flags: number, done: Done): void;
+  removexattr(path: string, name: string, done: Done): void;
   mknod(path: string, mode: number, rdev: number, done: Done): void;
   mkdir(path: string, mode: number, done: Done): void;
   symlink(target: string, path: string, done: Done): void;
@@ -55,10 +61,30 @@ export interface PackageOptions {
 }
 
 export interface FuseNative {
+  readonly ops: Operations;
   mount(done: (error: Error | null | undefined) => void): void;
 }
 
 export type FuseNativeClass = new (mountpoint: string, operations: Operations, options: PackageOptions) => FuseNative;
+
+/** Answers libfuse, and takes its memory back. */
+type Signal = (result: number, memory: ArrayBufferLike) => void;
+
+/**
+ * The package does not tell its own operations how much room there is, and answers with the length of a value that did
+ * not fit: libfuse would send what lies behind its memory. To who asks for the length of a listing it says 128 too much.
+ */
+function withRoom(FuseNative: FuseNativeClass): FuseNativeClass {
+  return class extends FuseNative {
+    _op_getxattr(signal: Signal, path: string, name: string, room: Buffer): void {
+      this.ops.getxattr(path, name, room, (result) => signal(result, room.buffer));
+    }
+
+    _op_listxattr(signal: Signal, path: string, room: Buffer): void {
+      this.ops.listxattr(path, room, (result) => signal(result, room.buffer));
+    }
+  };
+}
 
 /** Why it cannot be used and what to do about it, in one line. */
 export class FuseNativeUnavailable extends Error {
@@ -70,12 +96,12 @@ const require = createRequire(import.meta.url);
 /** @throws FuseNativeUnavailable */
 export function loadFuseNative(): FuseNativeClass {
   try {
-    return require('fuse-native') as FuseNativeClass;
+    return withRoom(require('fuse-native'));
   } catch (error) {
     if (!isLibraryMissing(error) || !loadItsLibrary()) throw unavailable(error as NodeJS.ErrnoException);
   }
   try {
-    return require('fuse-native') as FuseNativeClass;
+    return withRoom(require('fuse-native'));
   } catch (error) {
     throw unavailable(error as NodeJS.ErrnoException);
   }

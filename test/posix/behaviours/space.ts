@@ -102,14 +102,17 @@ const allocation: Record<string, Behaviour> = {
     const f = join(dir, 'f');
     const content = await filled(f, 200_000);
     const file = await open(f, 'r+');
-    const read = async () => (await file.read(Buffer.alloc(200_000), 0, 200_000, 0)).buffer;
-    assert.ok((await read()).equals(content));
-    await file.write('just written', 50_000);
-    content.write('just written', 50_000);
-    assert.equal(await dataCall('fallocate', f, 'punch', 50_006, 1000), '0');
-    content.fill(0, 50_006, 51_006);
-    assert.ok((await read()).equals(content));
-    await file.close();
+    try {
+      const read = async () => (await file.read(Buffer.alloc(200_000), 0, 200_000, 0)).buffer;
+      assert.ok((await read()).equals(content));
+      await file.write('just written', 50_000);
+      content.write('just written', 50_000);
+      assert.equal(await dataCall('fallocate', f, 'punch', 50_006, 1000), '0');
+      content.fill(0, 50_006, 51_006);
+      assert.ok((await read()).equals(content));
+    } finally {
+      await file.close();
+    }
     await contentIs(f, content);
   },
   'fallocate: what is refused': async (dir) => {
@@ -189,11 +192,14 @@ const seeking: Record<string, Behaviour> = {
     await writeFile(f, '');
     await truncate(f, 4 * MIB);
     const file = await open(f, 'r+');
-    await file.write('new', 2 * MIB);
-    assert.equal(await dataCall('seek', f, 'data', 0), String(2 * MIB));
-    await dataCall('fallocate', f, 'punch', 2 * MIB, MIB);
-    assert.equal(await dataCall('seek', f, 'data', 0), 'ENXIO');
-    await file.close();
+    try {
+      await file.write('new', 2 * MIB);
+      assert.equal(await dataCall('seek', f, 'data', 0), String(2 * MIB));
+      assert.equal(await dataCall('fallocate', f, 'punch', 2 * MIB, MIB), '0');
+      assert.equal(await dataCall('seek', f, 'data', 0), 'ENXIO');
+    } finally {
+      await file.close();
+    }
   },
   'data stored through a mapping is found before anybody syncs it': async (dir) => {
     const f = join(dir, 'f');
