@@ -101,6 +101,8 @@ export class SqliteState implements SimulatedState {
   private beginAnew(): void {
     this.files.remove();
     createFileState(this.fileOptions(), this.options.lastRecorded()).close();
+    // Of the log of the database that was there before nothing comes back.
+    this.files.noteFlushed();
     this.marked = false;
     this.onDisk = 0;
   }
