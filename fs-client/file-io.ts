@@ -106,17 +106,21 @@ export class FileIo {
     if (node === undefined) return STALE;
     if (changes.size !== undefined && changes.size > FileLimits.fileBytes) return { errno: Errno.EFBIG };
     const file = fh === undefined || changes.size === undefined ? undefined : this.openFiles.get(fh);
-    const result = await this.change(file?.credentials ?? credentials.of(caller), node, changes);
+    const result = await this.change(file ?? credentials.of(caller), node, changes);
     if (result.errno !== 0) return result;
     return { errno: 0, ...this.context.attributesAnswer(node) };
   }
 
-  private async change(who: Credentials, node: Node, changes: AttributeChanges): Promise<Outcome> {
+  /** @param by through an open file, or by somebody */
+  private async change(by: OpenFile | Credentials, node: Node, changes: AttributeChanges): Promise<Outcome> {
     // Held data must not be cut, dated or owned after the fact.
     const lost = await this.context.writeBack(node);
     if (lost !== undefined) return lost;
     const until = this.context.freshUntil();
-    const result = await this.context.files.perform(who, { op: 'setattr', node, ...changes });
+    const operation = { op: 'setattr', node, ...changes } as const;
+    const result = await (by instanceof OpenFile
+      ? this.context.performOn(by, operation)
+      : this.context.files.perform(by, operation));
     if (!('attributes' in result)) {
       node.expire();
       return result;
@@ -214,11 +218,11 @@ export class FileIo {
   }
 
   private async readData(file: OpenFile, offset: number, length: number): Promise<Outcome<{ data: Uint8Array }>> {
-    const { files, writes } = this.context;
-    const { node, credentials } = file;
+    const { writes } = this.context;
+    const { node } = file;
     await writes.flush(node);
     const until = this.context.freshUntil();
-    const result = await files.perform(credentials, { op: 'read', node, offset, length });
+    const result = await this.context.performOn(file, { op: 'read', node, offset, length });
     if (!('data' in result)) return result;
     node.learn(result.attributes, until);
     // Pages of different times: good enough while the file is open, but not to be kept for the next who opens it.
@@ -244,7 +248,7 @@ export class FileIo {
     const { append, killPrivileges, synchronous } = flags;
     const { node, credentials } = file;
     const until = this.context.freshUntil();
-    const result = await this.context.files.perform(credentials, {
+    const result = await this.context.performOn(file, {
       ...{ op: 'write', node, offset, append, killPrivileges, data },
     });
     if (!('attributes' in result)) return result;

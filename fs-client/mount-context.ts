@@ -1,7 +1,8 @@
 /** What the parts of one mount's file system share, and the answers they all give. */
 import type { Logger } from 'pino';
 import { Errno } from '../src/fileservice/errno.js';
-import type { Failure } from '../src/fileservice/results.js';
+import type { Operation } from '../src/fileservice/operations.js';
+import type { Failure, Results } from '../src/fileservice/results.js';
 import type { Attributes, Handle } from '../src/fileservice/types.js';
 import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
@@ -36,6 +37,8 @@ export class MountContext {
   readonly credentials: CredentialsCache;
   readonly writes = new WriteBehind<OpenFile>((extent) => this.execute(extent));
   notifier: Notifier = NOBODY;
+  /** Every call is made as one user. */
+  private readonly squashed: boolean;
   /** No more calls will come. */
   ended = false;
   /** Files whose changes failed when nobody could be told any more. */
@@ -51,11 +54,29 @@ export class MountContext {
   ) {
     this.nodes = new NodeTable(scope.root);
     this.credentials = new CredentialsCache(scope.squash);
+    this.squashed = scope.squash !== undefined;
   }
 
   /** Clock until which what a call made now returns may be answered. */
   freshUntil(): number {
     return performance.now() + this.profile.freshMs;
+  }
+
+  /**
+   * A call through an open file. What that was opened for holds, though mode or owner of the file have changed since
+   * (POSIX). The service knows of no open files, but never keeps an owner from the data: it is done as whoever that is now.
+   */
+  async performOn<O extends Operation>(
+    { node, credentials }: OpenFile,
+    operation: O,
+    since?: number,
+  ): Promise<Failure | Results[O['op']]> {
+    const result = await this.files.perform(credentials, operation, since);
+    if (result.errno !== Errno.EACCES || this.squashed) return result;
+    const found = await this.files.perform(credentials, { op: 'getattr', node });
+    if (!('attributes' in found)) return result;
+    const { uid, gid } = found.attributes;
+    return this.files.perform({ uid, gid, groups: [] }, operation, since);
   }
 
   /** To the kernel: it may answer from these attributes itself. */
@@ -230,7 +251,7 @@ export class MountContext {
     const { node, file, offset, data, append, killPrivileges, since } = extent;
     const until = this.freshUntil();
     const operation = { op: 'write', node, offset, data, append, killPrivileges } as const;
-    const result = await this.files.perform(file.credentials, operation, since);
+    const result = await this.performOn(file, operation, since);
     if ('attributes' in result) {
       const { attributes } = result;
       node.learnOwn(attributes, until);

@@ -37,6 +37,7 @@ describe.skipIf(!canMount()).each(Object.entries(mounts))('random calls on a mou
     await compare(caller, {
       sequences: Number(process.env.BYZFS_MODEL_SEQUENCES ?? 60),
       calls: 60,
+      seed: Number(process.env.BYZFS_MODEL_SEED ?? 1),
       milliseconds: 60_000,
     });
   });
