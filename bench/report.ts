@@ -1,6 +1,6 @@
 /** What a benchmark found: the shape that `--json` writes. */
 import { cpus, release, totalmem } from 'node:os';
-import { median, round } from './statistics.js';
+import { median, type Quantiles, round } from './statistics.js';
 
 export interface PhaseReport {
   name: string;
@@ -14,10 +14,30 @@ export interface PhaseReport {
   p50Us?: number;
   p99Us?: number;
   opsPerSecond?: number;
+  /** The latency distribution: of each share the median over the runs. */
+  quantilesUs?: Quantiles;
+  /** Moved in one run, where that is what counts. */
+  bytes?: number;
+}
+
+/** What a figure depends on besides the machine. */
+export interface Settings {
+  /** How many processes hold the data. */
+  replicas?: number;
+  /** Of votes (README). */
+  durability?: 'buffered' | 'synced';
+  requestAuthentication?: 'signature' | 'mac';
+  /** Of the mount (README). */
+  cacheProfile?: 'session' | 'strict';
+  /** What has happened to data when close and when fsync return. */
+  fsync: string;
+  /** Of a directory that was given: type and options of the file system. */
+  fileSystem?: string;
 }
 
 export interface TargetReport {
   name: string;
+  settings?: Settings;
   phases: PhaseReport[];
   /** Median over the runs of the sum of all phases. */
   totalSeconds: number;
@@ -30,6 +50,47 @@ export interface BenchReport {
   targets: TargetReport[];
   /** `byzfs/local`: by phase, the median over the runs of the quotient within one run. */
   ratios: Record<string, Record<string, number>>;
+  /** Of `faults`. */
+  timelines?: Timeline[];
+  /** Of `scale`. */
+  curves?: Curve[];
+}
+
+/** Throughput and latency over time, while things happen. */
+export interface Timeline {
+  name: string;
+  /** One operation of the workload, in words. */
+  operation: string;
+  outstanding: number;
+  binMs: number;
+  bins: TimelineBin[];
+  events: TimelineEvent[];
+}
+
+/** Operations that were answered within it; latencies in milliseconds, null where there were none. */
+export interface TimelineBin {
+  operations: number;
+  p50Ms: number | null;
+  maxMs: number | null;
+}
+
+export interface TimelineEvent {
+  /** From the begin of the timeline. */
+  atMs: number;
+  name: string;
+  /** The longest time without any answer from then until the next event: the service resumed within it. */
+  longestGapMs: number;
+}
+
+/** One axis, all else being equal: single runs. */
+export interface Curve {
+  axis: string;
+  /** Of x, with its unit. */
+  xLabel: string;
+  yLabel: string;
+  series: { name: string; points: (readonly [x: number, y: number])[] }[];
+  /** Why there is nothing, or less than was asked for. */
+  skipped?: string;
 }
 
 export function machine(): Record<string, unknown> {

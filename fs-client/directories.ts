@@ -1,7 +1,7 @@
 /** Calls on open directories: pages of entries, taken from the service as the kernel comes to need them. */
 import { Errno } from '../src/fileservice/errno.js';
 import type { DirectoryEntry, Results } from '../src/fileservice/results.js';
-import { type Credentials, FileLimits } from '../src/fileservice/types.js';
+import { type Attributes, type Credentials, FileLimits } from '../src/fileservice/types.js';
 import type { Node } from './cache/node.js';
 import { LOST, LossReport } from './cache/sync-record.js';
 import type { Answer, Caller, DirectoryWindow, EntryAnswer, Outcome } from './kernel/kernel.js';
@@ -53,7 +53,8 @@ export class Directories {
     const maxBytes = FileLimits.readdirBytes;
     const result = await this.context.files.perform(credentials, { op: 'readdir', directory: node, cookie, maxBytes });
     if (!('entries' in result)) return result;
-    const { entries, end, directory } = result;
+    const { end, directory } = result;
+    const entries = node === this.context.nodes.root ? withoutParent(result.entries, directory) : result.entries;
     stream.page = { cookie, entries, end, change: directory.change, until };
     stream.next = 0;
     node.learn(directory, until);
@@ -63,7 +64,7 @@ export class Directories {
 
   /** A listing read from start to end while nothing changed answers for the names that are not there, too. */
   private collect(stream: Stream, page: Results['readdir'], cookie: number, until: number): void {
-    if (this.context.profile.freshMs === 0) return;
+    if (!this.context.profile.listings) return;
     const { change } = page.directory;
     if (cookie === START) stream.names = { seen: new Set(), change, until };
     const { names, node } = stream;
@@ -74,13 +75,7 @@ export class Directories {
     for (const entry of page.entries) names.seen.add(entryName(entry));
     if (!page.end) return;
     stream.names = undefined;
-    node.keepListing(names.seen, change, names.until);
-    for (const name of node.children.keys()) {
-      if (names.seen.has(name)) continue;
-      // Another mount removed it: the kernel need not wait for its own time limit.
-      node.unbind(name);
-      this.context.notifier.invalidateEntry(node.ino, name);
-    }
+    this.context.keepListing(node, names.seen, change, names.until);
   }
 
   adopt(fh: number, entry: DirectoryEntry): EntryAnswer | undefined {
@@ -91,6 +86,7 @@ export class Directories {
     // The directory has changed since that page was read: the entry may be of the past.
     if (node.attributes?.change !== page.change) return undefined;
     const child = this.context.nodes.learn(entry.attributes, page.until);
+    this.context.notice(child);
     node.bind(name, child, page.until);
     return this.context.entryAnswer(child);
   }
@@ -118,6 +114,11 @@ export class Directories {
       stream.names = undefined;
     }
   }
+}
+
+/** What is mounted has nothing above it, as the root of all. */
+function withoutParent(entries: readonly DirectoryEntry[], directory: Attributes): readonly DirectoryEntry[] {
+  return entries.map((entry) => (entryName(entry) === '..' ? { ...entry, attributes: directory } : entry));
 }
 
 /** What the stream's page holds after `cookie`; undefined if it takes another page. */

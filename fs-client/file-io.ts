@@ -2,8 +2,9 @@
 import { Errno } from '../src/fileservice/errno.js';
 import type { LockRequest } from '../src/fileservice/locks.js';
 import { Access } from '../src/fileservice/operations.js';
-import { type Credentials, FileLimits } from '../src/fileservice/types.js';
+import { type Attributes, type Credentials, FileLimits, isDirectory } from '../src/fileservice/types.js';
 import type { Link, Node } from './cache/node.js';
+import { FileRanges } from './file-ranges.js';
 import {
   type Answer,
   type AttributeChanges,
@@ -29,13 +30,16 @@ const UNNOTICED_MS = 250;
 
 export class FileIo {
   private readonly openFiles = new Map<number, OpenFile>();
+  private readonly ranges: FileRanges;
   private nextFh = 1;
 
   constructor(
     private readonly context: MountContext,
     private readonly namespace: Namespace,
     private readonly locks: Locks,
-  ) {}
+  ) {
+    this.ranges = new FileRanges(context);
+  }
 
   testLock(fh: number, lock: LockRequest): Answer<LockAnswer> {
     const file = this.openFiles.get(fh);
@@ -58,17 +62,37 @@ export class FileIo {
   }
 
   private async freshAttributes(caller: Caller, node: Node): Promise<Outcome<AttributesAnswer>> {
-    const { files, writes } = this.context;
+    const { files, writes, credentials } = this.context;
     // The times of held data are those of its execution.
     await writes.flush(node);
     if (node.attributesUntil <= performance.now()) {
       const until = this.context.freshUntil();
-      const { uid, gid } = caller;
-      const result = await files.perform({ uid, gid, groups: [] }, { op: 'getattr', node });
-      if ('attributes' in result) node.learn(result.attributes, until);
-      else if (!node.removed) return result;
+      const result = await files.perform(credentials.withoutGroups(caller), { op: 'getattr', node });
+      if ('attributes' in result) {
+        node.learn(result.attributes, until);
+        this.context.notice(node);
+      } else if (!node.removed) {
+        return result;
+      }
     }
     return { errno: 0, ...this.context.attributesAnswer(node) };
+  }
+
+  /**
+   * access(2) and chdir(2), where the kernel does not check permissions itself. What is done afterwards is decided by
+   * the service anyway.
+   */
+  async access(caller: Caller, ino: number, access: number): Promise<Outcome> {
+    const node = this.context.nodes.get(ino);
+    if (node === undefined) return STALE;
+    if (access === 0) return DONE;
+    const who = this.context.credentials.of(caller);
+    const writeDirectory = isDirectory(node.attributes?.mode ?? 0) ? access & Access.WRITE : 0;
+    // OPEN is asked, which decides on the same grounds, but has no directory written to.
+    const operation = { op: 'open', node, access: access & ~writeDirectory } as const;
+    const result = await this.context.files.perform(who, operation);
+    if (!('attributes' in result)) return result;
+    return grants(result.attributes, who, writeDirectory) ? DONE : { errno: Errno.EACCES };
   }
 
   async setattr(
@@ -82,17 +106,21 @@ export class FileIo {
     if (node === undefined) return STALE;
     if (changes.size !== undefined && changes.size > FileLimits.fileBytes) return { errno: Errno.EFBIG };
     const file = fh === undefined || changes.size === undefined ? undefined : this.openFiles.get(fh);
-    const result = await this.change(file?.credentials ?? credentials.of(caller), node, changes);
+    const result = await this.change(file ?? credentials.of(caller), node, changes);
     if (result.errno !== 0) return result;
     return { errno: 0, ...this.context.attributesAnswer(node) };
   }
 
-  private async change(who: Credentials, node: Node, changes: AttributeChanges): Promise<Outcome> {
+  /** @param by through an open file, or by somebody */
+  private async change(by: OpenFile | Credentials, node: Node, changes: AttributeChanges): Promise<Outcome> {
     // Held data must not be cut, dated or owned after the fact.
     const lost = await this.context.writeBack(node);
     if (lost !== undefined) return lost;
     const until = this.context.freshUntil();
-    const result = await this.context.files.perform(who, { op: 'setattr', node, ...changes });
+    const operation = { op: 'setattr', node, ...changes } as const;
+    const result = await (by instanceof OpenFile
+      ? this.context.performOn(by, operation)
+      : this.context.files.perform(by, operation));
     if (!('attributes' in result)) {
       node.expire();
       return result;
@@ -109,18 +137,25 @@ export class FileIo {
     if (node === undefined) return STALE;
     // Counted from now on, so that an unlink that comes after this call spares the file.
     node.opens++;
-    const walked = node.link;
+    const walked = node.link ?? node.formerly;
     if (node.removal !== undefined) await node.removal;
     const until = this.context.freshUntil();
     const who = credentials.of(caller);
     const operation = { op: 'open', node, access: accessOf(flags) } as const;
-    const link = profile.resolveAtOpen && !node.retained ? node.link : undefined;
+    const byName = profile.resolveAtOpen && (node.claimed || !node.retained);
+    const link = byName ? node.link : undefined;
+    // Another call has found its name to lead elsewhere. Later than that it was come to by its descriptor (/proc/PID/fd).
+    if (byName && link === undefined && node.walkUntil > performance.now()) {
+      forgetWalk(node, node.formerly);
+      this.context.closed(node);
+      return STALE;
+    }
     const resolved = link === undefined ? operation : { ...operation, parent: link.parent, name: bytesOf(link.name) };
     let result = await files.perform(who, resolved);
     if (result.errno === Errno.ESTALE && link !== undefined) {
       // Replaced by this mount, meanwhile: the file that the walk found is kept for this very call.
       if (node.removal !== undefined) await node.removal;
-      if (node.retained) result = await files.perform(who, operation);
+      if (node.retained && !node.claimed) result = await files.perform(who, operation);
     }
     if (!('attributes' in result)) {
       if (result.errno === Errno.ESTALE) forgetWalk(node, walked);
@@ -132,15 +167,17 @@ export class FileIo {
       node.linkUntil = until;
     }
     const current = await this.context.revalidate(node, result.attributes, until);
-    return { errno: 0, ...this.newFile(node, who, flags, current) };
+    const answer = this.newFile(node, who, flags, current);
+    if (!current) this.openFiles.get(answer.fh)?.dropsPages(result.attributes.change);
+    return { errno: 0, ...answer };
   }
 
   private newFile(node: Node, credentials: Credentials, flags: number, current: boolean): OpenAnswer {
-    const { pageCache } = this.context.profile;
+    const { pageCache, noFlush: unheard } = this.context.profile;
     const fh = this.nextFh++;
-    this.openFiles.set(fh, new OpenFile(fh, node, credentials));
+    this.openFiles.set(fh, new OpenFile(fh, node, credentials, flags));
     // A close of what was only read has nothing to wait for, unless it drops locks.
-    const noFlush = (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
+    const noFlush = unheard && (flags & OpenFlag.ACCESS_MODE) === 0 && !this.locks.concern(node);
     return { fh, keepCache: pageCache && current, directIo: !pageCache, noFlush };
   }
 
@@ -150,11 +187,12 @@ export class FileIo {
     name: string,
     mode: number,
     flags: number,
+    umask?: number,
   ): Promise<Outcome<EntryAnswer & { open: OpenAnswer }>> {
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
     const access = accessOf(flags);
     const who = this.context.credentials.of(caller);
-    const making = { op: 'create', mode, exclusive, truncate: false, access } as const;
+    const making = { op: 'create', mode, umask, exclusive, truncate: false, access } as const;
     const made = await this.namespace.make(caller, parentIno, name, making);
     if (!('node' in made)) return made;
     const { node, created } = made;
@@ -174,20 +212,21 @@ export class FileIo {
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }> {
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
+    file.called();
     if (offset >= FileLimits.fileBytes) return { errno: 0, data: EMPTY };
     return this.readData(file, offset, Math.min(length, FileLimits.ioBytes));
   }
 
   private async readData(file: OpenFile, offset: number, length: number): Promise<Outcome<{ data: Uint8Array }>> {
-    const { files, writes } = this.context;
-    const { node, credentials } = file;
+    const { writes } = this.context;
+    const { node } = file;
     await writes.flush(node);
     const until = this.context.freshUntil();
-    const result = await files.perform(credentials, { op: 'read', node, offset, length });
+    const result = await this.context.performOn(file, { op: 'read', node, offset, length });
     if (!('data' in result)) return result;
     node.learn(result.attributes, until);
     // Pages of different times: good enough while the file is open, but not to be kept for the next who opens it.
-    if (!node.chain.reaches(result.attributes.change) && !writes.isDirty(node)) node.chain.break();
+    if (node.chain.isBehind(result.attributes.change) && !writes.isDirty(node)) node.chain.break();
     return result;
   }
 
@@ -195,6 +234,7 @@ export class FileIo {
     const { profile, writes } = this.context;
     const file = this.openFiles.get(fh);
     if (file === undefined) return { errno: Errno.EBADF };
+    file.called();
     const failed = file.takeFailure();
     if (failed !== undefined) return failed;
     if (offset + data.length > FileLimits.fileBytes) return { errno: Errno.EFBIG };
@@ -208,7 +248,7 @@ export class FileIo {
     const { append, killPrivileges, synchronous } = flags;
     const { node, credentials } = file;
     const until = this.context.freshUntil();
-    const result = await this.context.files.perform(credentials, {
+    const result = await this.context.performOn(file, {
       ...{ op: 'write', node, offset, append, killPrivileges, data },
     });
     if (!('attributes' in result)) return result;
@@ -216,6 +256,51 @@ export class FileIo {
     node.sync.changed();
     // The kernel does so itself after writes through its page cache.
     return synchronous ? this.sync(node, credentials, node.sync.syncing()) : DONE;
+  }
+
+  async allocate(
+    caller: Caller,
+    fh: number,
+    mode: number,
+    offset: number,
+    length: number,
+    interrupted: AbortSignal,
+  ): Promise<Outcome> {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    return this.synced(file, await this.ranges.allocate(caller, file, mode, offset, length, interrupted));
+  }
+
+  async copy(
+    caller: Caller,
+    fh: number,
+    offset: number,
+    sourceFh: number,
+    sourceOffset: number,
+    length: number,
+  ): Promise<Outcome<{ length: number }>> {
+    const file = this.openFiles.get(fh);
+    const source = this.openFiles.get(sourceFh);
+    if (file === undefined || source === undefined) return { errno: Errno.EBADF };
+    return this.synced(file, await this.ranges.copy(caller, file, offset, source, sourceOffset, length));
+  }
+
+  /** What a file opened for synchronous writes was changed to is synced before that is told. */
+  private async synced<T>({ node, credentials, synchronous }: OpenFile, outcome: Outcome<T>): Promise<Outcome<T>> {
+    if (outcome.errno !== 0 || !synchronous) return outcome;
+    const { errno } = await this.sync(node, credentials, node.sync.syncing());
+    return errno === 0 ? outcome : { errno };
+  }
+
+  seek(fh: number, offset: number, what: 'data' | 'hole'): Answer<{ offset: number }> {
+    const file = this.openFiles.get(fh);
+    if (file === undefined) return { errno: Errno.EBADF };
+    return this.ranges.seek(file, offset, what, this.mayBeMapped(file.node));
+  }
+
+  private mayBeMapped(node: Node): boolean {
+    for (const file of this.openFiles.values()) if (file.node === node && file.mayBeMapped) return true;
+    return false;
   }
 
   /** @param synced to be called if it succeeds, for the changes that have been executed */
@@ -290,6 +375,13 @@ export class FileIo {
     // the same inode knew nothing of them.
     this.context.inBackground(this.context.writes.flush(node).then(() => this.context.closed(node)));
   }
+}
+
+/** Whether the bits of the class that the caller is of grant all of `access`; uid 0 may do anything to a directory. */
+function grants({ mode, uid, gid }: Attributes, who: Credentials, access: number): boolean {
+  if (who.uid === 0) return true;
+  const inGroup = who.gid === gid || who.groups.includes(gid);
+  return (access & ~(mode >> (who.uid === uid ? 6 : inGroup ? 3 : 0))) === 0;
 }
 
 /** The name led elsewhere by now: the kernel walks again, and is answered by the service. */

@@ -7,6 +7,7 @@ import { decodeResult, type Failure, type Results } from '../src/fileservice/res
 import type { Credentials } from '../src/fileservice/types.js';
 import { BrokenInvariant } from '../src/limits.js';
 import { ChangeOrder, touchedBy } from './cache/change-order.js';
+import { Outage } from './outage.js';
 
 /** Calls made and answered, by operation: what a workload costs. */
 export type CallCounters = Partial<Record<OperationName, number>>;
@@ -21,7 +22,7 @@ export const isInDoubt = (result: { errno: number }): result is InDoubt => 'sett
 /** A call without a deadline that takes this long is mentioned: a hard mount waits, but not silently. */
 const PATIENCE_MS = 30_000;
 
-/** A failing cluster fails every call: the log gets one line in this time, with how many it stands for. */
+/** Of failures for other reasons than that nobody answers, the log gets one in this time, and how many it stands for. */
 const LOG_INTERVAL_MS = 1000;
 
 export class Files {
@@ -35,13 +36,16 @@ export class Files {
   sessionsLost = 0;
   private lastLogged = Number.NEGATIVE_INFINITY;
   private unlogged = 0;
+  private readonly outage: Outage;
 
   constructor(
     private readonly service: ServiceClient,
     /** How long an operation may take before it is EIO; Infinity: it waits for a quorum however long that takes. */
     private readonly deadlineMs: number,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.outage = new Outage(log);
+  }
 
   /**
    * What the replicas agree on. A change of what another one is changing waits for that. Never rejects: a call without
@@ -71,7 +75,7 @@ export class Files {
     }
     const result = await this.call(credentials, operation, deadline);
     if (isInDoubt(result)) {
-      this.log.warn(subjectOf(operation), 'in doubt: not answered, but may be executed yet; later changes wait for it');
+      this.outage.doubtful(subjectOf(operation));
       result.settled.then(leave);
     } else {
       leave();
@@ -99,6 +103,7 @@ export class Files {
     try {
       const bytes = encodeOperation(credentials, operation);
       const result = await this.service.call(bytes, { readOnly, deadlineMs });
+      this.outage.answered();
       if (!readOnly) this.lastOrdered = performance.now();
       this.lastAnswered = Math.max(this.lastAnswered, now);
       return decodeResult(op as O['op'], result) as Failure | Results[O['op']];
@@ -114,17 +119,15 @@ export class Files {
   }
 
   private mentionIfSlow(op: OperationName): NodeJS.Timeout {
-    return setTimeout(() => {
-      if (this.mayLog())
-        this.log.warn({ op }, `no answer in ${PATIENCE_MS / 1000} s: waiting on, as a hard mount does`);
-    }, PATIENCE_MS);
+    return setTimeout(() => this.outage.waiting(op, PATIENCE_MS / 1000), PATIENCE_MS);
   }
 
   private unanswered(op: OperationName, error: Error): Failure {
     const { unlogged } = this;
-    // After the unmount nobody waits for it, and a lost write is logged as one.
-    const closed = error instanceof CallError && error.code === 'closed';
-    if (!closed && this.mayLog()) {
+    const code = error instanceof CallError ? error.code : undefined;
+    // After the unmount, when the client is closed, nobody waits for it, and a lost write is logged as one.
+    if (code === 'deadline') this.outage.failed(op, error.message);
+    else if (code !== 'closed' && this.mayLog()) {
       if (error instanceof CallError) this.log.error({ op, code: error.code, unlogged }, `EIO: ${error.message}`);
       else this.log.error({ op, err: error, unlogged }, 'EIO: the reply cannot be understood');
     }

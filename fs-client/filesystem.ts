@@ -8,13 +8,12 @@ import type { Files } from './files.js';
 import type { Answer, Caller, FileSystem, Notifier, Outcome } from './kernel/kernel.js';
 import { Lease } from './lease.js';
 import { Locks } from './locks.js';
-import { MountContext } from './mount-context.js';
+import { MountContext, type Scope } from './mount-context.js';
 import { Namespace } from './namespace.js';
+import { Xattrs } from './xattrs.js';
 
 /** statfs(2) is answered from the last reply, which is renewed behind it when it is this old. */
 const STATISTICS_MS = 1000;
-
-const NOBODY = { uid: 0, gid: 0, groups: [] };
 
 /** Inodes named in one line of the log. */
 const LOGGED_INODES = 32;
@@ -28,6 +27,7 @@ export class ReplicatedFileSystem implements FileSystem {
   private readonly lease: Lease;
   private readonly locks: Locks;
   private readonly directories: Directories;
+  private readonly xattrs: Xattrs;
   private statistics: FileSystemStatistics | undefined;
   private statisticsUntil = 0;
   private renewing: Promise<StatisticsOutcome> | undefined;
@@ -36,13 +36,15 @@ export class ReplicatedFileSystem implements FileSystem {
     private readonly files: Files,
     profile: Profile,
     private readonly log: Logger,
+    scope: Scope = {},
   ) {
-    this.context = new MountContext(files, profile, log);
+    this.context = new MountContext(files, profile, log, scope);
     this.namespace = new Namespace(this.context);
     this.locks = new Locks(this.context);
     this.io = new FileIo(this.context, this.namespace, this.locks);
     this.lease = new Lease(this.context, log, () => this.locks.lapse());
     this.directories = new Directories(this.context);
+    this.xattrs = new Xattrs(this.context);
   }
 
   attached(notifier: Notifier): void {
@@ -74,8 +76,19 @@ export class ReplicatedFileSystem implements FileSystem {
 
   /** Resolves when everything answered has been executed by the service, as far as it could be. */
   quiesce(): Promise<void> {
-    this.lease.stop();
     return this.context.quiesce();
+  }
+
+  /** As `quiesce`, when no more calls will come. What fails now nobody can be told of. */
+  async end(): Promise<void> {
+    this.lease.stop();
+    this.context.ended = true;
+    await this.context.quiesce();
+  }
+
+  /** Files with changes that the service has not executed, or, at the end, not taken. */
+  get unsent(): number {
+    return this.context.unsent;
   }
 
   statfs(): Answer<{ statistics: FileSystemStatistics }> {
@@ -94,7 +107,7 @@ export class ReplicatedFileSystem implements FileSystem {
   }
 
   private async askStatistics(): Promise<StatisticsOutcome> {
-    const result = await this.files.perform(NOBODY, { op: 'statfs' });
+    const result = await this.files.perform(this.context.credentials.own, { op: 'statfs' });
     if (!('statistics' in result)) return result;
     this.statistics = result.statistics;
     this.statisticsUntil = performance.now() + STATISTICS_MS;
@@ -109,23 +122,34 @@ export class ReplicatedFileSystem implements FileSystem {
   unlink = (caller: Caller, parent: number, name: string) => this.namespace.unlink(caller, parent, name);
   rmdir = (caller: Caller, parent: number, name: string) => this.namespace.rmdir(caller, parent, name);
   link = (caller: Caller, ino: number, parent: number, name: string) => this.namespace.link(caller, ino, parent, name);
-  mkdir = (caller: Caller, parent: number, name: string, mode: number) =>
-    this.namespace.makeEntry(caller, parent, name, { op: 'mkdir', mode });
-  mknod = (caller: Caller, parent: number, name: string, mode: number, rdev: number) =>
-    this.namespace.makeEntry(caller, parent, name, { op: 'mknod', mode, rdev });
+  mkdir: FileSystem['mkdir'] = (caller, parent, name, mode, umask) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'mkdir', mode, umask });
+  mknod: FileSystem['mknod'] = (caller, parent, name, mode, rdev, umask) =>
+    this.namespace.makeEntry(caller, parent, name, { op: 'mknod', mode, rdev, umask });
   symlink = (caller: Caller, parent: number, name: string, target: string) =>
     this.namespace.makeEntry(caller, parent, name, { op: 'symlink', target: Buffer.from(target, 'latin1') });
   rename: FileSystem['rename'] = (caller, parent, name, newParent, newName, flags) =>
     this.namespace.rename(caller, parent, name, newParent, newName, flags);
+  getXattr: FileSystem['getXattr'] = (caller, ino, name, room) => this.xattrs.get(caller, ino, name, room);
+  listXattrs: FileSystem['listXattrs'] = (caller, ino) => this.xattrs.list(caller, ino);
+  setXattr: FileSystem['setXattr'] = (caller, ino, name, value, flags) =>
+    this.xattrs.set(caller, ino, name, value, flags);
+  removeXattr: FileSystem['removeXattr'] = (caller, ino, name) => this.xattrs.remove(caller, ino, name);
   readlink = (caller: Caller, ino: number) => this.namespace.readlink(caller, ino);
 
+  access = (caller: Caller, ino: number, access: number) => this.io.access(caller, ino, access);
   getattr = (caller: Caller, ino: number) => this.io.getattr(caller, ino);
   setattr: FileSystem['setattr'] = (caller, ino, fh, changes) => this.io.setattr(caller, ino, fh, changes);
   open = (caller: Caller, ino: number, flags: number) => this.io.open(caller, ino, flags);
-  create: FileSystem['create'] = (caller, parent, name, mode, flags) =>
-    this.io.create(caller, parent, name, mode, flags);
+  create: FileSystem['create'] = (caller, parent, name, mode, flags, umask) =>
+    this.io.create(caller, parent, name, mode, flags, umask);
   read = (fh: number, offset: number, length: number) => this.io.read(fh, offset, length);
   write: FileSystem['write'] = (fh, offset, data, flags) => this.io.write(fh, offset, data, flags);
+  allocate: FileSystem['allocate'] = (caller, fh, mode, offset, length, interrupted) =>
+    this.io.allocate(caller, fh, mode, offset, length, interrupted);
+  seek: FileSystem['seek'] = (fh, offset, what) => this.io.seek(fh, offset, what);
+  copy: FileSystem['copy'] = (caller, fh, offset, sourceFh, sourceOffset, length) =>
+    this.io.copy(caller, fh, offset, sourceFh, sourceOffset, length);
   flush = (fh: number, lockOwner?: string) => this.io.flush(fh, lockOwner);
   fsync = (fh: number) => this.io.fsync(fh);
   release = (fh: number) => this.io.release(fh);

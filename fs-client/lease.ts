@@ -6,8 +6,6 @@ import type { MountContext } from './mount-context.js';
 /** After a renewal without an answer. */
 const RETRY_MS = 1000;
 
-const NOBODY = { uid: 0, gid: 0, groups: [] };
-
 export class Lease {
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
@@ -47,7 +45,8 @@ export class Lease {
     let unclaimed: number[] = [];
     do {
       const { claimed, released } = this.sorted(unclaimed);
-      const result = await this.context.files.perform(NOBODY, { op: 'renew', claimed, released });
+      const { files, credentials } = this.context;
+      const result = await files.perform(credentials.own, { op: 'renew', claimed, released });
       if (!('unclaimed' in result)) return this.schedule(RETRY_MS);
       if (result.lapsed && this.begun) {
         this.log.error('the lease has lapsed: locks are lost, and files that were unlinked while open');

@@ -64,7 +64,10 @@ export class Locks {
   private async takeOver(node: Node, attributes: Attributes, until: number): Promise<void> {
     const { profile, notifier } = this.context;
     const current = await this.context.revalidate(node, attributes, until);
-    if (!current && profile.pageCache) await notifier.invalidateData(node.ino);
+    if (current || !profile.pageCache) return;
+    const { mark } = node.chain;
+    await notifier.invalidateData(node.kernelIno);
+    node.chain.restartSince(mark, attributes.change);
   }
 
   /** Resolves when one of this mount's locks on the node was dropped, after so long, or with the signal. */

@@ -3,12 +3,17 @@ import { writeFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { ServiceClient } from '../src/client/types.js';
 import { type ProfileName, Profiles } from './cache/profile.js';
+import { CredentialsCache, type Squash } from './credentials.js';
+import { type Feature, kernelFeatures, profileWithout } from './features.js';
 import { type CallCounters, Files } from './files.js';
 import { ReplicatedFileSystem } from './filesystem.js';
 import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
-import type { KernelCounters } from './kernel/kernel.js';
+import { attachFuseNative } from './kernel/fuse-native/attach.js';
+import type { KernelCounters, KernelName } from './kernel/kernel.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
-import { DEFAULT_DEADLINE_MS } from './options.js';
+import { DEFAULT_DEADLINE_MS, DEFAULT_KERNEL_FLAGS } from './options.js';
+import { findSubtree } from './subtree.js';
+import { synchronous } from './synchronous.js';
 
 export interface MountOptions {
   /** Stays open: whoever opened it closes it, after `unmounted`. */
@@ -20,9 +25,23 @@ export interface MountOptions {
   /** Shown as the source in /proc/mounts and df(1). */
   name: string;
   readOnly?: boolean;
-  /** Users other than root may use the mount, under their own rights. Default: true. */
+  /** Default: dev-fuse. */
+  kernel?: KernelName;
+  /** Users other than who mounts may use it, under their own rights. Default: true for root through dev-fuse. */
   allowOther?: boolean;
-  /** How requests are read; by default what works best here. To compare them. */
+  /** How old attributes and absent names may be when they are answered; by default as the profile has it. */
+  freshMs?: number;
+  /** What to do without, to see what it is worth. */
+  without?: ReadonlySet<Feature>;
+  /** Every request is made as this user; the replicas alone check permissions then. */
+  squash?: Squash;
+  /** Names of the directories down to the one that is mounted. Default: none. */
+  subtree?: readonly string[];
+  /** Default: no. */
+  synchronous?: 'no' | 'names' | 'all';
+  /** Further options for mount(8). */
+  kernelFlags?: readonly string[];
+  /** How dev-fuse reads requests; by default what works best here. To compare them. */
   reader?: DevFuseOptions['reader'];
   log: Logger;
 }
@@ -36,6 +55,10 @@ export interface MountCounters {
 }
 
 export interface Mount {
+  /** No more calls will come: the mount is gone, by whomever; with the reason. */
+  readonly detached: Promise<string>;
+  /** Files with changes that are not sent yet or, once all is done, could not be. */
+  unsent(): number;
   /** The mount is gone, by whomever, and everything answered for has been executed or reported; with the reason. */
   readonly unmounted: Promise<string>;
   counters(): MountCounters;
@@ -54,24 +77,36 @@ const READ_AHEAD_KIB = 1024;
  * @throws MountpointError, or Error of one line
  */
 export async function mount(options: MountOptions): Promise<Mount> {
-  const { service, name, deadlineMs = DEFAULT_DEADLINE_MS, readOnly = false, allowOther = true, reader, log } = options;
+  const { service, name, deadlineMs = DEFAULT_DEADLINE_MS, readOnly = false, reader, log } = options;
+  const { squash, subtree = [], synchronous: syncs = 'no', kernelFlags: flags = DEFAULT_KERNEL_FLAGS } = options;
+  const { kernel: kernelName = 'dev-fuse' } = options;
+  const { allowOther = kernelName === 'dev-fuse' && process.geteuid?.() === 0 } = options;
   const mountpoint = canonicalMountpoint(options.mountpoint);
-  const profile = Profiles[options.profile];
-  await prepareMountpoint(mountpoint, (line) => log.warn(line));
+  const { without = new Set<Feature>() } = options;
+  const named = Profiles[options.profile];
+  const profile = profileWithout({ ...named, freshMs: options.freshMs ?? named.freshMs }, without);
+  await prepareMountpoint(mountpoint, (line) => log.warn(line), kernelName);
   const files = new Files(service, deadlineMs, log);
-  const fs = new ReplicatedFileSystem(files, profile, log);
+  const root = await findSubtree(files, new CredentialsCache(squash).own, subtree);
+  const fs = new ReplicatedFileSystem(files, profile, log, { root, squash });
   service.onSessionLost?.(() => fs.sessionLost());
-  const kernel = await attachDevFuse(
-    fs,
-    { mountpoint, name, readOnly, allowOther, readdirPlus: profile.freshMs > 0, reader },
-    log,
-  );
+  const served = syncs === 'no' ? fs : synchronous(fs, syncs === 'all');
+  const given = {
+    ...{ mountpoint, name, readOnly, allowOther, flags, features: kernelFeatures(profile, without) },
+    // The kernel goes by who calls, which is not whom the call is made as.
+    kernelPermissions: squash === undefined,
+  };
+  const kernel = await (kernelName === 'dev-fuse'
+    ? attachDevFuse(served, { ...given, reader }, log)
+    : attachFuseNative(served, given, log));
   await setReadAhead(mountpoint, log);
   const unmounted = kernel.ended.then(async (reason) => {
-    await fs.quiesce();
+    await fs.end();
     return reason;
   });
   return {
+    detached: kernel.ended,
+    unsent: () => fs.unsent,
     unmounted,
     counters: () => ({ calls: { ...files.counters }, sessionsLost: files.sessionsLost, kernel: kernel.counters() }),
     unmount: async () => {

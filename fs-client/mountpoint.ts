@@ -1,12 +1,12 @@
 /** Whether a directory can be mounted on, told before anything is done, and what a crashed server left behind. */
-import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { unmount } from './kernel/dev-fuse/mount-command.js';
+import type { KernelName } from './kernel/kernel.js';
+import { mountObstacle } from './obstacle.js';
 
 export const FILE_SYSTEM_TYPE = 'fuse.byzfs';
-
-const DEVICE = '/dev/fuse';
 
 /** One line: what is wrong with the mount point, and what to do. */
 export class MountpointError extends Error {
@@ -58,28 +58,18 @@ export function canonicalMountpoint(path: string): string {
   }
 }
 
-/** Why nothing can be mounted on this machine by this process and what to do about it, as one line; null if it can. */
-export function mountObstacle(): string | null {
-  try {
-    accessSync(DEVICE, constants.R_OK | constants.W_OK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') {
-      return `no ${DEVICE}: load the kernel module (modprobe fuse), or give the container --device ${DEVICE} --cap-add SYS_ADMIN`;
-    }
-    if (process.geteuid?.() === 0) return `${DEVICE} cannot be opened (${code}): a container needs --device ${DEVICE}`;
-  }
-  return process.geteuid?.() === 0 ? null : `not root, which mounting through ${DEVICE} needs: sudo`;
-}
-
 /**
  * Checks that `mountpoint` (canonical) is an empty directory with nothing mounted, and that this process may mount.
  * A byzfs mount there whose server is gone is detached.
  * @param report told in one line what was detached
  * @throws MountpointError
  */
-export async function prepareMountpoint(mountpoint: string, report: (line: string) => void): Promise<void> {
-  const obstacle = mountObstacle();
+export async function prepareMountpoint(
+  mountpoint: string,
+  report: (line: string) => void,
+  kernel: KernelName = 'dev-fuse',
+): Promise<void> {
+  const obstacle = mountObstacle(kernel);
   if (obstacle !== null) throw new MountpointError(`${mountpoint} cannot be mounted: ${obstacle}`);
   const there = mountedAt(mountpoint);
   if (there !== undefined) await detachIfStale(there, report);
@@ -106,10 +96,10 @@ async function detachIfStale(there: MountEntry, report: (line: string) => void):
     new Promise<string>((done) => setTimeout(done, ANSWER_MS, 'silent').unref()),
   ]);
   if (state !== 'ENOTCONN' && state !== 'ECONNABORTED') {
-    const how = state === 'silent' ? ' and does not answer' : '';
-    throw new MountpointError(`${mountpoint} has ${source} mounted already${how}: byzfs umount it first`);
+    const how = state === 'silent' ? ' and does not answer: byzfs umount --force it first' : ': byzfs umount it first';
+    throw new MountpointError(`${mountpoint} has ${source} mounted already${how}`);
   }
-  await unmount(mountpoint, true).catch((error: Error) => {
+  await unmount(mountpoint, 'lazily').catch((error: Error) => {
     throw new MountpointError(`${mountpoint} has a mount whose server is gone: ${error.message}`);
   });
   report(`${mountpoint}: detached a mount of ${source} whose process is gone`);

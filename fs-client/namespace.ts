@@ -24,6 +24,9 @@ const SMALL_LISTING_BYTES = 32 * 1024;
 /** How long a name counts as contended, and an unlinked file is kept for an OPEN on its way. */
 export const CONTENTION_MS = 1000;
 
+/** A name in a directory that changes all the time is asked for again so often at most. */
+const OVERTAKEN = 8;
+
 const ABSENT: Failure = { errno: Errno.ENOENT };
 
 export function entryName({ name }: DirectoryEntry): string {
@@ -54,28 +57,37 @@ export class Namespace {
     const link = child?.link;
     if (child === undefined || link?.parent !== parent || link.name !== name) return undefined;
     if (child.linkUntil <= now || child.attributesUntil <= now) return undefined;
+    // It is about to lose a name: whoever was told to walk again would come too late again.
+    if (child.removal !== undefined) return undefined;
     return { errno: 0, ...this.context.entryAnswer(child) };
   }
 
-  private async ask(caller: Caller, parent: Node, name: string): Promise<LookupAnswer> {
+  private async ask(caller: Caller, parent: Node, name: string, attempt = 0): Promise<LookupAnswer> {
     const { files, credentials, nodes, profile } = this.context;
     const removal = parent.children.get(name)?.removal;
     if (removal !== undefined) await removal;
-    if (profile.freshMs > 0 && parent.shouldList()) {
+    if (profile.listings && parent.shouldList()) {
       const known = await this.list(caller, parent, name);
       if (known !== undefined) return known;
     }
     const until = this.context.freshUntil();
+    const before = parent.attributes?.change;
     const result = await files.perform(credentials.of(caller), { op: 'lookup', parent, name: bytesOf(name) });
     if (result.errno === Errno.ENOENT) {
+      // Made here meanwhile, perhaps.
+      if (parent.attributes?.change !== before) return result;
       parent.unbind(name);
       parent.missed();
-      return profile.freshMs > 0 ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
+      return profile.absentNames ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
     }
     if (result.errno !== 0) return result;
     const { attributes, parent: parentAttributes } = result as NodeResult;
+    // Overtaken by a change of the directory that is known here: the name may lead elsewhere by now.
+    if (isOvertaken(parent, parentAttributes) && attempt < OVERTAKEN)
+      return this.ask(caller, parent, name, attempt + 1);
     if (parentAttributes) parent.learn(parentAttributes, until);
     const node = nodes.learn(attributes, until);
+    this.context.notice(node);
     parent.bind(name, node, until);
     return { errno: 0, ...this.context.entryAnswer(node) };
   }
@@ -87,12 +99,14 @@ export class Namespace {
     const who = credentials.of(caller);
     const operation = { op: 'readdir', directory: parent, cookie: 0, maxBytes: SMALL_LISTING_BYTES } as const;
     const result = await files.perform(who, operation);
-    if (!('entries' in result) || !result.end) return undefined;
+    if (!('entries' in result) || !result.end || isOvertaken(parent, result.directory)) return undefined;
     parent.learn(result.directory, until);
-    parent.keepListing(new Set(result.entries.map(entryName)), result.directory.change, until);
+    const names = new Set(result.entries.map(entryName));
+    this.context.keepListing(parent, names, result.directory.change, until);
     const entry = result.entries.find((each) => entryName(each) === name);
     if (entry === undefined) return this.remembered(parent, name);
     const node = nodes.learn(entry.attributes, until);
+    this.context.notice(node);
     parent.bind(name, node, until);
     return { errno: 0, ...this.context.entryAnswer(node) };
   }
@@ -246,6 +260,8 @@ export class Namespace {
   ): void {
     if (victim === undefined || victim.ino !== attributes.ino) return;
     victim.learnOwn(attributes, until);
+    // The kernel forgets the name with this very answer.
+    victim.walkUntil = 0;
     if (attributes.nlink > 0) return;
     if (retain !== victim.ino || isDirectory(attributes.mode)) {
       victim.markRemoved();
@@ -262,6 +278,10 @@ export class Namespace {
     return { errno: result.errno };
   }
 }
+
+/** Whether a reply about names in a directory is older than what is known of it. */
+const isOvertaken = (directory: Node, attributes: Attributes | undefined): boolean =>
+  attributes !== undefined && directory.attributes !== undefined && attributes.change < directory.attributes.change;
 
 /** What the service must keep when a name is an inode's last. */
 interface Retention {

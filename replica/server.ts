@@ -311,7 +311,7 @@ export class ReplicaServer implements LinkHandler {
     this.state.commit();
     const described = this.replica.describe();
     this.announce(described);
-    this.journal.prune(Math.min(described.stableCheckpoint, this.state.statistics.checkpointed));
+    this.journal.prune(Math.min(described.settled, this.state.statistics.checkpointed));
   }
 
   /** A state transfer is worth a line at its begin and at its end. */

@@ -23,6 +23,7 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What `tsc` compiles, and what decides how. */
 const SOURCES = ['src', 'replica', 'fs-client', 'bench', 'package.json', 'tsconfig.json'];
 const COMMAND = join(ROOT, 'dist/src/cli/main.js');
+const MOUNT_HELPER = join(ROOT, 'dist/src/cli/mount-helper.js');
 const BUILT = join(ROOT, 'dist/.built');
 const LINK = join(ROOT, 'node_modules/.bin/byzfs');
 const GENERATED = join(ROOT, 'src/wire/generated');
@@ -134,13 +135,13 @@ function stale() {
   return SOURCES.some((name) => newest(join(ROOT, name)) > built.mtimeMs);
 }
 
-/** Generated sources, then JavaScript in dist/, with the command executable. */
+/** Generated sources, then JavaScript in dist/, with the commands executable. */
 export function build() {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   mkdirSync(GENERATED, { recursive: true });
   if (scripts.generate !== undefined) run('generating sources', 'npm', ['run', '--silent', 'generate']);
   run('building', process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', '.']);
-  chmodSync(COMMAND, 0o755);
+  for (const program of [COMMAND, MOUNT_HELPER]) chmodSync(program, 0o755);
   // npm links the commands of dependencies only; npx looks here first.
   if (!existsSync(LINK)) symlinkSync('../../dist/src/cli/main.js', LINK);
   writeFileSync(BUILT, '');

@@ -53,6 +53,9 @@ const succeeded = run([
 ]);
 const { passed, failed, skipped } = count(file, succeeded);
 rmSync(directory, { recursive: true, force: true });
-if (skipped > 0) process.stdout.write(`${skipped} skipped: not asked for, or in need of root and /dev/fuse\n`);
+if (skipped > 0)
+  process.stdout.write(
+    `${skipped} skipped: not asked for, or in need of root, /dev/fuse, fusermount3 (apt-get install fuse3) or fuse-native\n`,
+  );
 process.stdout.write(`${passed} passed, ${failed + checks} failed\n`);
 process.exit(failed + checks === 0 ? 0 : 1);

@@ -4,33 +4,25 @@
  * the file systems under test are served by other processes.
  */
 import { spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
 import { BenchmarkError } from '../errors.js';
+import type { PhaseTime } from '../mounted.js';
 import type { SourceTree } from './tree.js';
 
 export const PHASES = ['mkdir', 'copy', 'stat', 'read', 'compile'] as const;
 
 export type PhaseName = (typeof PHASES)[number];
 
-export interface PhaseTime {
-  name: PhaseName;
-  seconds: number;
-  /** Directories made, files copied, entries looked at, files read, runs of the compiler. */
-  operations: number;
-}
-
 export interface RunOptions {
   tree: SourceTree;
   /** Where `tree` is on local disk: copying reads it from there. */
   source: string;
-  /** A directory that does not exist yet, on the file system under test. */
+  /** An empty directory on the file system under test. */
   work: string;
   copies: number;
-  signal: AbortSignal;
   /** A copy has gone through a phase. */
-  progress(): void;
+  step(): Promise<void>;
 }
 
 /** One part of a phase on one copy; returns what is to be checked when the clock has stopped. */
@@ -123,34 +115,25 @@ export function writeSource(tree: SourceTree, path: string): void {
 }
 
 /**
- * Runs all phases once and removes what they made, untimed.
+ * Runs all phases once.
  * @throws BenchmarkError if a byte, a size or the program's output is not what it must be
  */
 export async function runPhases(options: RunOptions): Promise<PhaseTime[]> {
-  const { work, copies, signal } = options;
+  const { work, copies, step } = options;
   const times: PhaseTime[] = [];
-  mkdirSync(work);
-  try {
-    for (const name of PHASES) {
-      let seconds = 0;
-      let operations = 0;
-      for (let i = 0; i < copies; i++) {
-        const start = performance.now();
-        const part = PARTS[name](join(work, `copy-${i}`), options);
-        seconds += (performance.now() - start) / 1000;
-        operations += part.operations;
-        part.verify?.();
-        options.progress();
-        await turn();
-        signal.throwIfAborted();
-      }
-      times.push({ name, seconds, operations });
+  for (const name of PHASES) {
+    let seconds = 0;
+    let operations = 0;
+    for (let i = 0; i < copies; i++) {
+      const start = performance.now();
+      const part = PARTS[name](join(work, `copy-${i}`), options);
+      seconds += (performance.now() - start) / 1000;
+      operations += part.operations;
+      part.verify?.();
+      await step();
     }
-  } catch (error) {
-    // On a file system that fails, each attempt to remove something may wait for its deadline.
-    if ((error as NodeJS.ErrnoException).code !== 'EIO') rmSync(work, { recursive: true, force: true });
-    throw error;
+    // Directories made, files copied, entries looked at, files read, runs of the compiler.
+    times.push({ name, seconds, operations });
   }
-  rmSync(work, { recursive: true, force: true });
   return times;
 }

@@ -2,7 +2,7 @@
  * The C functions that the benchmark compiles, as steps that can be printed as C and also be computed here: so the
  * program's right output is known without a compiler.
  */
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 /** One step on a 32-bit unsigned `x`. */
 type Step =

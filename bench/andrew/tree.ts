@@ -3,8 +3,9 @@
  * different sizes in a dozen directories, about 300 KB, which compile and link into one program. Made from a seed:
  * the same everywhere.
  */
+
+import { Random } from '../random.js';
 import { evaluate, type GeneratedFunction, printFunction, printTable, randomFunction, randomTable } from './program.js';
-import { Random } from './random.js';
 
 export interface SourceFile {
   /** Relative to the tree. */

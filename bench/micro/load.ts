@@ -1,5 +1,5 @@
 /** A closed loop: so many calls outstanding at any time, each timed from issue to result. */
-import { percentile } from '../statistics.js';
+import { percentile, type Quantiles, quantiles } from '../statistics.js';
 
 export interface LoadResult {
   operations: number;
@@ -7,6 +7,8 @@ export interface LoadResult {
   opsPerSecond: number;
   p50Us: number;
   p99Us: number;
+  /** Absent where another program measured. */
+  quantilesUs?: Quantiles;
 }
 
 /**
@@ -41,5 +43,6 @@ export async function closedLoop(
     opsPerSecond: Math.round(operations / seconds),
     p50Us: Math.round(percentile(latencies, 0.5) * 1000),
     p99Us: Math.round(percentile(latencies, 0.99) * 1000),
+    quantilesUs: quantiles(latencies),
   };
 }

@@ -1,6 +1,6 @@
 /** What the micro-benchmark found, in the shape of every benchmark. */
 import { type BenchReport, machine, type PhaseReport, ratiosOf, type TargetReport, totalSeconds } from '../report.js';
-import { median, round } from '../statistics.js';
+import { median, medianQuantiles, round } from '../statistics.js';
 import type { LoadResult } from './load.js';
 
 export interface GroupResults {
@@ -19,6 +19,7 @@ export interface MicroParameters {
 
 function phaseReport(name: string, results: readonly LoadResult[]): PhaseReport {
   const middle = (figure: (result: LoadResult) => number, digits: number) => round(median(results.map(figure)), digits);
+  const distributions = results.flatMap(({ quantilesUs }) => (quantilesUs === undefined ? [] : [quantilesUs]));
   return {
     name,
     seconds: middle((result) => result.seconds, 4),
@@ -27,6 +28,7 @@ function phaseReport(name: string, results: readonly LoadResult[]): PhaseReport 
     p50Us: middle((result) => result.p50Us, 0),
     p99Us: middle((result) => result.p99Us, 0),
     opsPerSecond: middle((result) => result.opsPerSecond, 0),
+    ...(distributions.length === 0 ? {} : { quantilesUs: medianQuantiles(distributions) }),
   };
 }
 

@@ -12,6 +12,7 @@ export class ChangeChain {
   private known = BROKEN;
   /** Made when first needed: most inodes never have two changes outstanding. */
   private ahead: Set<number> | undefined;
+  private breaks = 0;
 
   /** What is remembered is what the service had at this value. */
   restart(change: number): void {
@@ -23,6 +24,17 @@ export class ChangeChain {
   break(): void {
     this.known = BROKEN;
     this.ahead = undefined;
+    this.breaks++;
+  }
+
+  /** This moment, for `restartSince`. */
+  get mark(): number {
+    return this.breaks;
+  }
+
+  /** As `restart`, for what began to be remembered at `mark`, unless that was found not to be trusted since. */
+  restartSince(mark: number, change: number): void {
+    if (mark === this.breaks) this.restart(change);
   }
 
   /** One change of this mount left the counter at `change`. */
@@ -36,6 +48,11 @@ export class ChangeChain {
     }
     this.known = change;
     while (this.ahead?.delete(this.known + 1)) this.known++;
+  }
+
+  /** Whether others have changed what is remembered, if the service now has it at `change`. */
+  isBehind(change: number): boolean {
+    return this.known !== BROKEN && this.known !== change;
   }
 
   /** Whether everything up to `change` was known or our own. */

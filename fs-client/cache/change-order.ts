@@ -23,9 +23,14 @@ export function touchedBy(operation: Operation): readonly Touched[] {
       return [append ? all(node) : { ino: node.ino, from: offset, to: offset + data.length }];
     }
     case 'setattr':
+    case 'allocate':
     case 'fsync':
     case 'lock':
+    case 'setxattr':
+    case 'removexattr':
       return [all(operation.node)];
+    case 'copy':
+      return [all(operation.source), all(operation.node)];
     case 'rename':
       return [all(operation.parent), all(operation.newParent)];
     case 'create':

@@ -1,6 +1,6 @@
 /** What this mount knows of the inodes that the kernel holds. */
 import type { Attributes, Handle } from '../../src/fileservice/types.js';
-import { ROOT_HANDLE } from '../../src/fileservice/types.js';
+import { ROOT_HANDLE, ROOT_INO } from '../../src/fileservice/types.js';
 import { ChangeChain } from './change-chain.js';
 import { SyncRecord } from './sync-record.js';
 
@@ -35,6 +35,8 @@ export class Node implements Handle {
   attributesUntil = 0;
   /** Clock until which the kernel answers from attributes it got from here. */
   kernelUntil = 0;
+  /** Until it resolves, the kernel may still answer from attributes that others have changed since. */
+  expiring: Promise<void> | undefined;
   /** Names that led here, the last used one last, and the clock until which that one may be answered. */
   readonly links: Link[] = [];
   linkUntil = 0;
@@ -48,8 +50,16 @@ export class Node implements Handle {
   /** Absent names asked for since the directory was last listed, and how many make listing it worth while. */
   private absences = 0;
   private absencesToList = FIRST_ABSENCES_TO_LIST;
+  /** The kernel is being told to drop its pages of the file, which others have changed. */
+  purging = false;
   /** The last name is gone, and the service keeps the inode for this mount until `release`. */
   retained = false;
+  /** Clock until which the kernel may come here by a name without asking, also by one that was found to lead elsewhere. */
+  walkUntil = 0;
+  /** The name that led here last and does not any more: an OPEN that comes by it comes too late. */
+  formerly: Link | undefined;
+  /** Kept so since another mount removed the last name: by that name nobody may come here any more. */
+  claimed = false;
   /** Clock until which it is kept even if no longer open: an OPEN may be coming. */
   sparedUntil = 0;
   /** Gone from the service by a change of this mount: whoever still holds it sees it as it was last. */
@@ -63,7 +73,11 @@ export class Node implements Handle {
   /** An unlink or rename under way that may take the last name. */
   removal: Promise<unknown> | undefined;
 
-  constructor(handle: Handle) {
+  /** @param kernelIno the kernel's number for it, where that is another: what a mount shows first is always 1 there */
+  constructor(
+    handle: Handle,
+    readonly kernelIno = handle.ino,
+  ) {
     this.ino = handle.ino;
     this.generation = handle.generation;
   }
@@ -86,6 +100,7 @@ export class Node implements Handle {
     this.kernelChain.break();
     this.distrusted = true;
     this.retained = false;
+    this.claimed = false;
     this.removed = false;
   }
 
@@ -151,11 +166,15 @@ export class Node implements Handle {
     return true;
   }
 
-  /** Keeps the names just read, all while the directory's change counter was `change`. */
-  keepListing(names: Set<string>, change: number, until: number): void {
-    if (this.attributes !== undefined && this.attributes.change !== change) return;
+  /**
+   * Keeps the names just read, all while the directory's change counter was `change`.
+   * @returns false if they are of the past by now
+   */
+  keepListing(names: Set<string>, change: number, until: number): boolean {
+    if (this.attributes !== undefined && this.attributes.change !== change) return false;
     this.chain.restart(change);
     this.listing = names.size <= LISTING_NAMES ? { names, until } : undefined;
+    return true;
   }
 
   /** `name` in this directory now leads to `child`. */
@@ -188,13 +207,20 @@ function forgetLink(node: Node, parent: Node, name: string): void {
   const at = node.links.findIndex((link) => link.parent === parent && link.name === name);
   if (at === -1) return;
   if (at === node.links.length - 1) node.linkUntil = 0;
+  node.formerly = node.links[at];
   node.links.splice(at, 1);
 }
 
 /** Exactly the inodes that the kernel references or that are open: its bound is the kernel's. */
 export class NodeTable {
-  readonly root = new Node(ROOT_HANDLE);
-  private readonly nodes = new Map<number, Node>([[ROOT_HANDLE.ino, this.root]]);
+  readonly root: Node;
+  private readonly nodes: Map<number, Node>;
+
+  /** @param root the directory that is mounted */
+  constructor(root: Handle = ROOT_HANDLE) {
+    this.root = new Node(root, ROOT_INO);
+    this.nodes = new Map([[root.ino, this.root]]);
+  }
 
   get size(): number {
     return this.nodes.size;
@@ -204,8 +230,9 @@ export class NodeTable {
     return this.nodes.values();
   }
 
+  /** @param ino the kernel's number, or the service's: the root of all, which alone has 1 there, is in no subtree */
   get(ino: number): Node | undefined {
-    return this.nodes.get(ino);
+    return ino === ROOT_INO ? this.root : this.nodes.get(ino);
   }
 
   /** The node of these attributes, made if the kernel gets to know it just now; takes them over. */
@@ -220,7 +247,7 @@ export class NodeTable {
   }
 
   forget(ino: number, count: number): void {
-    const node = this.nodes.get(ino);
+    const node = this.get(ino);
     if (node === undefined) return;
     node.lookups -= count;
     this.dropIfUnused(node);

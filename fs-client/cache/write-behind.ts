@@ -58,6 +58,11 @@ export class WriteBehind<File> {
   /** @param execute writes one extent, deals with its failure, never rejects */
   constructor(private readonly execute: (extent: Extent<File>) => Promise<void>) {}
 
+  /** With anything held. */
+  get files(): number {
+    return this.held.size;
+  }
+
   isDirty(node: Node): boolean {
     return this.held.has(node);
   }

@@ -7,6 +7,7 @@ import type { Conflict, LockRequest } from '../../src/fileservice/locks.js';
 import type { OperationOf } from '../../src/fileservice/operations.js';
 import type { DirectoryEntry, Failure, FileSystemStatistics } from '../../src/fileservice/results.js';
 import type { Attributes } from '../../src/fileservice/types.js';
+import type { KernelFeatures } from '../features.js';
 
 /** Who made a system call, as the kernel tells it. `pid` is 0 where the process is not visible to us. */
 export interface Caller {
@@ -79,12 +80,21 @@ export interface FileSystem {
   /** The kernel drops `count` references to the inode. */
   forget(ino: number, count: number): void;
   getattr(caller: Caller, ino: number): Answer<AttributesAnswer>;
+  /** Whether all of `access` (R_OK 4, W_OK 2, X_OK 1) is granted; asked for if the kernel does not know permissions. */
+  access(caller: Caller, ino: number, access: number): Answer;
   /** `fh` where the change is made through an open file: then that file's rights count. */
   setattr(caller: Caller, ino: number, fh: number | undefined, changes: AttributeChanges): Answer<AttributesAnswer>;
   readlink(caller: Caller, ino: number): Answer<{ target: Uint8Array }>;
+  /** Values under names, beside the data; the name is that of getxattr(2). `room` 0: only its length is asked for. */
+  getXattr(caller: Caller, ino: number, name: string, room: number): Answer<{ value: Uint8Array }>;
+  listXattrs(caller: Caller, ino: number): Answer<{ names: readonly Uint8Array[] }>;
+  /** `value` is valid during the call only; `flags` are those of setxattr(2). */
+  setXattr(caller: Caller, ino: number, name: string, value: Uint8Array, flags: number): Answer;
+  removeXattr(caller: Caller, ino: number, name: string): Answer;
   symlink(caller: Caller, parent: number, name: string, target: string): Answer<EntryAnswer>;
-  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number): Answer<EntryAnswer>;
-  mkdir(caller: Caller, parent: number, name: string, mode: number): Answer<EntryAnswer>;
+  /** `umask`, here and below: what the mode loses where no default ACL says otherwise; 0 if it has been applied. */
+  mknod(caller: Caller, parent: number, name: string, mode: number, rdev: number, umask?: number): Answer<EntryAnswer>;
+  mkdir(caller: Caller, parent: number, name: string, mode: number, umask?: number): Answer<EntryAnswer>;
   unlink(caller: Caller, parent: number, name: string): Answer;
   rmdir(caller: Caller, parent: number, name: string): Answer;
   rename(caller: Caller, parent: number, name: string, newParent: number, newName: string, flags: number): Answer;
@@ -98,10 +108,24 @@ export interface FileSystem {
     name: string,
     mode: number,
     flags: number,
+    umask?: number,
   ): Answer<EntryAnswer & { open: OpenAnswer }>;
   read(fh: number, offset: number, length: number): Answer<{ data: Uint8Array }>;
   /** `data` is valid during the call only. All of it is written, or an errno says that none was. */
   write(fh: number, offset: number, data: Uint8Array, flags: WriteFlags): Answer;
+  /** fallocate(2), `mode` as there. @param interrupted the caller got a signal: what is done by then stays done */
+  allocate(caller: Caller, fh: number, mode: number, offset: number, length: number, interrupted: AbortSignal): Answer;
+  /** SEEK_DATA or SEEK_HOLE, from `offset` on. */
+  seek(fh: number, offset: number, what: 'data' | 'hole'): Answer<{ offset: number }>;
+  /** copy_file_range(2) from `sourceFh`, which may be `fh`. `length`: the bytes copied. */
+  copy(
+    caller: Caller,
+    fh: number,
+    offset: number,
+    sourceFh: number,
+    sourceOffset: number,
+    length: number,
+  ): Answer<{ length: number }>;
   /** One descriptor of the open file is being closed, by that owner of locks if they are told apart. */
   flush(fh: number, lockOwner?: string): Answer;
   fsync(fh: number): Answer;
@@ -129,10 +153,18 @@ export interface Notifier {
   /** Attributes only: takes no lock that a request could hold, so an answer may wait for it. */
   invalidateAttributes(ino: number): Promise<void>;
   invalidateData(ino: number): Promise<void>;
+  /**
+   * Pages that mappings have written to are sent, then all are dropped. Waits for requests that read or write pages, and
+   * for nothing else: the answer to one that does neither may wait for it.
+   */
+  launderData(ino: number): Promise<void>;
   invalidateEntry(parent: number, name: string): void;
   /** All names, absent ones too. Where the kernel cannot be told (before Linux 6.16), they expire in their own time. */
   invalidateEntries(): void;
 }
+
+/** The ways in which the kernel can be spoken to. */
+export type KernelName = 'dev-fuse' | 'fuse-native';
 
 export interface KernelOptions {
   mountpoint: string;
@@ -141,8 +173,11 @@ export interface KernelOptions {
   readOnly: boolean;
   /** Users other than the one who mounts may use the mount. */
   allowOther: boolean;
-  /** The kernel asks for entries together with their attributes. */
-  readdirPlus: boolean;
+  features: KernelFeatures;
+  /** The kernel checks permissions too, by mode, owner and caller; otherwise only the file system does. */
+  kernelPermissions: boolean;
+  /** Further options of mount(8). */
+  flags: readonly string[];
 }
 
 /** Counts since the mount began. */

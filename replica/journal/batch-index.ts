@@ -18,6 +18,8 @@ interface Indexed {
   committed: string | undefined;
   /** Of the last prepared record. What commits without a record of its own is what prepared last. */
   prepared: string | undefined;
+  /** Records may be missing since: it may be that something else prepared, and committed. */
+  uncertain: boolean;
 }
 
 export class BatchIndex {
@@ -34,23 +36,32 @@ export class BatchIndex {
     if (!holdsBatch && !commits && kind !== RecordKind.Prepared) return;
     let indexed = this.bySequence.get(sequence);
     if (indexed === undefined) {
-      indexed = { batches: [], committed: undefined, prepared: undefined };
+      indexed = { batches: [], committed: undefined, prepared: undefined, uncertain: false };
       this.bySequence.set(sequence, indexed);
     }
     if (holdsBatch) indexed.batches.push(location);
     if (commits) indexed.committed = location.digest;
-    if (kind === RecordKind.Prepared) indexed.prepared = location.digest;
+    if (kind === RecordKind.Prepared) {
+      indexed.prepared = location.digest;
+      indexed.uncertain = false;
+    }
   }
 
   /**
    * Records may be missing: whether what prepared last at a number above `known` committed there, they do not tell.
    */
   forgetPrepared(known: SequenceNumber): void {
-    for (const [sequence, indexed] of this.bySequence) if (sequence > known) indexed.prepared = undefined;
+    for (const [sequence, indexed] of this.bySequence) if (sequence > known) indexed.uncertain = true;
   }
 
   /** Digest of the batch that committed there, if any did. */
   committed(sequence: SequenceNumber): string | undefined {
+    const indexed = this.bySequence.get(sequence);
+    return indexed?.committed ?? (indexed?.uncertain ? undefined : indexed?.prepared);
+  }
+
+  /** Digest of the batch that committed there, or prepared there last, as far as the records tell. */
+  ordered(sequence: SequenceNumber): string | undefined {
     const indexed = this.bySequence.get(sequence);
     return indexed?.committed ?? indexed?.prepared;
   }

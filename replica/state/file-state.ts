@@ -9,6 +9,7 @@ import type { FileStateOptions } from './database.js';
 import type { Scrub } from './scrub.js';
 import { FileService } from './service.js';
 import { StoredSessions } from './sessions.js';
+import { reclaim } from './space.js';
 import { Staging } from './staging.js';
 import type { Store } from './store.js';
 import { answer } from './transfer-source.js';
@@ -27,6 +28,8 @@ export interface FileStateStatistics {
   touchedRows: number;
   usedBytes: number;
   usedInodes: number;
+  /** Of blocks that no file has any more and that are still to be removed. */
+  discardedBytes: number;
 }
 
 /**
@@ -82,8 +85,8 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
 
   get statistics(): FileStateStatistics {
     const { committed, checkpointed, store } = this;
-    const { usedBytes, usedInodes } = store.header.row;
-    return { committed, checkpointed, touchedRows: store.touchedRows, usedBytes, usedInodes };
+    const { usedBytes, usedInodes, discardedBytes } = store.header.row;
+    return { committed, checkpointed, touchedRows: store.touchedRows, usedBytes, usedInodes, discardedBytes };
   }
 
   beginBatch(sequence: SequenceNumber): void {
@@ -101,6 +104,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
 
   endBatch(clock: Timestamp): void {
     assert(this.batch === 'executing', 'a batch has begun');
+    reclaim(this.store);
     this.store.updateHeader({ lastExecuted: this.executing, clock });
     this.batch = 'tentative';
   }

@@ -23,6 +23,9 @@ export function initialRoot({ rootUid, rootGid, createdSeconds }: Cluster): Inod
     parent: ROOT_HANDLE.ino,
     entries: 0,
     nextCookie: FIRST_COOKIE,
+    xattrBytes: 0,
+    reserved: 0,
+    fork: ROOT_HANDLE.ino,
   };
 }
 
@@ -32,4 +35,5 @@ export const initialHeader = ({ createdSeconds }: Cluster): HeaderRow => ({
   nextIno: ROOT_HANDLE.ino + 1,
   usedBytes: 0,
   usedInodes: 1,
+  discardedBytes: 0,
 });

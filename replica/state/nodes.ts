@@ -15,9 +15,10 @@ import { assert } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
 import { sameSession } from './lock-ranges.js';
 import { isPermitted, isStuck } from './permissions.js';
-import { BLOCK_BYTES } from './row-bytes.js';
 import type { DentryRow, InodeRow } from './rows.js';
+import { dropBlocks } from './space.js';
 import type { Store } from './store.js';
+import { freeXattrs } from './xattrs.js';
 
 /** One call under execution: on whose behalf, when, and on what. */
 export interface Call {
@@ -52,6 +53,7 @@ export const attributes = (row: InodeRow): Attributes => ({
   mtime: row.mtime,
   ctime: row.ctime,
   change: row.change,
+  hasXattrs: row.xattrBytes > 0,
 });
 
 /** The inode of an entry: there always is one. */
@@ -71,7 +73,7 @@ export function enterDirectory(call: Call, handle: Handle): InodeRow | Errno {
   const row = findNode(call, handle);
   if (isFailure(row)) return row;
   if (!isDirectory(row.mode)) return Errno.ENOTDIR;
-  return isPermitted(call.who, row, Access.EXECUTE) ? row : Errno.EACCES;
+  return isPermitted(call, row, Access.EXECUTE) ? row : Errno.EACCES;
 }
 
 export const isDot = (name: Uint8Array): boolean => name.length === 1 && name[0] === DOT;
@@ -85,11 +87,11 @@ export function nameError(name: Uint8Array): Errno | undefined {
 
 /** may_create: whether an entry may be added, which the caller knows not to exist. */
 export const mayAdd = (call: Call, directory: InodeRow): boolean =>
-  isPermitted(call.who, directory, Access.WRITE | Access.EXECUTE);
+  isPermitted(call, directory, Access.WRITE | Access.EXECUTE);
 
 /** may_delete, in Linux's order. */
 export function removalError(call: Call, from: InodeRow, victim: InodeRow, asDirectory: boolean): Errno | undefined {
-  if (!isPermitted(call.who, from, Access.WRITE | Access.EXECUTE)) return Errno.EACCES;
+  if (!isPermitted(call, from, Access.WRITE | Access.EXECUTE)) return Errno.EACCES;
   if (isStuck(call.who, from, victim)) return Errno.EPERM;
   if (asDirectory !== isDirectory(victim.mode)) return asDirectory ? Errno.ENOTDIR : Errno.EISDIR;
   return victim.ino === ROOT_INO ? Errno.EBUSY : undefined;
@@ -133,11 +135,12 @@ export function makeInode(
   fields: Pick<InodeRow, 'mode' | 'gid'> & Partial<InodeRow>,
 ): InodeRow | undefined {
   const { store, now } = call;
-  const { nextIno, usedInodes } = store.header.row;
+  const { usedInodes } = store.header.row;
   if (usedInodes >= store.capacity.inodes) return undefined;
   const isParent = isDirectory(fields.mode);
+  const ino = store.takeNumber();
   const row: InodeRow = {
-    ino: nextIno,
+    ino,
     generation: 1,
     mode: fields.mode,
     nlink: isParent ? 2 : 1,
@@ -153,20 +156,24 @@ export function makeInode(
     parent: fields.parent ?? 0,
     entries: 0,
     nextCookie: isParent ? FIRST_COOKIE : 0,
+    xattrBytes: 0,
+    reserved: 0,
+    fork: ino,
   };
   store.inodes.insert(row.ino, row);
-  store.updateHeader({ nextIno: nextIno + 1, usedInodes: usedInodes + 1 });
+  store.updateHeader({ usedInodes: usedInodes + 1 });
   return row;
 }
 
 /** Frees the inode and all that belongs to it. */
 export function freeInode(store: Store, row: InodeRow): void {
-  if (row.allocated > 0) store.blocks.removeRange(row.ino, 0, Math.ceil(row.size / BLOCK_BYTES));
+  dropBlocks(store, row);
   if ((row.mode & FileType.MASK) === FileType.SYMLINK) store.targets.remove(row.ino);
+  freeXattrs(store, row);
   if (store.locks.get(row.ino) !== undefined) store.locks.remove(row.ino);
   store.inodes.remove(row.ino);
   const { usedBytes, usedInodes } = store.header.row;
-  store.updateHeader({ usedBytes: usedBytes - row.allocated, usedInodes: usedInodes - 1 });
+  store.updateHeader({ usedBytes: usedBytes - row.allocated - row.xattrBytes, usedInodes: usedInodes - 1 });
 }
 
 /**

@@ -25,6 +25,7 @@ import type { HeldLock } from './lock-ranges.js';
 import {
   type BlockRow,
   type DentryRow,
+  type DiscardedRow,
   type EndedInstanceRow,
   type HeaderRow,
   type InodeRow,
@@ -35,16 +36,23 @@ import {
   type SlotEntry,
   Table,
   type TargetRow,
+  type XattrRow,
 } from './rows.js';
 
 /** Bytes of a file in one row. */
 export const BLOCK_BYTES = 32 * 1024;
-/** Table, inode and position, before the data. */
+/** Table, fork and position, before the data. */
 const BLOCK_HEADER_BYTES = 17;
 /** Of a record: no more is kept of a service that is not the file service in one row. */
 export const RECORD_KEY_BYTES = 256;
 export const RECORD_VALUE_BYTES = 4096;
-export const LARGEST_ROW_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
+/** Table, inode, and the lengths of name and value, before these. */
+const XATTR_HEADER_BYTES = 17;
+export const BLOCK_ROW_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
+export const LARGEST_ROW_BYTES = Math.max(
+  BLOCK_ROW_BYTES,
+  XATTR_HEADER_BYTES + FileLimits.xattrNameBytes + FileLimits.xattrBytes,
+);
 const DIGEST_BYTES = 32;
 
 const blockDigestInput = Buffer.alloc(BLOCK_HEADER_BYTES + DIGEST_BYTES);
@@ -62,8 +70,8 @@ function digestOfBlock(data: Buffer): Octets {
 }
 
 /** `rowDigest(encodeBlock(row))`, without the copy. */
-export function blockDigest({ ino, position, data }: BlockRow): Octets {
-  blockDigestInput.set(new ByteWriter(BLOCK_HEADER_BYTES).u8(Table.Block).u64(ino).u64(position).finish());
+export function blockDigest({ fork, position, data }: BlockRow): Octets {
+  blockDigestInput.set(new ByteWriter(BLOCK_HEADER_BYTES).u8(Table.Block).u64(fork).u64(position).finish());
   return digestOfBlock(data);
 }
 
@@ -83,7 +91,7 @@ function ended<Row>(r: ByteReader, row: Row): Row {
 export const encodeHeader = (version: number, cluster: Uint8Array, row: HeaderRow): Buffer => {
   const w = new ByteWriter(96).u8(Table.Header).u32(version).bytes(cluster);
   writeTime(w, row.clock);
-  return w.u64(row.nextIno).u64(row.usedBytes).u64(row.usedInodes).finish();
+  return w.u64(row.nextIno).u64(row.usedBytes).u64(row.usedInodes).u64(row.discardedBytes).finish();
 };
 
 /** @param lastExecuted which the bytes do not have */
@@ -96,7 +104,8 @@ export function decodeHeader(
   const r = reader(content, Table.Header);
   if (r.u32() !== version) throw new MalformedBytes('the header of another version');
   if (Buffer.compare(r.bytes(cluster.length), cluster) !== 0) throw new MalformedBytes('the header of another cluster');
-  return ended(r, { lastExecuted, clock: readTime(r), nextIno: r.u64(), usedBytes: r.u64(), usedInodes: r.u64() });
+  const row = { lastExecuted, clock: readTime(r), nextIno: r.u64(), usedBytes: r.u64() };
+  return ended(r, { ...row, usedInodes: r.u64(), discardedBytes: r.u64() });
 }
 
 export const encodeInode = (row: InodeRow): Buffer => {
@@ -105,7 +114,15 @@ export const encodeInode = (row: InodeRow): Buffer => {
   writeTime(w, row.atime);
   writeTime(w, row.mtime);
   writeTime(w, row.ctime);
-  return w.u64(row.change).u64(row.parent).u64(row.entries).u64(row.nextCookie).finish();
+  return w
+    .u64(row.change)
+    .u64(row.parent)
+    .u64(row.entries)
+    .u64(row.nextCookie)
+    .u32(row.xattrBytes)
+    .u64(row.reserved)
+    .u64(row.fork)
+    .finish();
 };
 
 export function decodeInode(content: Uint8Array): InodeRow {
@@ -127,6 +144,9 @@ export function decodeInode(content: Uint8Array): InodeRow {
     parent: r.u64(),
     entries: r.u64(),
     nextCookie: r.u64(),
+    xattrBytes: r.u32(),
+    reserved: r.u64(),
+    fork: r.u64(),
   });
 }
 
@@ -140,14 +160,22 @@ export function decodeDentry(content: Uint8Array): DentryRow {
   return ended(r, { parent, name, child: r.u64(), cookie: r.u64() });
 }
 
-export const encodeBlock = ({ ino, position, data }: BlockRow): Buffer =>
-  new ByteWriter(BLOCK_HEADER_BYTES + data.length).u8(Table.Block).u64(ino).u64(position).raw(data).finish();
+export const encodeBlock = ({ fork, position, data }: BlockRow): Buffer =>
+  new ByteWriter(BLOCK_HEADER_BYTES + data.length).u8(Table.Block).u64(fork).u64(position).raw(data).finish();
 
 export function decodeBlock(content: Uint8Array): BlockRow {
   const r = reader(content, Table.Block);
-  const key = { ino: r.u64(), position: r.u64() };
+  const key = { fork: r.u64(), position: r.u64() };
   if (r.remaining > BLOCK_BYTES) throw new MalformedBytes('a block that is too large');
   return { ...key, data: Buffer.from(r.raw(r.remaining)) };
+}
+
+export const encodeDiscarded = ({ fork, bytes }: DiscardedRow): Buffer =>
+  new ByteWriter(17).u8(Table.Discarded).u64(fork).u64(bytes).finish();
+
+export function decodeDiscarded(content: Uint8Array): DiscardedRow {
+  const r = reader(content, Table.Discarded);
+  return ended(r, { fork: r.u64(), bytes: r.u64() });
 }
 
 export const encodeTarget = (row: TargetRow): Buffer =>
@@ -156,6 +184,21 @@ export const encodeTarget = (row: TargetRow): Buffer =>
 export function decodeTarget(content: Uint8Array): TargetRow {
   const r = reader(content, Table.Target);
   return ended(r, { ino: r.u64(), path: Buffer.from(r.bytes(FileLimits.targetBytes)) });
+}
+
+export const encodeXattr = ({ ino, name, value }: XattrRow): Buffer =>
+  new ByteWriter(XATTR_HEADER_BYTES + name.length + value.length)
+    .u8(Table.Xattr)
+    .u64(ino)
+    .bytes(Buffer.from(name, 'latin1'))
+    .bytes(value)
+    .finish();
+
+export function decodeXattr(content: Uint8Array): XattrRow {
+  const r = reader(content, Table.Xattr);
+  const ino = r.u64();
+  const name = Buffer.from(r.bytes(FileLimits.xattrNameBytes)).toString('latin1');
+  return ended(r, { ino, name, value: Buffer.from(r.bytes(FileLimits.xattrBytes)) });
 }
 
 const keyed = (table: number, session: SessionId): ByteWriter =>

@@ -38,17 +38,21 @@ export const HEADER_KEY: Octets = keyOfNumbers(Table.Header, 0, 0);
 export const inodeKey = (ino: number): Octets => keyOfNumbers(Table.Inode, ino, 0);
 export const targetKey = (ino: number): Octets => keyOfNumbers(Table.Target, ino, 0);
 export const lockKey = (ino: number): Octets => keyOfNumbers(Table.Lock, ino, 0);
-export const blockKey = (ino: number, position: number): Octets => keyOfNumbers(Table.Block, ino, position);
+export const blockKey = (fork: number, position: number): Octets => keyOfNumbers(Table.Block, fork, position);
+export const discardedKey = (fork: number): Octets => keyOfNumbers(Table.Discarded, fork, 0);
 
 /** What stands for a name in its entry's key, and orders a directory's entries in the database. */
 export const nameDigest = (name: Uint8Array): Octets => sha256Text(name).slice(0, NAME_DIGEST_BYTES);
 
-export function dentryKey(parent: number, digest: Octets): Octets {
-  begin(Table.Dentry);
-  u64(parent, 1);
+function keyOfName(table: number, ino: number, digest: Octets): Octets {
+  begin(table);
+  u64(ino, 1);
   scratch.write(digest, NAME_AT, 'latin1');
   return finish();
 }
+
+export const dentryKey = (parent: number, digest: Octets): Octets => keyOfName(Table.Dentry, parent, digest);
+export const xattrKey = (ino: number, digest: Octets): Octets => keyOfName(Table.Xattr, ino, digest);
 
 /** What stands for a record's key. */
 export const recordDigest = (key: Uint8Array): Octets => sha256Text(key).slice(0, KEY_BYTES - 1);

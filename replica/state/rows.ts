@@ -16,8 +16,10 @@ export const Table = {
   Slot: 7,
   EndedInstance: 8,
   Record: 9,
+  Xattr: 10,
   Lock: 11,
   Lease: 12,
+  Discarded: 13,
 } as const;
 
 /**
@@ -27,11 +29,13 @@ export const Table = {
 export interface HeaderRow {
   lastExecuted: number;
   clock: Timestamp;
-  /** Inode numbers are handed out in order and never again. */
+  /** Numbers of inodes, and of forks, are handed out in order and never again. */
   nextIno: number;
-  /** Sum of `allocated` over all inodes. */
+  /** Sum of `allocated` and `xattrBytes` over all inodes. */
   usedBytes: number;
   usedInodes: number;
+  /** Of blocks that no file has any more, and that are still to be removed. */
+  discardedBytes: number;
 }
 
 /** Rows are values: a change makes a new one, so that a before-image may be kept by reference. */
@@ -44,7 +48,7 @@ export interface InodeRow {
   gid: number;
   rdev: number;
   size: number;
-  /** Bytes of space taken by its blocks: see `blockCharge`. */
+  /** Bytes of space taken by its blocks: see operations/file-space.ts. */
   allocated: number;
   atime: Time;
   mtime: Time;
@@ -56,6 +60,12 @@ export interface InodeRow {
   entries: number;
   /** … and the cookie of its next new entry. */
   nextCookie: number;
+  /** Bytes that its extended attributes are charged for: see `xattrCharge`. 0: there are none. */
+  xattrBytes: number;
+  /** Of a file: space is reserved up to here, bytes, where that is beyond its end. See `spaceEnd`. */
+  reserved: number;
+  /** Under which its blocks are kept: its own number, until it has many and is cut to nothing. */
+  fork: number;
 }
 
 export interface DentryRow {
@@ -68,15 +78,29 @@ export interface DentryRow {
 
 /** One block of a file. Absent: a hole. `data` ends at the block's last non-zero byte, and may be empty. */
 export interface BlockRow {
-  ino: number;
+  fork: number;
   position: number;
   data: Buffer;
+}
+
+/** Blocks of a file that was removed or cut to nothing, while there are any left. */
+export interface DiscardedRow {
+  fork: number;
+  /** What those left were charged for. */
+  bytes: number;
 }
 
 /** Target of a symbolic link. */
 export interface TargetRow {
   ino: number;
   path: Buffer;
+}
+
+/** An extended attribute; its name has a character a byte. */
+export interface XattrRow {
+  ino: number;
+  name: string;
+  value: Buffer;
 }
 
 /** An inode without names that is kept for a session. */

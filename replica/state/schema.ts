@@ -7,7 +7,7 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
@@ -25,6 +25,7 @@ export const SCHEMA = `
     next_ino INTEGER NOT NULL,
     used_bytes INTEGER NOT NULL,
     used_inodes INTEGER NOT NULL,
+    discarded_bytes INTEGER NOT NULL,
     -- The rows' sequence number when the partition tree was brought up to date.
     tree_version INTEGER NOT NULL,
     -- The checkpoint that the last state transfer brought; 0 if none.
@@ -52,7 +53,10 @@ export const SCHEMA = `
     change INTEGER NOT NULL,
     parent INTEGER NOT NULL,
     entries INTEGER NOT NULL,
-    next_cookie INTEGER NOT NULL
+    next_cookie INTEGER NOT NULL,
+    xattr_bytes INTEGER NOT NULL,
+    reserved INTEGER NOT NULL,
+    fork INTEGER NOT NULL
   ) STRICT;
 
   -- By the digest that stands for the name in the partition tree, so that a row is found by its key there.
@@ -67,11 +71,25 @@ export const SCHEMA = `
   CREATE INDEX dentry_by_cookie ON dentry (parent, cookie);
 
   CREATE TABLE block (
-    ino INTEGER NOT NULL,
+    fork INTEGER NOT NULL,
     position INTEGER NOT NULL,
     data BLOB NOT NULL,
-    PRIMARY KEY (ino, position)
+    PRIMARY KEY (fork, position)
   ) STRICT, WITHOUT ROWID;
+
+  -- By the digest of its name, as a dentry.
+  CREATE TABLE xattr (
+    ino INTEGER NOT NULL,
+    name_digest BLOB NOT NULL,
+    name BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (ino, name_digest)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE discarded (
+    fork INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL
+  ) STRICT;
 
   CREATE TABLE target (
     ino INTEGER PRIMARY KEY,

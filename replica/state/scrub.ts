@@ -61,7 +61,7 @@ export class Scrub {
   private *passTable(table: StoredRows): Generator<void> {
     const { tables } = this.state;
     // Below all keys of the table, and above them; after the last table no leaf belongs to any.
-    const top = table === tables[tables.length - 1] ? '\xff'.repeat(KEY_BYTES) : String.fromCharCode(table.number + 1);
+    const top = table.number === tables.length - 1 ? '\xff'.repeat(KEY_BYTES) : String.fromCharCode(table.number + 1);
     let after: Octets | undefined;
     do {
       after = this.compare(table, after ?? String.fromCharCode(table.number), after, top);

@@ -8,6 +8,8 @@ import { Limits } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
 import type { Execution, ExecutionContext, Service } from '../../src/pbft/ports.js';
 import type { Call } from './nodes.js';
+import { allocate } from './operations/allocate.js';
+import { copy } from './operations/copy.js';
 import { create, link, mkdir, mknod, symlink } from './operations/create.js';
 import { fsync, read, write } from './operations/data.js';
 import { endHoldings, expireLeases, renew } from './operations/leases.js';
@@ -15,7 +17,9 @@ import { lock, testlock } from './operations/locks.js';
 import { getattr, lookup, open, readdir, readlink, statfs } from './operations/lookup.js';
 import { release, rmdir, unlink } from './operations/remove.js';
 import { rename } from './operations/rename.js';
+import { seek } from './operations/seek.js';
 import { setattr } from './operations/setattr.js';
+import { getxattr, listxattr, removexattr, setxattr } from './operations/xattrs.js';
 import type { Store } from './store.js';
 
 type Outcome = Results[Operation['op']] | Errno;
@@ -107,6 +111,20 @@ function perform(call: Call, o: Operation): Outcome {
       return fsync(call, o);
     case 'statfs':
       return statfs(call);
+    case 'getxattr':
+      return getxattr(call, o);
+    case 'listxattr':
+      return listxattr(call, o);
+    case 'setxattr':
+      return setxattr(call, o);
+    case 'removexattr':
+      return removexattr(call, o);
+    case 'allocate':
+      return allocate(call, o);
+    case 'seek':
+      return seek(call, o);
+    case 'copy':
+      return copy(call, o);
     case 'lock':
       return lock(call, o);
     case 'testlock':

@@ -14,6 +14,7 @@ import { keysInOrder, leafOf, Scrub } from './scrub.js';
 import type { Staging } from './staging.js';
 import { BlockTable } from './tables/blocks.js';
 import { DentryTable } from './tables/dentries.js';
+import { DiscardedTable } from './tables/discarded.js';
 import { HeaderTable } from './tables/header.js';
 import { InodeTable } from './tables/inodes.js';
 import { LeaseTable } from './tables/leases.js';
@@ -25,21 +26,22 @@ import { SlotTable } from './tables/slots.js';
 import { readStatement } from './tables/statements.js';
 import type { StoredRows } from './tables/table.js';
 import { TargetTable } from './tables/targets.js';
+import { XattrTable } from './tables/xattrs.js';
 
 /**
  * When changed rows are settled and the tree brought up to date without waiting for a checkpoint, which would have all of
  * it to do at once (measured: 45 µs a row): if there are some after so many batches, since rows that change in every
- * batch are worth waiting for; and never are more held in memory: ≤ 16 MiB.
+ * batch are worth waiting for; and never are more held in memory: ≤ 32 MiB.
  */
 const SETTLING = { batches: 16, rows: 128, mostRows: 512 };
 
 /** The write-ahead log is copied back to the database in slices of about this size. */
 const WAL_SLICE_BYTES = 4 * 1024 * 1024;
 
-/** Staged rows installed in one step: ≤ 8 MiB. */
+/** Staged rows installed in one step: ≤ 16 MiB. */
 const INSTALLED_AT_ONCE = 256;
 
-/** Rows whose leaves are made again in one step: ≤ 8 MiB. */
+/** Rows whose leaves are made again in one step: ≤ 16 MiB. */
 const REMADE_AT_ONCE = 256;
 
 /** Of the file system, for ENOSPC: agreed in the cluster file. */
@@ -53,8 +55,10 @@ export class Store {
   readonly inodes: InodeTable;
   readonly dentries: DentryTable;
   readonly blocks: BlockTable;
+  readonly discarded: DiscardedTable;
   readonly targets: TargetTable;
   readonly orphans: OrphanTable;
+  readonly xattrs: XattrTable;
   readonly locks: LockTable;
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
@@ -65,7 +69,6 @@ export class Store {
   /** Of a service that is not the file service. */
   readonly records: RecordTable;
   readonly tables;
-  private readonly numbered: StoredRows[] = [];
   readonly checkpoints: Checkpoints;
   /** Batches made final since all rows were settled. */
   private unsettledBatches = 0;
@@ -85,8 +88,10 @@ export class Store {
     this.inodes = new InodeTable(db);
     this.dentries = new DentryTable(db);
     this.blocks = new BlockTable(db);
+    this.discarded = new DiscardedTable(db);
     this.targets = new TargetTable(db);
     this.orphans = new OrphanTable(db);
+    this.xattrs = new XattrTable(db);
     this.locks = new LockTable(db);
     this.leases = new LeaseTable(db);
     this.sessions = new SessionTable(db);
@@ -96,12 +101,10 @@ export class Store {
     this.tables = [
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
       ...[this.orphans, this.sessions, this.slots, this.endedInstances, this.records],
-      ...[this.locks, this.leases],
+      ...[this.xattrs, this.locks, this.leases, this.discarded],
     ];
-    for (const table of this.tables) {
-      assert(table.number >= this.numbered.length, 'tables are in the order of their numbers');
-      this.numbered[table.number] = table;
-    }
+    for (const [at, { number }] of this.tables.entries())
+      assert(number === at, 'tables are in the order of their numbers');
     const rows = {
       contentAt: (key: Octets) => this.table(key)?.contentAt(key),
       leafAt: (key: Octets) => this.table(key)?.leafAt(key),
@@ -127,6 +130,13 @@ export class Store {
     this.header.row = { ...this.header.row, ...changed };
   }
 
+  /** A number for an inode or a fork, that nothing had before. */
+  takeNumber(): number {
+    const { nextIno } = this.header.row;
+    this.updateHeader({ nextIno: nextIno + 1 });
+    return nextIno;
+  }
+
   get touchedRows(): number {
     let rows = 0;
     for (const table of this.tables) rows += table.touchedRows;
@@ -149,7 +159,7 @@ export class Store {
 
   /** The table that a row with that key would be in; undefined: there is none with its number. */
   table(key: Octets): StoredRows | undefined {
-    return this.numbered[tableOf(key)];
+    return this.tables[tableOf(key)];
   }
 
   /** Makes a checkpoint of all rows as they are now; returns the root of their tree. */

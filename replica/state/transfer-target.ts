@@ -11,7 +11,7 @@ import {
 } from '../../src/merkle/index.js';
 import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { StateTransfer, TransferProgress } from '../../src/pbft/transfer-ports.js';
-import { LARGEST_ROW_BYTES, rowDigest } from './row-bytes.js';
+import { BLOCK_ROW_BYTES, LARGEST_ROW_BYTES, rowDigest } from './row-bytes.js';
 import { tableOf } from './row-keys.js';
 import { Table } from './rows.js';
 import type { Staging } from './staging.js';
@@ -51,7 +51,7 @@ export class Transfer implements StateTransfer, DifferenceSink {
   /** Whether rows may be here already that this walk finds to be missing. */
   private resumes = false;
   private gathered = { rows: 0, nodes: 0, bytes: 0 };
-  private expectedBlockBytes = LARGEST_ROW_BYTES;
+  private expectedBlockBytes = BLOCK_ROW_BYTES;
   private stagedNodesLeft = 0;
   private installing = false;
 

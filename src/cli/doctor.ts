@@ -1,13 +1,14 @@
 /** `byzfs doctor`: what would keep byzfs from working here, and what to do about it. */
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadCluster } from '../cluster/file.js';
 import { loadClientIdentity, loadReplicaIdentity } from '../cluster/identity.js';
 import { layoutOf } from '../cluster/layout.js';
 import type { Cluster } from '../cluster/types.js';
+import { findProgram } from '../programs.js';
 import { canonicalDirectory } from './directory.js';
 import { CommandError, oneLine } from './errors.js';
-import { findProgram, mountObstacle } from './host.js';
+import { mountObstacle } from './host.js';
 import { canListen, localReplicas } from './local-replicas.js';
 import { servingMount } from './mount-records.js';
 import { byzfsMounts, directoryOf } from './mount-table.js';
@@ -49,23 +50,43 @@ async function machine(): Promise<Finding[]> {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const node = (major === 20 && minor >= 19) || (major > 20 && major < 25);
   const obstacle = await mountObstacle();
+  const nativeObstacle = await mountObstacle('fuse-native');
   const compiler = findProgram('cc') !== null && findProgram('make') !== null;
   return [
     node ? ok(`Node ${process.versions.node}`) : failed(`Node ${process.versions.node}: 20.19 to 24 is needed`),
-    obstacle === null ? ok('can mount through /dev/fuse') : failed(`cannot mount: ${obstacle}`),
+    obstacle === null ? ok(`can mount through /dev/fuse${asWhom()}`) : failed(`cannot mount: ${obstacle}`),
+    nativeObstacle === null
+      ? ok('can mount with -o kernel=fuse-native')
+      : warning(`cannot mount with -o kernel=fuse-native: ${nativeObstacle}`),
     compiler
       ? ok('cc and make for byzfs bench andrew')
       : warning('no cc or no make: byzfs bench andrew needs both: apt-get install make gcc'),
   ];
 }
 
+const asWhom = (): string =>
+  process.geteuid?.() === 0
+    ? ''
+    : ', for this user only (allow_other needs root, or user_allow_other in /etc/fuse.conf)';
+
 /** Mounts whose process is gone: every call in them fails until they are unmounted. */
 async function mounts(): Promise<Finding[]> {
   return (await byzfsMounts()).map((entry) => {
     const server = servingMount(directoryOf(entry), entry.mountpoint);
     if (server !== null) return ok(`${entry.mountpoint} is served by pid ${server.pid}`);
+    if (isForeign(directoryOf(entry))) return ok(`${entry.mountpoint} is another user's`);
     return failed(`${entry.mountpoint} is mounted and its process is gone: byzfs umount ${entry.mountpoint}`);
   });
+}
+
+/** Whose records this user cannot read: what serves its mounts is not to be seen. */
+function isForeign(cluster: string): boolean {
+  try {
+    readdirSync(layoutOf(cluster).run);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
+  }
 }
 
 async function directory(path: string): Promise<Finding[]> {

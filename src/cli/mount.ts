@@ -20,6 +20,8 @@ export interface MountRequest {
   client: string;
   /** Values of -o, as given. */
   options: readonly string[];
+  /** Unknown options are passed over. */
+  sloppy?: boolean;
 }
 
 export function register(program: Command): void {
@@ -30,36 +32,63 @@ export function register(program: Command): void {
     .argument('<mountpoint>', 'an empty directory')
     .option(
       '-o <options>',
-      'separated by commas: profile=strict|session, ro, soft, hard, deadline=SECONDS',
+      'separated by commas: profile=strict|session, ro, soft, hard, deadline=SECONDS, uid=N,gid=N, subdir=PATH, kernel=…',
       collect(asText),
     )
+    .option('--sloppy', 'pass over options that are unknown')
     .option('--client <name>', 'which registered client to be', clientName, DEFAULT_MOUNT_CLIENT)
     .option('--foreground', 'serve the mount from this process, logging to stderr')
-    .action(async (dir: string, mountpoint: string, given: { o?: string[]; client: string; foreground?: boolean }) => {
+    .action(async (dir: string, mountpoint: string, given: Given) => {
       const request: MountRequest = {
         directory: canonicalDirectory(dir),
         mountpoint: await canonicalMountpoint(mountpoint),
         client: given.client,
         options: given.o ?? [],
+        sloppy: given.sloppy ?? false,
       };
       if (given.foreground) await serve(request);
       else await mountDetached(request);
     });
 }
 
-/** What can be told without asking the cluster. @throws CommandError, UsageError, ClusterError, MountpointError */
-async function prepared({ directory, mountpoint, client, options }: MountRequest) {
+interface Given {
+  o?: string[];
+  sloppy?: boolean;
+  client: string;
+  foreground?: boolean;
+}
+
+/** @throws UsageError */
+export async function checkOptions({ options, sloppy }: Pick<MountRequest, 'options' | 'sloppy'>) {
   const { parseMountOptions, MountOptionError } = await mountOptionsRoom();
-  const obstacle = await mountObstacle();
+  try {
+    return parseMountOptions(options.join(','), sloppy);
+  } catch (error) {
+    throw error instanceof MountOptionError ? new UsageError(oneLine(error)) : error;
+  }
+}
+
+/** What can be told without asking the cluster. @throws CommandError, UsageError, ClusterError, MountpointError */
+async function prepared(request: MountRequest) {
+  const { directory, mountpoint, client } = request;
+  const parsed = await checkOptions(request);
+  const obstacle = await mountObstacle(parsed.kernel);
   if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
   const cluster = loadCluster(directory);
   const identity = loadClientIdentity(directory, cluster, client);
-  try {
-    const parsed = parseMountOptions(options.join(','));
-    await prepareMountpoint(mountpoint);
-    return { cluster, identity, parsed };
-  } catch (error) {
-    throw error instanceof MountOptionError ? new UsageError(oneLine(error)) : error;
+  requireOutside(directory, mountpoint);
+  await prepareMountpoint(mountpoint, parsed.kernel);
+  return { cluster, identity, parsed };
+}
+
+/**
+ * A mount in the cluster directory would hide part of it, and a copy of the directory would run into it.
+ * @param directory canonical, as the mount point
+ * @throws CommandError
+ */
+export function requireOutside(directory: string, mountpoint: string): void {
+  if (mountpoint === directory || mountpoint.startsWith(`${directory}/`)) {
+    throw new CommandError(`${mountpoint} is in the cluster directory ${directory}: give a directory outside it`);
   }
 }
 
@@ -73,6 +102,7 @@ export async function mountDetached(request: MountRequest, spawned?: (pid: numbe
   await prepared(request);
   const args = ['mount', request.directory, request.mountpoint, '--foreground', '--client', request.client];
   for (const text of request.options) args.push('-o', text);
+  if (request.sloppy) args.push('--sloppy');
   return startDetached(args, mountLog(request.directory, request.mountpoint), spawned);
 }
 
@@ -85,16 +115,29 @@ async function serve(request: MountRequest): Promise<void> {
   const service = await connect({ cluster, identity, log, deadlineMs: parsed.deadlineMs });
   try {
     const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log });
-    writeMountRecord(directory, { pid: process.pid, mountpoint, client });
+    writeMountRecord(directory, { mountpoint, client });
     onStopSignal((signal) => {
       log.info({ signal }, 'unmounting');
       // While somebody uses the mount it cannot be unmounted, and is served as before: the next signal tries again.
       mounted.unmount().catch((error) => log.error({ reason: oneLine(error) }, 'not unmounted'));
     });
+    void mounted.detached.then((reason) => {
+      const unsent = mounted.unsent();
+      log.info({ reason, unsent }, 'detached');
+      // For whoever ends this process before all is sent.
+      writeMountRecord(directory, { mountpoint, client, unsent });
+    });
     await announce({ ready: true });
-    log.info({ reason: await mounted.unmounted }, 'unmounted');
+    const reason = await mounted.unmounted;
+    log.info({ reason, ...mounted.counters() }, 'unmounted');
+    const unsent = mounted.unsent();
+    if (unsent > 0) {
+      log.error({ files: unsent }, 'changes that nobody could be told of any more were not sent, and are lost');
+      writeMountRecord(directory, { mountpoint, client, unsent });
+    } else {
+      removeMountRecord(directory, mountpoint);
+    }
   } finally {
-    removeMountRecord(directory, mountpoint);
     await service.close();
   }
 }

@@ -9,12 +9,24 @@ function readProc(path: string): string | null {
   }
 }
 
+/** The letter of proc_pid_stat(5): R, S, D, T …; null if there is no such process. */
+export function processState(pid: number): string | null {
+  const stat = readProc(`${pid}/stat`);
+  return stat === null ? null : stat[stat.lastIndexOf(')') + 2];
+}
+
+/** When a process started, in clock ticks since boot: tells it from a later one of the same number. */
+export function startTime(pid: number): number | null {
+  const stat = readProc(`${pid}/stat`);
+  if (stat === null) return null;
+  const STARTTIME = 22 - 3;
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[STARTTIME]);
+}
+
 /** Whether the process exists and has not ended: a zombie that nobody reaped counts as ended. */
 export function isRunning(pid: number): boolean {
-  const stat = readProc(`${pid}/stat`);
-  if (stat === null) return false;
-  const state = stat[stat.lastIndexOf(')') + 2];
-  return state !== 'Z' && state !== 'X';
+  const state = processState(pid);
+  return state !== null && state !== 'Z' && state !== 'X';
 }
 
 /** Arguments of a running process, or null. */

@@ -37,5 +37,7 @@ export const mountOptionsRoom = () => import('../../fs-client/options.js');
 
 export const mountpointRoom = () => import('../../fs-client/mountpoint.js');
 
-/** umount(8). */
+export const mountObstacleRoom = () => import('../../fs-client/obstacle.js');
+
+/** umount(8) and fusermount3(1). */
 export const mountCommandRoom = () => import('../../fs-client/kernel/dev-fuse/mount-command.js');

@@ -1,8 +1,9 @@
 /** `byzfs umount`: unmounts, and waits until the process that served the mount has ended. */
 import type { Command } from 'commander';
 import { CommandError, oneLine } from './errors.js';
-import { servingMount } from './mount-records.js';
-import { canonicalMountpoint, directoryOf, type MountEntry, mountedAt } from './mount-table.js';
+import { forceUnmount } from './forced-unmount.js';
+import { lossOf, mountLog, servingMount, takeMountRecord } from './mount-records.js';
+import { canonicalMountpoint, directoryOf, isStillMounted, type MountEntry, mountedAt } from './mount-table.js';
 import { ended, stop } from './processes.js';
 import { mountCommandRoom, mountpointRoom } from './rooms.js';
 
@@ -14,7 +15,8 @@ export function register(program: Command): void {
     .command('umount')
     .description('unmount')
     .argument('<mountpoint>')
-    .action(async (path: string) => {
+    .option('-f, --force', 'take it away even if it hangs or is in use, and end its process')
+    .action(async (path: string, { force = false }: { force?: boolean }) => {
       const { FILE_SYSTEM_TYPE } = await mountpointRoom();
       const entry = await mountedAt(path);
       if (entry === undefined)
@@ -24,7 +26,7 @@ export function register(program: Command): void {
           `${entry.mountpoint} is no byzfs mount but ${entry.source} (${entry.type}): umount(8) it`,
         );
       }
-      const done = await unmount(entry);
+      const done = await (force ? forceUnmount(entry) : unmount(entry));
       if (!done.lossless) throw new CommandError(done.line);
     });
 }
@@ -40,28 +42,28 @@ export interface Unmounted {
  * @throws CommandError, above all while something in it is in use
  */
 export async function unmount(entry: MountEntry): Promise<Unmounted> {
-  const clean: Unmounted = { line: `${entry.mountpoint} unmounted`, lossless: true };
+  const { mountpoint } = entry;
+  const directory = directoryOf(entry);
   const command = await mountCommandRoom();
-  const server = servingMount(directoryOf(entry), entry.mountpoint);
+  const server = servingMount(directory, mountpoint);
+  let done = 'unmounted';
   try {
-    await command.unmount(entry.mountpoint);
+    await command.unmount(mountpoint);
   } catch (error) {
-    if (!(await isStillMounted(entry))) return clean;
-    const why = oneLine(error).replace(/\.$/, '');
-    if (/busy/.test(why)) {
-      throw new CommandError(`${why}: close its files and leave its directories (fuser -vm shows who)`);
+    if (await isStillMounted(entry)) {
+      const why = oneLine(error).replace(/\.$/, '');
+      if (/busy/.test(why)) {
+        throw new CommandError(
+          `${why}: close its files and leave its directories (fuser -vm shows who), or take it away with --force`,
+        );
+      }
+      if (server !== null) await stop(server.pid, 0);
+      if (await isStillMounted(entry)) await command.unmount(mountpoint, 'lazily');
+      done = 'did not answer and was taken away';
     }
-    if (server !== null) await stop(server.pid, 0);
-    if (await isStillMounted(entry)) await command.unmount(entry.mountpoint, true);
-    return {
-      line: `${entry.mountpoint} did not answer and was taken away: what it had not sent is lost`,
-      lossless: false,
-    };
   }
-  if (server !== null && !(await ended(server.pid, END_MS))) await stop(server.pid, 1000);
-  return clean;
-}
-
-async function isStillMounted(entry: MountEntry): Promise<boolean> {
-  return (await mountedAt(entry.mountpoint))?.source === entry.source;
+  const killed = server !== null && !(await ended(server.pid, END_MS)) && (await stop(server.pid, 1000)) === 'killed';
+  const loss = lossOf(takeMountRecord(directory, mountpoint), killed);
+  if (loss === null) return { line: `${mountpoint} ${done}`, lossless: true };
+  return { line: `${mountpoint} ${done}; ${loss}: see ${mountLog(directory, mountpoint)}`, lossless: false };
 }

@@ -12,7 +12,7 @@ import { CommandError, oneLine, report, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { initialise } from './init.js';
 import { canListen, localReplicas } from './local-replicas.js';
-import { mountDetached } from './mount.js';
+import { checkOptions, mountDetached, requireOutside } from './mount.js';
 import { servingMount } from './mount-records.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, collect, integerIn, replicaCount } from './options.js';
@@ -73,7 +73,7 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
       `${directory} is up already, under pid ${supervisor}: byzfs down --dir ${directory} stops it`,
     );
   }
-  if (options.mountpoint !== null) await checkMountpoint(directory, options.mountpoint);
+  if (options.mountpoint !== null) await checkMountpoint(directory, options.mountpoint, options.mountOptions);
   const requested = stopRequested();
   const interrupted = requested.then((signal) => {
     throw new CommandError(`interrupted by ${signal}`);
@@ -195,12 +195,16 @@ async function serverOf(directory: string, mountpoint: string): Promise<number |
 }
 
 /** Refuses before anything is made or started. A mount point that is not there yet is made when its turn comes. */
-async function checkMountpoint(directory: string, mountpoint: string): Promise<void> {
-  const obstacle = await mountObstacle();
+async function checkMountpoint(directory: string, mountpoint: string, options: readonly string[]): Promise<void> {
+  const { kernel } = await checkOptions({ options });
+  const obstacle = await mountObstacle(kernel);
   if (obstacle !== null) throw new CommandError(`${mountpoint} cannot be mounted: ${obstacle}`);
   if ((await serverOf(directory, mountpoint)) !== null) return;
+  requireOutside(directory, mountpoint);
   // One that is mounted is not looked at from here: its server may be gone.
-  if ((await mountedAt(mountpoint)) !== undefined || existsSync(mountpoint)) await prepareMountpoint(mountpoint);
+  if ((await mountedAt(mountpoint)) !== undefined || existsSync(mountpoint)) {
+    await prepareMountpoint(mountpoint, kernel);
+  }
 }
 
 function makeMountpoint(mountpoint: string): void {

@@ -13,7 +13,16 @@ export const Access = { EXECUTE: 1, WRITE: 2, READ: 4 } as const;
 
 export const RenameFlag = { NOREPLACE: 1, EXCHANGE: 2 } as const;
 
+/** FALLOC_FL_… of linux/falloc.h */
+export const AllocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
+
+/** XATTR_CREATE, XATTR_REPLACE */
+export const XattrFlag = { CREATE: 1, REPLACE: 2 } as const;
+
 /**
+ * `umask` in operations that make an inode: bits that `mode` loses, unless the directory has a default ACL, which then
+ * says what is granted (acl(5)). Absent: none.
+ *
  * `retain` in operations that may remove a file's last name: the inode (0: none) that this session holds open.
  * If that inode is the victim, it stays readable as an open-unlinked reference of the session until `release`.
  */
@@ -46,9 +55,10 @@ export type Operation =
       exclusive: boolean;
       truncate: boolean;
       access: number;
+      umask?: number;
     }
-  | { op: 'mkdir'; parent: Handle; name: Uint8Array; mode: number }
-  | { op: 'mknod'; parent: Handle; name: Uint8Array; mode: number; rdev: number }
+  | { op: 'mkdir'; parent: Handle; name: Uint8Array; mode: number; umask?: number }
+  | { op: 'mknod'; parent: Handle; name: Uint8Array; mode: number; rdev: number; umask?: number }
   | { op: 'symlink'; parent: Handle; name: Uint8Array; target: Uint8Array }
   | { op: 'readlink'; node: Handle }
   | { op: 'link'; node: Handle; parent: Handle; name: Uint8Array }
@@ -73,6 +83,27 @@ export type Operation =
   /** Answered when a quorum has everything up to it on stable storage. */
   | { op: 'fsync'; node: Handle }
   | { op: 'statfs' }
+  /** `name` is that of setxattr(2), namespace and all. */
+  | { op: 'getxattr'; node: Handle; name: Uint8Array }
+  /** Names that the caller may know of. */
+  | { op: 'listxattr'; node: Handle }
+  /** `flags`: XattrFlag. */
+  | { op: 'setxattr'; node: Handle; name: Uint8Array; value: Uint8Array; flags: number }
+  | { op: 'removexattr'; node: Handle; name: Uint8Array }
+  /** fallocate(2), from the range's start for as much of it as one operation may do. `mode`: AllocateMode. */
+  | { op: 'allocate'; node: Handle; mode: number; offset: number; length: number; killPrivileges: boolean }
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
+  | { op: 'seek'; node: Handle; offset: number; what: 'data' | 'hole' }
+  /** copy_file_range(2) to `offset` of `node`, of at most FileLimits.ioBytes. */
+  | {
+      op: 'copy';
+      source: Handle;
+      sourceOffset: number;
+      node: Handle;
+      offset: number;
+      length: number;
+      killPrivileges: boolean;
+    }
   /** Takes or drops a lock; EAGAIN where another owner's is in the way: nobody waits at the replicas. */
   | { op: 'lock'; node: Handle; lock: LockRequest }
   /** Whether that lock could be taken. */
@@ -110,6 +141,13 @@ const NUMBERS: Record<OperationName, number> = {
   write: 17,
   fsync: 18,
   statfs: 19,
+  getxattr: 20,
+  listxattr: 21,
+  setxattr: 22,
+  removexattr: 23,
+  allocate: 24,
+  seek: 25,
+  copy: 26,
   lock: 27,
   testlock: 28,
   renew: 29,
@@ -128,6 +166,9 @@ const READ_ONLY: ReadonlySet<OperationName> = new Set([
   'open',
   'read',
   'statfs',
+  'getxattr',
+  'listxattr',
+  'seek',
   'testlock',
 ]);
 
@@ -173,6 +214,11 @@ export function readInos(r: ByteReader): number[] {
   const count = r.u32();
   if (count > FileLimits.inosInRenewal) throw new MalformedBytes(`${count} inodes`);
   return Array.from({ length: count }, () => r.u64());
+}
+
+function readUmask(r: ByteReader): { umask?: number } {
+  const umask = r.u16();
+  return umask === 0 ? {} : { umask };
 }
 
 /** Names longer than NAME_MAX do arrive (the kernel leaves the check to the server) and are answered ENAMETOOLONG. */
@@ -241,6 +287,7 @@ export function encodeOperation(credentials: Credentials, o: Operation): Buffer 
     case 'readlink':
     case 'release':
     case 'fsync':
+    case 'listxattr':
       writeHandle(w, o.node);
       break;
     case 'setattr':
@@ -252,15 +299,25 @@ export function encodeOperation(credentials: Credentials, o: Operation): Buffer 
       break;
     case 'create':
       writeHandle(w, o.parent);
-      w.bytes(o.name).u32(o.mode).bool(o.exclusive).bool(o.truncate).u8(o.access);
+      w.bytes(o.name)
+        .u32(o.mode)
+        .bool(o.exclusive)
+        .bool(o.truncate)
+        .u8(o.access)
+        .u16(o.umask ?? 0);
       break;
     case 'mkdir':
       writeHandle(w, o.parent);
-      w.bytes(o.name).u32(o.mode);
+      w.bytes(o.name)
+        .u32(o.mode)
+        .u16(o.umask ?? 0);
       break;
     case 'mknod':
       writeHandle(w, o.parent);
-      w.bytes(o.name).u32(o.mode).u32(o.rdev);
+      w.bytes(o.name)
+        .u32(o.mode)
+        .u32(o.rdev)
+        .u16(o.umask ?? 0);
       break;
     case 'symlink':
       writeHandle(w, o.parent);
@@ -299,6 +356,29 @@ export function encodeOperation(credentials: Credentials, o: Operation): Buffer 
       break;
     case 'statfs':
       break;
+    case 'getxattr':
+    case 'removexattr':
+      writeHandle(w, o.node);
+      w.bytes(o.name);
+      break;
+    case 'setxattr':
+      writeHandle(w, o.node);
+      w.bytes(o.name).bytes(o.value).u32(o.flags);
+      break;
+    case 'allocate':
+      writeHandle(w, o.node);
+      w.u32(o.mode).u64(o.offset).u64(o.length).bool(o.killPrivileges);
+      break;
+    case 'seek':
+      writeHandle(w, o.node);
+      w.u64(o.offset).bool(o.what === 'hole');
+      break;
+    case 'copy':
+      writeHandle(w, o.source);
+      w.u64(o.sourceOffset);
+      writeHandle(w, o.node);
+      w.u64(o.offset).u64(o.length).bool(o.killPrivileges);
+      break;
     case 'lock':
     case 'testlock':
       writeHandle(w, o.node);
@@ -323,6 +403,7 @@ function readBody(op: OperationName, r: ByteReader): Operation {
     case 'readlink':
     case 'release':
     case 'fsync':
+    case 'listxattr':
       return { op, node: readHandle(r) };
     case 'setattr':
       return readSetattr(r);
@@ -337,11 +418,12 @@ function readBody(op: OperationName, r: ByteReader): Operation {
         exclusive: r.bool(),
         truncate: r.bool(),
         access: r.u8(),
+        ...readUmask(r),
       };
     case 'mkdir':
-      return { op, parent: readHandle(r), name: readName(r), mode: r.u32() };
+      return { op, parent: readHandle(r), name: readName(r), mode: r.u32(), ...readUmask(r) };
     case 'mknod':
-      return { op, parent: readHandle(r), name: readName(r), mode: r.u32(), rdev: r.u32() };
+      return { op, parent: readHandle(r), name: readName(r), mode: r.u32(), rdev: r.u32(), ...readUmask(r) };
     case 'symlink':
       return { op, parent: readHandle(r), name: readName(r), target: r.bytes(4096) };
     case 'link':
@@ -377,6 +459,32 @@ function readBody(op: OperationName, r: ByteReader): Operation {
       };
     case 'statfs':
       return { op };
+    case 'getxattr':
+    case 'removexattr':
+      return { op, node: readHandle(r), name: readName(r) };
+    case 'setxattr':
+      return { op, node: readHandle(r), name: readName(r), value: r.bytes(FileLimits.xattrBytes), flags: r.u32() };
+    case 'allocate':
+      return {
+        op,
+        node: readHandle(r),
+        mode: r.u32(),
+        offset: r.u64(),
+        length: r.u64(),
+        killPrivileges: r.bool(),
+      };
+    case 'seek':
+      return { op, node: readHandle(r), offset: r.u64(), what: r.bool() ? 'hole' : 'data' };
+    case 'copy':
+      return {
+        op,
+        source: readHandle(r),
+        sourceOffset: r.u64(),
+        node: readHandle(r),
+        offset: r.u64(),
+        length: r.u64(),
+        killPrivileges: r.bool(),
+      };
     case 'lock':
     case 'testlock':
       return { op, node: readHandle(r), lock: readLockRequest(r) };

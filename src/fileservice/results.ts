@@ -57,6 +57,17 @@ export interface Results {
   write: { errno: 0; attributes: Attributes };
   fsync: { errno: 0; attributes: Attributes };
   statfs: { errno: 0; statistics: FileSystemStatistics };
+  getxattr: { errno: 0; value: Uint8Array };
+  /** Names, in the order of their bytes. */
+  listxattr: { errno: 0; names: Uint8Array[] };
+  setxattr: { errno: 0; attributes: Attributes };
+  removexattr: { errno: 0; attributes: Attributes };
+  /** `length`: bytes of the range that it is done for; the next operation does the rest. */
+  allocate: { errno: 0; attributes: Attributes; length: number };
+  /** Unless `complete` the data or hole begins at `offset` or after it: to be asked for again from there. */
+  seek: { errno: 0; attributes: Attributes; offset: number; complete: boolean };
+  /** `length`: bytes copied, fewer than asked for also where there may be more; 0: the source ends before them. */
+  copy: { errno: 0; attributes: Attributes; length: number };
   /** With the attributes at the time: whoever takes a lock sees what was written before its last holder dropped it. */
   lock: { errno: 0; attributes: Attributes };
   testlock: { errno: 0; conflict?: Conflict };
@@ -78,7 +89,7 @@ function writeAttributes(w: ByteWriter, a: Attributes): void {
   writeTime(w, a.atime);
   writeTime(w, a.mtime);
   writeTime(w, a.ctime);
-  w.u64(a.change);
+  w.u64(a.change).bool(a.hasXattrs);
 }
 
 function readAttributes(r: ByteReader): Attributes {
@@ -96,6 +107,7 @@ function readAttributes(r: ByteReader): Attributes {
     mtime: readTime(r),
     ctime: readTime(r),
     change: r.u64(),
+    hasXattrs: r.bool(),
   };
 }
 
@@ -107,7 +119,7 @@ function writeOptionalAttributes(w: ByteWriter, a: Attributes | undefined): void
 const readOptionalAttributes = (r: ByteReader): Attributes | undefined => (r.bool() ? readAttributes(r) : undefined);
 
 /** Bytes that an entry with a name of `nameBytes` takes in a READDIR result. */
-export const encodedEntryBytes = (nameBytes: number): number => 8 + 4 + nameBytes + 92;
+export const encodedEntryBytes = (nameBytes: number): number => 8 + 4 + nameBytes + 93;
 
 export function encodeFailure(errno: number): Buffer {
   return new ByteWriter(4).u32(errno).finish();
@@ -180,8 +192,32 @@ export function encodeResult(op: OperationName, result: Results[OperationName]):
       writeAttributes(w, (any as Results['write']).attributes);
       break;
     case 'lock':
+    case 'setxattr':
+    case 'removexattr':
       writeAttributes(w, (any as Results['lock']).attributes);
       break;
+    case 'allocate':
+    case 'copy': {
+      const { attributes, length } = any as Results['copy'];
+      writeAttributes(w, attributes);
+      w.u64(length);
+      break;
+    }
+    case 'seek': {
+      const { attributes, offset, complete } = any as Results['seek'];
+      writeAttributes(w, attributes);
+      w.u64(offset).bool(complete);
+      break;
+    }
+    case 'getxattr':
+      w.bytes((any as Results['getxattr']).value);
+      break;
+    case 'listxattr': {
+      const { names } = any as Results['listxattr'];
+      w.u32(names.length);
+      for (const name of names) w.bytes(name);
+      break;
+    }
     case 'testlock': {
       const { conflict } = any as Results['testlock'];
       w.bool(conflict !== undefined);
@@ -261,7 +297,21 @@ function readResult(op: OperationName, r: ByteReader): Results[OperationName] {
     case 'write':
     case 'fsync':
     case 'lock':
+    case 'setxattr':
+    case 'removexattr':
       return { errno: 0, attributes: readAttributes(r) };
+    case 'allocate':
+    case 'copy':
+      return { errno: 0, attributes: readAttributes(r), length: r.u64() };
+    case 'seek':
+      return { errno: 0, attributes: readAttributes(r), offset: r.u64(), complete: r.bool() };
+    case 'getxattr':
+      return { errno: 0, value: r.bytes(FileLimits.xattrBytes) };
+    case 'listxattr': {
+      const names: Uint8Array[] = [];
+      for (let count = r.u32(); count > 0; count--) names.push(r.bytes(FileLimits.xattrNameBytes));
+      return { errno: 0, names };
+    }
     case 'testlock':
       return r.bool() ? { errno: 0, conflict: { type: readHeldType(r), ...readRange(r), pid: r.u32() } } : { errno: 0 };
     case 'renew':

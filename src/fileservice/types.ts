@@ -20,6 +20,8 @@ export interface Credentials {
   groups: readonly number[];
 }
 
+export const isInGroup = (who: Credentials, gid: number): boolean => who.gid === gid || who.groups.includes(gid);
+
 /** What stat(2) shows, with the generation and NFSv4's change attribute (RFC 8881 §5.8.1.4). */
 export interface Attributes extends Handle {
   /** File type and permission bits, as st_mode. */
@@ -37,6 +39,8 @@ export interface Attributes extends Handle {
   ctime: Time;
   /** Rises with every change of the file's data or attributes. */
   change: number;
+  /** Whether it has extended attributes, among which are its access control lists. */
+  hasXattrs: boolean;
 }
 
 export const ROOT_INO = 1;
@@ -70,8 +74,10 @@ export const FileLimits = {
   nameBytes: 255,
   /** A symbolic link's target (PATH_MAX - 1). */
   targetBytes: 4095,
-  /** Data of one READ or WRITE. */
+  /** Data of one READ, WRITE or COPY. */
   ioBytes: 1024 * 1024,
+  /** Blocks that one ALLOCATE makes, empties or removes: some 8 ms at each replica, as 2 MiB of WRITE. */
+  allocateBlocks: 128,
   /** Largest file: 2^44, so that block arithmetic stays far below 2^53. */
   fileBytes: 2 ** 44,
   /** Entries' encoded bytes in one READDIR result. */
@@ -79,6 +85,16 @@ export const FileLimits = {
   /** Hard links of one inode (as ext4). */
   links: 65_000,
   supplementaryGroups: 64,
+  /** Name of an extended attribute, its namespace included (XATTR_NAME_MAX). */
+  xattrNameBytes: 255,
+  /** Its value (XATTR_SIZE_MAX) … */
+  xattrBytes: 64 * 1024,
+  /** … and that of an access control list: the kernel makes room for a page. */
+  aclBytes: 4096,
+  /** All of one inode's, as they are charged. */
+  xattrsBytes: 76 * 1024,
+  /** Their names, each with a zero byte, as listxattr(2) gives them at most (XATTR_LIST_MAX). */
+  xattrNamesBytes: 64 * 1024,
   /** Ranges of one inode that are locked at a time. */
   locksPerFile: 512,
   /** Inodes named in one RENEW, or its result. */

@@ -20,8 +20,8 @@ import type { Digest } from '../pbft/messages.js';
 import type { Peer } from './admission.js';
 import type { NetContext } from './context.js';
 
-/** Of the wire: messages, frames and handshake. */
-export const PROTOCOL_VERSION = 4;
+/** Of the wire: handshake, frames, messages, and the operations and results in them. */
+export const PROTOCOL_VERSION = 5;
 
 /** Largest record. */
 const RECORD_BYTES = 512;

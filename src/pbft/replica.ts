@@ -28,6 +28,11 @@ export interface ReplicaDescription {
   view: number;
   lastExecuted: SequenceNumber;
   stableCheckpoint: SequenceNumber;
+  /**
+   * Nobody can need this replica's batches up to here any more: a stable checkpoint, of the incarnation it is in. Before
+   * there is one, those that others still bring themselves to its start with are of the incarnation before.
+   */
+  settled: SequenceNumber;
   /** Hex; null before the first checkpoint. */
   stateRoot: string | null;
   state: 'normal' | 'view-change' | 'recovering' | 'transferring';
@@ -234,6 +239,7 @@ export class Replica {
       view: core.view,
       lastExecuted: execution.lastCommitted,
       stableCheckpoint: stable.sequence,
+      settled: stable.root === null ? 0 : stable.sequence,
       stateRoot: stable.root,
       state: this.condition,
       transfer: transfers.progress ?? null,

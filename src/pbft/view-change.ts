@@ -89,7 +89,9 @@ export class ViewChanges {
   onComplaint(from: ReplicaId, { view, active, dissatisfied, recovering }: Status): void {
     // It orders nothing in this view any more, and if nobody asks for anything no timer would tell (recovery.ts).
     if (recovering && from === this.core.configuration.primary(this.core.view)) this.silentIn = this.core.view;
-    if (!dissatisfied || !active || view !== this.core.view) this.dissatisfiedOthers.delete(from);
+    // One that has left the view will not come back to it, whatever made it leave.
+    const complains = view > this.core.view || (dissatisfied && active && view === this.core.view);
+    if (!complains) this.dissatisfiedOthers.delete(from);
     else if (this.core.active) this.dissatisfiedOthers.add(from);
     this.leaveIfShared();
   }

@@ -2,14 +2,20 @@
 import { mkdir, open, readdir, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pattern } from './behaviours/support.js';
+import { acl as aclBytes } from './behaviours/acls.js';
+import { fails, pattern, SOMEBODY } from './behaviours/support.js';
 import { canMount, TestMount } from './mounted.js';
+import { getXattr, listXattrs, removeXattr, setXattr, syscall } from './syscalls.js';
+
+/** Asks, as that user, whether the file may be read. */
+const access = (path: string, user: { uid: number; gid: number }) =>
+  syscall(['exec', '/usr/bin/test', '-r', path], user);
 
 describe.skipIf(!canMount())('calls of a session mount', () => {
   let mount: TestMount;
   let dir: string;
   beforeAll(async () => {
-    mount = await TestMount.start({ profile: 'session' });
+    mount = await TestMount.start({ profile: 'session', second: true, options: 'actimeo=60' });
     dir = join(mount.mountpoint, 'dir');
     await mkdir(dir);
   });
@@ -80,15 +86,44 @@ describe.skipIf(!canMount())('calls of a session mount', () => {
   it('a listing with attributes is READDIR', async () => {
     const d = join(dir, 'list');
     await mkdir(d);
-    for (let i = 0; i < 100; i++) await writeFile(join(d, `f${i}`), '');
+    for (let i = 0; i < 100; i++) await writeFile(join(mount.elsewhere, 'dir/list', `f${i}`), '');
     const work = async () => {
       for (const name of await readdir(d)) await stat(join(d, name));
     };
-    await new Promise((resolve) => setTimeout(resolve, 1100));
     const calls = await mount.callsOf(work);
     expect(calls.readdir).toBe(1);
     expect(calls.getattr ?? 0).toBeLessThanOrEqual(2);
     expect(calls.lookup ?? 0).toBeLessThanOrEqual(4);
+  });
+
+  it('who asks for attributes where there are none is answered for nothing', async () => {
+    const path = join(dir, 'plain');
+    await writeFile(path, 'x');
+    const work = async () => {
+      for (const name of ['user.a', 'security.selinux', 'system.posix_acl_access']) {
+        await fails('ENODATA', getXattr(path, name));
+      }
+      await fails('ENOTSUP', getXattr(path, 'system.other'));
+      await listXattrs(path);
+      await syscall(['written', path, 'user.a'], { uid: 0, gid: 0 }).catch(() => {});
+    };
+    expect(await mount.callsOf(work)).toEqual({ open: 1, write: 1 });
+  });
+
+  it('attributes are one call each, and a check of an access list is none while it is fresh', async () => {
+    const path = join(dir, 'listed');
+    await writeFile(path, 'x', { mode: 0o644 });
+    const acl = aclBytes('u::rw-,u:1234:rw-,g::r--,m::rw-,o::r--');
+    expect(await mount.callsOf(() => setXattr(path, 'system.posix_acl_access', acl))).toEqual({ setxattr: 1 });
+    expect(await mount.callsOf(() => setXattr(path, 'user.a', 'x'))).toEqual({ setxattr: 1 });
+    expect(await mount.callsOf(() => getXattr(path, 'user.a'))).toEqual({ getxattr: 1 });
+    expect(await mount.callsOf(() => listXattrs(path))).toEqual({ listxattr: 1 });
+    expect(await mount.callsOf(() => removeXattr(path, 'user.a'))).toEqual({ removexattr: 1 });
+    const check = () => access(path, SOMEBODY);
+    const calls = await mount.callsOf(async () => {
+      for (let i = 0; i < 5; i++) await check();
+    });
+    expect(calls.getxattr ?? 0).toBeLessThanOrEqual(2);
   });
 
   it('data that nobody flushes is written within about a second', async () => {

@@ -133,6 +133,45 @@ describe.skipIf(!canMount()).each(['session', 'strict'] as const)('two %s mounts
     expect((await readFile(there)).equals(bytes)).toBe(true);
   });
 
+  if (profile === 'session') {
+    it('who has a file open, its pages cached, sees what others wrote to it once its attributes were asked for', async () => {
+      const { here, there } = fresh();
+      await writeFile(here, pattern(300_000, 1));
+      const reader = await open(there, 'r');
+      const readAll = async () => (await reader.read(Buffer.alloc(300_000), 0, 300_000, 0)).buffer;
+      for (let i = 2; i < 6; i++) {
+        expect((await readAll()).equals(pattern(300_000, i - 1))).toBe(true);
+        // Of the same size, and not cut first: neither tells the kernel anything.
+        const writer = await open(here, 'r+');
+        await writer.write(pattern(300_000, i), 0, 300_000, 0);
+        await writer.close();
+        await pause(FRESH_MS + 100);
+        await reader.stat();
+        await expect.poll(async () => (await readAll()).equals(pattern(300_000, i)), { timeout: 10_000 }).toBe(true);
+      }
+      await reader.close();
+    });
+
+    it('its own writes do not cost a reader its pages', async () => {
+      const { here } = fresh();
+      await writeFile(here, pattern(300_000));
+      const file = await open(here, 'r+');
+      const readAll = () => file.read(Buffer.alloc(300_000), 0, 300_000, 0);
+      await readAll();
+      const calls = await mount.callsOf(async () => {
+        for (let i = 0; i < 3; i++) {
+          await file.write('x', i * 1000);
+          await file.datasync();
+          await pause(FRESH_MS + 100);
+          await file.stat();
+          await readAll();
+        }
+      });
+      expect(calls.read).toBeUndefined();
+      await file.close();
+    });
+  }
+
   if (profile === 'strict') {
     it('a read through an open descriptor sees a completed write of the other mount', async () => {
       const { here, there } = fresh();

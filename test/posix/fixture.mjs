@@ -1,9 +1,9 @@
 /**
  * Serves mounts for a test, from a process of its own: the service is a file state in this process, executed call by
  * call, and each mount has a session with it. Arguments: one JSON object
- * { mountpoints, directory, profile, reader?, readOnly?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
+ * { mountpoints, directory, profile, options?, kernels?, reader?, readOnly?, allowOther?, rootUid?, delayMs?, shuffle?, capacityBytes?, timeLimitMs }.
  * Says `{"ready":true}` on stdout; then answers each line on stdin (`counters`, `statistics`, `fail N`, `lose`, `unmount`, all but `fail`
- * of the first mount) with one line. `lose` tells the mount that its session is lost; what was undone by that is for the
+ * of the first mount) with one line. `mount` with a JSON object { mountpoint, options } adds one. `lose` tells the mount that its session is lost; what was undone by that is for the
  * second mount to do. The end of stdin means unmount. With `shuffle`, concurrent calls are executed in any order, as slots of a session are.
  */
 
@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { pino } from 'pino';
 import { unmount as unmountLazily } from '../../dist/fs-client/kernel/dev-fuse/mount-command.js';
 import { mount } from '../../dist/fs-client/mount.js';
+import { parseMountOptions } from '../../dist/fs-client/options.js';
 import { createFileState } from '../../dist/replica/state/index.js';
 import { CallError } from '../../dist/src/client/types.js';
 
@@ -26,7 +27,7 @@ const cluster = {
   clients: [],
   capacityBytes: options.capacityBytes ?? GIB,
   capacityInodes: 100_000,
-  rootUid: 0,
+  rootUid: options.rootUid ?? 0,
   rootGid: 0,
   createdSeconds: 1_700_000_000,
   durability: 'buffered',
@@ -78,18 +79,24 @@ const serviceOf = (session, listeners) => ({
 
 const mounts = [];
 const listeners = [];
-for (const mountpoint of options.mountpoints) {
+async function add(mountpoint, text = '') {
   const service = serviceOf({ client: 0, instance: mounts.length + 1 }, mounts.length === 0 ? listeners : []);
-  const { profile, reader, readOnly } = options;
-  mounts.push(await mount({ service, mountpoint, profile, reader, readOnly, name: 'byzfs:test', log }));
+  const { profile, kernels = [], reader, readOnly, allowOther } = options;
+  const parsed = parseMountOptions(`profile=${profile},${readOnly ? 'ro' : 'rw'},${text}`);
+  const given = {
+    ...parsed,
+    kernel: kernels[mounts.length] ?? parsed.kernel,
+    allowOther: allowOther ?? parsed.allowOther,
+  };
+  mounts.push(await mount({ service, mountpoint, ...given, reader, name: 'byzfs:test', log }));
 }
+for (const mountpoint of options.mountpoints) await add(mountpoint, options.options);
 const [mounted] = mounts;
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 async function leave(status) {
-  for (const [i, each] of mounts.entries()) {
-    await each.unmount().catch(() => unmountLazily(options.mountpoints[i], true).catch(() => {}));
-  }
+  for (const each of mounts) await each.unmount().catch(() => {});
+  for (const mountpoint of options.mountpoints) await unmountLazily(mountpoint, 'lazily').catch(() => {});
   state.close();
   process.exit(status);
 }
@@ -101,7 +108,15 @@ lines.on('line', async (line) => {
   const [command, argument] = line.split(' ');
   if (command === 'counters') say(mounted.counters());
   else if (command === 'statistics') say(state.statistics);
-  else if (command === 'fail') {
+  else if (command === 'mount') {
+    const { mountpoint, options: text } = JSON.parse(line.slice(command.length));
+    options.mountpoints.push(mountpoint);
+    const error = await add(mountpoint, text).then(
+      () => null,
+      (cause) => cause.message,
+    );
+    say({ error });
+  } else if (command === 'fail') {
     failing = Number(argument);
     say({ failing });
   } else if (command === 'lose') {

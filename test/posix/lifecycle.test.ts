@@ -135,6 +135,17 @@ describe.skipIf(!canMount())('a mount', () => {
     );
   });
 
+  it('refuses one whose mount does not answer, and says how to get rid of that', async () => {
+    const mount = await start({ delayMs: 60_000 });
+    try {
+      await expect(prepareMountpoint(mount.mountpoint, ignore)).rejects.toThrow(
+        /mounted already and does not answer: byzfs umount --force it first$/,
+      );
+    } finally {
+      await mount.kill();
+    }
+  });
+
   it('refuses what is no empty directory, with one line', async () => {
     const base = canonicalMountpoint(await mkdtemp(join(tmpdir(), 'byzfs-points-')));
     await mkdir(join(base, 'full', 'x'), { recursive: true });

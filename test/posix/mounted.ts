@@ -1,20 +1,29 @@
 /** Mounts for tests: each served by a process of its own (fixture.mjs), and gone afterwards whatever happened. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { loadFuseNative } from '../../fs-client/kernel/fuse-native/package.js';
+import { asUser, USER } from './as-user.js';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
 
 export interface FixtureOptions {
   profile: 'strict' | 'session';
+  /** Of each mount; default: dev-fuse. */
+  kernels?: readonly ('dev-fuse' | 'fuse-native')[];
+  /** Further mount options. */
+  options?: string;
   reader?: 'epoll' | 'thread-pool';
   readOnly?: boolean;
+  allowOther?: boolean;
+  /** Served and owned by the user nobody, in a mount namespace of its own (as-user.sh). */
+  asUser?: boolean;
   /** A second mount of the same files, as another machine's. */
   second?: boolean;
   /** Where to mount instead of on a new directory. */
@@ -31,6 +40,16 @@ export interface Counters {
   calls: Record<string, number>;
   sessionsLost: number;
   kernel: { requests: Record<string, number>; notifications: number };
+}
+
+/** Why fuse-native does not load here; null if it does. */
+export function nativeObstacle(): string | null {
+  try {
+    loadFuseNative();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Whether this machine can mount at all. */
@@ -52,9 +71,10 @@ export class TestMount {
   readonly exited: Promise<number | null>;
 
   private constructor(
-    private readonly mountpoints: readonly string[],
+    private readonly mountpoints: string[],
     private readonly base: string,
     private readonly child: ChildProcess,
+    private readonly owner: typeof USER | undefined,
     onReady: () => void,
   ) {
     let ended: (reason: string) => void = () => {};
@@ -73,6 +93,11 @@ export class TestMount {
     });
   }
 
+  /** Of the process that serves it. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get mountpoint(): string {
     return this.mountpoints[0];
   }
@@ -86,24 +111,45 @@ export class TestMount {
     const base = await mkdtemp(join(tmpdir(), 'byzfs-posix-'));
     // Other users have to come through.
     await chmod(base, 0o755);
-    const { second, mountpoint = join(base, 'mnt'), ...rest } = options;
+    const { second, mountpoint = join(base, 'mnt'), asUser: unprivileged, ...rest } = options;
     const mountpoints = second ? [mountpoint, join(base, 'mnt2')] : [mountpoint];
     const directory = join(base, 'state');
     const added = mountpoints.filter((path) => path !== options.mountpoint);
-    for (const path of [...added, directory]) await mkdir(path);
-    const argument = JSON.stringify({ timeLimitMs: 120_000, ...rest, mountpoints, directory });
-    const child = spawn(process.execPath, [join(here, 'fixture.mjs'), argument], { stdio: 'pipe' });
+    const owner = unprivileged ? USER : undefined;
+    for (const path of [...added, directory]) {
+      await mkdir(path);
+      if (owner) await chown(path, owner.uid, owner.gid);
+    }
+    const argument = JSON.stringify({ timeLimitMs: 120_000, rootUid: owner?.uid, ...rest, mountpoints, directory });
+    const plain = [join(here, 'fixture.mjs'), argument] as const;
+    const devices = join(base, 'devices');
+    if (unprivileged) await mkdir(devices);
+    const [command, args] = unprivileged
+      ? asUser(devices, [process.execPath, ...plain])
+      : ([process.execPath, plain] as const);
+    const child = spawn(command, args, { stdio: 'pipe' });
     let ready: () => void = () => {};
     const started = new Promise<void>((resolve) => {
       ready = resolve;
     });
-    const mount = new TestMount(mountpoints, base, child, ready);
+    const mount = new TestMount(mountpoints, base, child, owner, ready);
     const outcome = await Promise.race([started.then(() => 'ready'), mount.exited]);
     if (outcome !== 'ready') {
       await mount.stop();
       throw new Error(`the fixture did not mount: ${mount.log.join('\n')}`);
     }
     return mount;
+  }
+
+  /** Another mount of the same files; returns where it is. */
+  async also(options: string): Promise<string> {
+    const mountpoint = join(this.base, `mnt${this.mountpoints.length + 1}`);
+    await mkdir(mountpoint);
+    if (this.owner) await chown(mountpoint, this.owner.uid, this.owner.gid);
+    this.mountpoints.push(mountpoint);
+    const { error } = await this.ask(`mount ${JSON.stringify({ mountpoint, options })}`);
+    if (error !== null) throw new Error(String(error));
+    return mountpoint;
   }
 
   ask(command: string): Promise<Record<string, unknown>> {
@@ -155,8 +201,10 @@ export class TestMount {
   private async abort(): Promise<void> {
     for (const path of this.mountpoints) {
       const connection = connectionOf(path);
-      if (connection !== undefined)
-        await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1').catch(() => {});
+      if (connection === undefined) continue;
+      await writeFile(`/sys/fs/fuse/connections/${connection}/abort`, '1').catch(() => {});
+      // Where fusectl is not mounted. It says that the mount is busy, but aborts it.
+      await run('umount', ['-i', '-c', '-f', path], { timeout: 10_000 }).catch(() => {});
     }
   }
 }

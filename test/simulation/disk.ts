@@ -14,6 +14,8 @@ interface Indexed {
   batches: Map<string, Batch>;
   committed: Digest | undefined;
   prepared: Digest | undefined;
+  /** Records may be missing since. */
+  uncertain: boolean;
 }
 
 /**
@@ -132,10 +134,10 @@ export class Disk implements SimulatedDisk {
     if (record.kind !== 'pre-prepared' && record.kind !== 'prepared' && record.kind !== 'committed') return;
     let indexed = this.index.get(record.sequence);
     if (indexed === undefined) {
-      indexed = { batches: new Map(), committed: undefined, prepared: undefined };
+      indexed = { batches: new Map(), committed: undefined, prepared: undefined, uncertain: false };
       this.index.set(record.sequence, indexed);
     }
-    if (record.kind === 'prepared') indexed.prepared = record.digest;
+    if (record.kind === 'prepared') Object.assign(indexed, { prepared: record.digest, uncertain: false });
     else if (record.batch !== undefined) indexed.batches.set(digestKey(record.batch.digest), record.batch);
     if (record.kind === 'committed') indexed.committed = record.digest;
   }
@@ -147,13 +149,16 @@ export class Disk implements SimulatedDisk {
 
   /** As the real journal: whether what prepared last is what committed, records that may be missing would tell. */
   private forgetPrepared(): void {
-    for (const [sequence, indexed] of this.index) if (sequence > this.lastCheckpoint) indexed.prepared = undefined;
+    for (const [sequence, indexed] of this.index) if (sequence > this.lastCheckpoint) indexed.uncertain = true;
   }
 
   digest(sequence: SequenceNumber): Digest | undefined {
-    return this.isForgotten(sequence) ? undefined : this.recorded(sequence);
+    const indexed = this.index.get(sequence);
+    if (this.isForgotten(sequence) || (indexed?.uncertain && indexed.committed === undefined)) return undefined;
+    return this.recorded(sequence);
   }
 
+  /** Also what its replica is not sure of: its report for another incarnation has that too. */
   private recorded(sequence: SequenceNumber): Digest | undefined {
     const indexed = this.index.get(sequence);
     return indexed?.committed ?? indexed?.prepared;

@@ -157,8 +157,11 @@ export class Faults {
     if (world.synced) return;
     const isAll = random.chance(0.5);
     const hit = world.hosts.filter(() => isAll || random.chance(0.7));
-    if (hit.length <= world.f) return;
+    // Fewer who forget beside one that is faulty anyway is more than f, and no group that could recover.
+    if (hit.filter(({ faulty }) => !faulty).length <= world.f) return;
     world.statistics.powerLosses++;
+    // Whose process is down loses what it had not flushed, too.
+    for (const host of hit) if (!host.up) host.losePower();
     this.down(hit, (each) => each.losePower());
   }
 

@@ -257,8 +257,8 @@ export class ReplicaHost {
         this.disk.append([]);
         if (this.world.synced) this.disk.flush();
         this.state.commit(this.world.random.chance(0.2));
-        const stable = this.replica?.describe().stableCheckpoint ?? 0;
-        this.disk.prune?.(Math.min(stable, this.state.flushedUpTo));
+        const settled = this.replica?.describe().settled ?? 0;
+        this.disk.prune?.(Math.min(settled, this.state.flushedUpTo));
       });
     }
   }

@@ -65,11 +65,13 @@ export const InitFlag = {
   ASYNC_READ: 1 << 0,
   POSIX_LOCKS: 1 << 1,
   BIG_WRITES: 1 << 5,
+  DONT_MASK: 1 << 6,
   FLOCK_LOCKS: 1 << 10,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
   PARALLEL_DIROPS: 1 << 18,
+  POSIX_ACL: 1 << 20,
   ABORT_ERROR: 1 << 21,
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
@@ -102,6 +104,9 @@ export const LockType = { READ: 0, WRITE: 1, UNLOCK: 2 } as const;
 /** A flock, not an fcntl lock. */
 export const LK_FLOCK = 1 << 0;
 
+/** `whence` of lseek(2). */
+export const Whence = { DATA: 3, HOLE: 4 } as const;
+
 export const WRITE_KILL_SUIDGID = 1 << 2;
 
 export const Notification = { INVAL_INODE: 2, INVAL_ENTRY: 3, INC_EPOCH: 8 } as const;
@@ -119,6 +124,9 @@ export const Size = {
   INIT_OUT: 64,
   STATFS_OUT: 80,
   WRITE_IN: 40,
+  GETXATTR_IN: 8,
+  /** Without what SETXATTR_EXT adds, which is not asked for. */
+  SETXATTR_IN: 8,
   DIRENT_HEAD: 24,
 } as const;
 

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { FileSystem, KernelCounters, KernelMount, KernelOptions } from '../kernel.js';
 import { opcodeName, READ_BUFFER_BYTES } from './abi.js';
 import { Channel } from './channel.js';
-import { mountDevice, unmount } from './mount-command.js';
+import { mountDevice, mountThroughHelper, unmount } from './mount-command.js';
 import { EpollReader, epollWorks, type Reader, type ReaderEvents, ThreadPoolReader } from './reader.js';
 import { Session } from './session.js';
 
@@ -19,20 +19,20 @@ export interface DevFuseOptions extends KernelOptions {
 
 /**
  * Resolves when the kernel and this process have agreed on the protocol: the mount is usable then.
- * @throws Error of one line: no device, not permitted, mount(8) refused, kernel too old
+ * @throws Error of one line: no device, not permitted, mount(8) or fusermount3(1) refused, kernel too old
  */
 export async function attachDevFuse(fs: FileSystem, options: DevFuseOptions, log: Logger): Promise<KernelMount> {
   if (endianness() !== 'LE') throw new Error('the /dev/fuse interface needs a little-endian machine');
   const epoll = options.reader ? options.reader === 'epoll' : await epollWorks(openDevice(true));
   if (!epoll && !options.reader) log.warn('epoll on /dev/fuse does not work in this Node: reading on the thread pool');
-  const device = openDevice(epoll);
+  const device = await mountedDevice(options, epoll);
   const channel = new Channel(device, log);
 
   let initialized: (problem: string | undefined) => void = () => {};
   const init = new Promise<string | undefined>((resolve) => {
     initialized = resolve;
   });
-  const session = new Session(channel, fs, { readdirPlus: options.readdirPlus }, log, initialized);
+  const session = new Session(channel, fs, { ...options.features, ...options }, log, initialized);
   let endOf: (reason: string) => void = () => {};
   const ended = new Promise<string>((resolve) => {
     endOf = resolve;
@@ -50,18 +50,12 @@ export async function attachDevFuse(fs: FileSystem, options: DevFuseOptions, log
     ? new EpollReader(device, READ_BUFFER_BYTES, events)
     : new ThreadPoolReader(device, READ_BUFFER_BYTES, events);
 
-  try {
-    await mountDevice(device, options);
-  } catch (error) {
-    closeSync(device);
-    throw error;
-  }
   reader.start();
   const timer = setTimeout(() => initialized('the kernel did not begin the protocol'), INIT_MS);
   const problem = await init;
   clearTimeout(timer);
   if (problem !== undefined) {
-    await unmount(options.mountpoint, true).catch(() => {});
+    await unmount(options.mountpoint, 'lazily').catch(() => {});
     throw new Error(`mounting ${options.mountpoint} failed: ${problem}`);
   }
   fs.attached(channel);
@@ -74,12 +68,26 @@ export async function attachDevFuse(fs: FileSystem, options: DevFuseOptions, log
   };
 }
 
+/** An open /dev/fuse that is mounted. */
+async function mountedDevice(options: DevFuseOptions, nonBlocking: boolean): Promise<number> {
+  // libuv sets O_NONBLOCK where it is to poll.
+  if (process.geteuid?.() !== 0) return mountThroughHelper(options);
+  const device = openDevice(nonBlocking);
+  try {
+    await mountDevice(device, options);
+    return device;
+  } catch (error) {
+    closeSync(device);
+    throw error;
+  }
+}
+
 function openDevice(nonBlocking: boolean): number {
   try {
     return openSync(DEVICE, constants.O_RDWR | (nonBlocking ? constants.O_NONBLOCK : 0));
   } catch (error) {
     throw new Error(
-      `${DEVICE} cannot be opened (${(error as NodeJS.ErrnoException).code}): load the fuse module, run as root`,
+      `${DEVICE} cannot be opened (${(error as NodeJS.ErrnoException).code}): load the fuse module, be root`,
     );
   }
 }

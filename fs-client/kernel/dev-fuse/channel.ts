@@ -20,6 +20,8 @@ export class Channel implements Notifier {
   private readonly staleData = new Map<number, (() => void)[]>();
   private readonly queue: Buffer[] = [];
   private inFlight = 0;
+  /** Resolves when all that were to be laundered are. */
+  private laundering: Promise<void> = GONE;
   private open = true;
 
   constructor(
@@ -78,6 +80,14 @@ export class Channel implements Notifier {
     const gone = new Promise<void>((resolve) => waiting.push(resolve));
     this.pump();
     return gone;
+  }
+
+  launderData(ino: number): Promise<void> {
+    // One at a time, since each may hold a thread of the pool; but not behind those that may wait for what LSEEK holds.
+    this.laundering = this.laundering.then(
+      () => new Promise((resolve) => (this.open ? this.write(inodeMessage(ino, 0), resolve) : resolve())),
+    );
+    return this.laundering;
   }
 
   invalidateEntry(parent: number, name: string): void {

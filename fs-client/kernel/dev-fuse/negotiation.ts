@@ -1,4 +1,6 @@
 /** FUSE_INIT: what this side asks of the kernel, out of what the kernel offers. */
+import type { KernelFeatures } from '../../features.js';
+import type { KernelOptions } from '../kernel.js';
 import { FUSE_MAJOR, FUSE_MINOR, FUSE_OLDEST_MINOR, InitFlag, InitFlag2, MAX_WRITE_BYTES, PAGE_BYTES } from './abi.js';
 import type { ReplyBuffer } from './reply.js';
 import type { Request } from './request.js';
@@ -6,6 +8,8 @@ import type { Request } from './request.js';
 /** Background requests (read-ahead, asynchronous direct I/O) outstanding at a time; the kernel's default is 12. */
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
+/** What the kernel does unless asked for more. */
+const SMALL_WRITE_BYTES = 128 * 1024;
 
 /**
  * Not asked for, on purpose: AUTO_INVAL_DATA (pages are kept or dropped at OPEN, by change counter; our own writes
@@ -17,13 +21,22 @@ const WANTED =
   InitFlag.POSIX_LOCKS |
   InitFlag.FLOCK_LOCKS |
   InitFlag.BIG_WRITES |
+  InitFlag.DONT_MASK |
   InitFlag.ASYNC_DIO |
   InitFlag.PARALLEL_DIROPS |
   InitFlag.ABORT_ERROR |
   InitFlag.MAX_PAGES |
-  InitFlag.CACHE_SYMLINKS |
-  InitFlag.HANDLE_KILLPRIV_V2 |
   InitFlag.INIT_EXT;
+
+/** What a mount differs in. */
+export type Negotiable = KernelFeatures & Pick<KernelOptions, 'kernelPermissions'>;
+
+const flagsOf = ({ readdirPlus, symlinks, killPrivileges, kernelPermissions }: Negotiable): number =>
+  // The kernel takes it to mean that it is to check permissions, with or without default_permissions.
+  (kernelPermissions ? InitFlag.POSIX_ACL : 0) |
+  (readdirPlus ? InitFlag.DO_READDIRPLUS | InitFlag.READDIRPLUS_AUTO : 0) |
+  (symlinks ? InitFlag.CACHE_SYMLINKS : 0) |
+  (killPrivileges ? InitFlag.HANDLE_KILLPRIV_V2 : 0);
 
 /**
  * Builds the reply to INIT.
@@ -32,7 +45,7 @@ const WANTED =
 export function negotiate(
   request: Request,
   reply: ReplyBuffer,
-  options: { readdirPlus: boolean },
+  features: Negotiable,
 ): { errno: number; agreed: string } {
   const EPROTO = 71;
   const major = request.u32(0);
@@ -43,9 +56,9 @@ export function negotiate(
   }
   const offered = request.u32(12);
   const offered2 = offered & InitFlag.INIT_EXT && request.bodyLength >= 20 ? request.u32(16) : 0;
-  const listing = options.readdirPlus ? InitFlag.DO_READDIRPLUS | InitFlag.READDIRPLUS_AUTO : 0;
-  const flags = offered & (WANTED | listing);
+  const flags = offered & (WANTED | flagsOf(features));
   const flags2 = offered2 & InitFlag2.DIRECT_IO_ALLOW_MMAP;
+  const maxBytes = features.largeRequests ? MAX_WRITE_BYTES : SMALL_WRITE_BYTES;
   reply.begin().init({
     major: FUSE_MAJOR,
     minor: Math.min(minor, FUSE_MINOR),
@@ -54,8 +67,8 @@ export function negotiate(
     flags2,
     maxBackground: MAX_BACKGROUND,
     congestionThreshold: CONGESTION_THRESHOLD,
-    maxWrite: MAX_WRITE_BYTES,
-    maxPages: MAX_WRITE_BYTES / PAGE_BYTES,
+    maxWrite: maxBytes,
+    maxPages: maxBytes / PAGE_BYTES,
   });
   return { errno: 0, agreed: `${protocol}, flags ${(flags >>> 0).toString(16)} ${(flags2 >>> 0).toString(16)}` };
 }

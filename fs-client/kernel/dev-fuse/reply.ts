@@ -105,6 +105,17 @@ export class ReplyBuffer {
     return this;
   }
 
+  /** fuse_getxattr_out */
+  size(bytes: number): this {
+    return this.written(bytes);
+  }
+
+  /** fuse_lseek_out */
+  offset(at: number): this {
+    this.u64(at);
+    return this;
+  }
+
   written(bytes: number): this {
     this.u32(bytes);
     this.u32(0);

@@ -1,37 +1,35 @@
 /** Turns requests of the kernel into calls of the file system, and what those yield into replies. */
 import type { Logger } from 'pino';
 import { Errno } from '../../../src/fileservice/errno.js';
-import type { Answer, EntryAnswer, FileSystem, LookupAnswer, Outcome } from '../kernel.js';
+import type { EntryAnswer, FileSystem, LookupAnswer } from '../kernel.js';
 import { OpenFlag } from '../open-flags.js';
-import { Opcode, Size, WRITE_KILL_SUIDGID } from './abi.js';
+import { terminated } from '../xattr-list.js';
+import { Opcode, Size, Whence, WRITE_KILL_SUIDGID } from './abi.js';
+import { Answers, type Send } from './answers.js';
 import type { Channel } from './channel.js';
-import { negotiate } from './negotiation.js';
-import { PendingRequests } from './pending-requests.js';
-import { LISTING_BYTES, type ReplyBuffer } from './reply.js';
+import { type Negotiable, negotiate } from './negotiation.js';
+import { LISTING_BYTES } from './reply.js';
 import { Request } from './request.js';
-
-type Send<T> = (reply: ReplyBuffer, value: T) => void;
 
 const sendEntry: Send<EntryAnswer> = (reply, answer) => reply.entry(answer);
 const sendNothing: Send<unknown> = () => {};
 
-export class Session {
+export class Session extends Answers {
   /** What was agreed at INIT, for the log. */
   agreed = '';
   readonly requests = new Map<number, number>();
-  private readonly pending: PendingRequests;
   /** Parses into itself again and again: nothing of it outlives the handler. */
   private request: Request | undefined;
   private requestBuffer: Buffer | undefined;
 
   constructor(
-    private readonly channel: Channel,
+    channel: Channel,
     private readonly fs: FileSystem,
-    private readonly options: { readdirPlus: boolean },
-    private readonly log: Logger,
+    private readonly features: Negotiable,
+    log: Logger,
     private readonly onInitialized: (problem: string | undefined) => void,
   ) {
-    this.pending = new PendingRequests(channel, log);
+    super(channel, log);
   }
 
   /** One message of the kernel, at the start of `buffer`. */
@@ -64,6 +62,9 @@ export class Session {
       case Opcode.GETATTR:
         this.answer(r, fs.getattr(r.caller(), r.ino), (reply, a) => reply.attributes(a));
         break;
+      case Opcode.ACCESS:
+        this.answer(r, fs.access(r.caller(), r.ino, r.u32(0)), sendNothing);
+        break;
       case Opcode.SETATTR: {
         const changes = r.attributeChanges();
         if (changes === undefined) {
@@ -83,10 +84,15 @@ export class Session {
         break;
       }
       case Opcode.MKNOD:
-        this.answer(r, fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
+        this.answer(
+          r,
+          fs.mknod(r.caller(), r.ino, r.name(16), r.u32(0), r.u32(4), r.u32(8)),
+          sendEntry,
+          this.forgetEntry,
+        );
         break;
       case Opcode.MKDIR:
-        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0)), sendEntry, this.forgetEntry);
+        this.answer(r, fs.mkdir(r.caller(), r.ino, r.name(8), r.u32(0), r.u32(4)), sendEntry, this.forgetEntry);
         break;
       case Opcode.UNLINK:
         this.answer(r, fs.unlink(r.caller(), r.ino, r.name(0)), sendNothing);
@@ -118,7 +124,7 @@ export class Session {
       case Opcode.CREATE:
         this.answer(
           r,
-          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0)),
+          fs.create(r.caller(), r.ino, r.name(16), r.u32(4), r.u32(0), r.u32(8)),
           (reply, a) => reply.entry(a).open(a.open),
           (a) => {
             fs.release(a.open.fh);
@@ -132,6 +138,15 @@ export class Session {
       case Opcode.WRITE:
         this.write(r);
         break;
+      case Opcode.FALLOCATE:
+        this.allocate(r);
+        break;
+      case Opcode.LSEEK:
+        this.seek(r);
+        break;
+      case Opcode.COPY_FILE_RANGE:
+        this.copy(r);
+        break;
       case Opcode.STATFS:
         this.answer(r, fs.statfs(), (reply, value) => reply.statistics(value.statistics));
         break;
@@ -144,6 +159,18 @@ export class Session {
         break;
       case Opcode.FLUSH:
         this.answer(r, fs.flush(r.u64(0), r.lockOwner(16)), sendNothing);
+        break;
+      case Opcode.GETXATTR:
+        this.answerSized(r, fs.getXattr(r.caller(), r.ino, r.name(Size.GETXATTR_IN), r.u32(0)), ({ value }) => value);
+        break;
+      case Opcode.LISTXATTR:
+        this.answerSized(r, fs.listXattrs(r.caller(), r.ino), ({ names }) => terminated(names));
+        break;
+      case Opcode.SETXATTR:
+        this.setXattr(r);
+        break;
+      case Opcode.REMOVEXATTR:
+        this.answer(r, fs.removeXattr(r.caller(), r.ino, r.name(0)), sendNothing);
         break;
       case Opcode.GETLK:
         this.testLock(r);
@@ -184,15 +211,14 @@ export class Session {
       case Opcode.NOTIFY_REPLY:
         break;
       default:
-        // The kernel remembers ENOSYS and does not ask again: ACCESS (it checks permissions itself), extended
-        // attributes, LSEEK, FALLOCATE, COPY_FILE_RANGE, POLL, IOCTL, STATX: it has an answer or a fall-back for each.
+        // The kernel remembers ENOSYS and does not ask again: POLL, IOCTL, STATX: it has an answer or a fall-back for each.
         this.fail(r, Errno.ENOSYS);
         break;
     }
   }
 
   private init(r: Request): void {
-    const { errno, agreed } = negotiate(r, this.channel.reply, this.options);
+    const { errno, agreed } = negotiate(r, this.channel.reply, this.features);
     this.agreed = agreed;
     this.channel.send(r.uniqueLow, r.uniqueHigh, errno);
     this.onInitialized(errno === 0 ? undefined : agreed);
@@ -212,6 +238,34 @@ export class Session {
       killPrivileges: (r.u32(20) & WRITE_KILL_SUIDGID) !== 0,
     });
     this.answer(r, answer, (reply) => reply.written(size));
+  }
+
+  /** fuse_fallocate_in */
+  private allocate(r: Request): void {
+    const interrupted = new AbortController();
+    const answer = this.fs.allocate(r.caller(), r.u64(0), r.u32(24), r.u64(8), r.u64(16), interrupted.signal);
+    this.answer(r, answer, sendNothing, undefined, interrupted);
+  }
+
+  /** fuse_lseek_in. A negative offset comes as one beyond any file. */
+  private seek(r: Request): void {
+    const whence = r.u32(16);
+    if (whence !== Whence.DATA && whence !== Whence.HOLE) return this.fail(r, Errno.EINVAL);
+    const answer = this.fs.seek(r.u64(0), r.u64(8), whence === Whence.DATA ? 'data' : 'hole');
+    this.answer(r, answer, (reply, { offset }) => reply.offset(offset));
+  }
+
+  /** fuse_copy_file_range_in */
+  private copy(r: Request): void {
+    const [sourceFh, sourceOffset, fh, offset, length] = [r.u64(0), r.u64(8), r.u64(24), r.u64(32), r.u64(40)];
+    const answer = this.fs.copy(r.caller(), fh, offset, sourceFh, sourceOffset, length);
+    this.answer(r, answer, (reply, copied) => reply.written(copied.length));
+  }
+
+  private setXattr(r: Request): void {
+    const [size, flags, name] = [r.u32(0), r.u32(4), r.name(Size.SETXATTR_IN)];
+    const value = r.data(Size.SETXATTR_IN + name.length + 1, size);
+    this.answer(r, this.fs.setXattr(r.caller(), r.ino, name, value, flags), sendNothing);
   }
 
   private testLock(r: Request): void {
@@ -255,41 +309,5 @@ export class Session {
         else reply.directoryEntry(entry);
       }
     });
-  }
-
-  /** @param undo takes back what the answer gave to the kernel, if the kernel did not wait for it */
-  private answer<T>(
-    r: Request,
-    answer: Answer<T>,
-    send: Send<T>,
-    undo?: (value: T) => void,
-    interrupted?: AbortController,
-  ): void {
-    this.pending.settle<Outcome<T>>(
-      r,
-      answer,
-      (result, low, high) => {
-        if (result.errno === 0) send(this.channel.reply.begin(), result as { errno: 0 } & T);
-        this.channel.send(low, high, result.errno);
-      },
-      (result) => result.errno === 0 && undo?.(result as { errno: 0 } & T),
-      interrupted,
-    );
-  }
-
-  private answerData<T>(r: Request, answer: Answer<T>, data: (value: T) => Uint8Array): void {
-    this.pending.settle<Outcome<T>>(r, answer, (result, low, high) => {
-      if (result.errno === 0) this.channel.sendData(low, high, data(result as { errno: 0 } & T));
-      else this.channel.send(low, high, result.errno);
-    });
-  }
-
-  private succeed(r: Request): void {
-    this.channel.reply.begin();
-    this.channel.send(r.uniqueLow, r.uniqueHigh, 0);
-  }
-
-  private fail(r: Request, errno: number): void {
-    this.channel.send(r.uniqueLow, r.uniqueHigh, errno);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The bytes of a block row: the block up to its last non-zero byte. That is a function of the block's contents only,
- * so it does not matter in how many writes they came. A block once written exists until the file is cut before it,
- * even if all its bytes are zero (then the row is empty): writing zeros allocates, and skipping them does not.
+ * so it does not matter in how many writes they came. The row of a block that is all zeros is empty; whether there is
+ * one is another matter (space.ts).
  */
 import { BLOCK_BYTES } from '../row-bytes.js';
 
@@ -37,6 +37,16 @@ export function overlaid(data: Buffer | undefined, part: Uint8Array, start: numb
   const copied = data.copy(merged, 0, 0, data.length);
   merged.fill(0, copied, Math.max(copied, start)).set(part, start);
   return trimmed(merged);
+}
+
+/** A block that exists and is all zeros. */
+export const NO_BYTES = Buffer.alloc(0);
+
+/** The block with zeros from `start` up to `end`. */
+export function zeroed(data: Buffer, start: number, end: number): Buffer {
+  if (start >= data.length) return data;
+  if (end >= data.length) return shortened(data, start);
+  return Buffer.from(data).fill(0, start, end);
 }
 
 /** The block without what lies at `length` and beyond. */

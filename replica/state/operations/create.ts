@@ -2,7 +2,9 @@
 import { Errno } from '../../../src/fileservice/errno.js';
 import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import type { NodeResult, Results } from '../../../src/fileservice/results.js';
-import { FileLimits, FileType, isDirectory, isRegular } from '../../../src/fileservice/types.js';
+import { FileLimits, FileType, isDirectory, isInGroup, isRegular } from '../../../src/fileservice/types.js';
+import { ACCESS_ACL, DEFAULT_ACL } from '../../../src/fileservice/xattr-names.js';
+import { encodeAcl, inheritedAcl, modeOfAcl } from '../acl.js';
 import {
   addEntry,
   attributes,
@@ -18,8 +20,10 @@ import {
   nameError,
   update,
 } from '../nodes.js';
-import { isInGroup, isPermitted, isRoot, ModeBit } from '../permissions.js';
+import { isPermitted, isRoot, ModeBit } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
+import { hasRoom } from '../space.js';
+import { aclOf, changeXattr, xattrCharge } from '../xattrs.js';
 import { truncate } from './data.js';
 
 const NUL = 0;
@@ -48,15 +52,39 @@ function inherited(call: Call, directory: InodeRow, mode: number): { mode: numbe
   return { mode: privileged && !mayKeep ? mode & ~ModeBit.SETGID : mode, gid };
 }
 
+/** A list that a new inode has, by the name of its attribute. */
+type Lists = [name: string, value: Buffer][];
+
+/** posix_acl_create: a directory's default list says what is granted at most; where there is none, the umask does. */
+function withLists({ store }: Call, directory: InodeRow, mode: number, umask: number): { mode: number; lists: Lists } {
+  const defaults = aclOf(store, directory, DEFAULT_ACL);
+  if (defaults === undefined) return { mode: mode & ~(umask & 0o777), lists: [] };
+  const acl = inheritedAcl(defaults, mode);
+  const shown = modeOfAcl(acl);
+  const lists: Lists = shown.equivalent ? [] : [[ACCESS_ACL, encodeAcl(acl)]];
+  if (isDirectory(mode)) lists.push([DEFAULT_ACL, encodeAcl(defaults)]);
+  return { mode: (mode & ~0o777) | shown.mode, lists };
+}
+
+/** @param umask undefined: the mode is not of anyone's choice */
 function addNode(
   call: Call,
   directory: InodeRow,
   name: Uint8Array,
   mode: number,
+  umask: number | undefined,
   fields: Partial<InodeRow> = {},
 ): NodeResult | Errno {
-  const node = makeInode(call, { ...fields, ...inherited(call, directory, mode) });
+  const { store } = call;
+  const owned = inherited(call, directory, mode);
+  const granted = umask === undefined ? { ...owned, lists: [] } : withLists(call, directory, owned.mode, umask);
+  const { lists } = granted;
+  const bytes = lists.reduce((sum, [list, value]) => sum + xattrCharge(list, value), 0);
+  if (!hasRoom(store, bytes)) return Errno.ENOSPC;
+  let node = makeInode(call, { ...fields, gid: owned.gid, mode: granted.mode });
   if (node === undefined) return Errno.ENOSPC;
+  for (const [list, value] of lists) node = { ...node, ...changeXattr(store, node, list, value) };
+  if (lists.length > 0) store.inodes.put(node.ino, node);
   const parent = addEntry(call, directory, name, node);
   return { errno: 0, attributes: attributes(node), parent: attributes(parent) };
 }
@@ -74,7 +102,7 @@ export function create(call: Call, o: OperationOf<'create'>): Results['create'] 
   const entry = call.store.dentries.find(directory.ino, o.name);
   if (entry !== undefined) return openExisting(call, o, directory, inode(call.store, entry.child));
   if (!mayAdd(call, directory)) return Errno.EACCES;
-  const made = addNode(call, directory, o.name, (o.mode & ModeBit.PERMISSIONS) | FileType.REGULAR);
+  const made = addNode(call, directory, o.name, (o.mode & ModeBit.PERMISSIONS) | FileType.REGULAR, o.umask ?? 0);
   return typeof made === 'number' ? made : { ...made, created: true };
 }
 
@@ -87,8 +115,8 @@ function openExisting(
   if (o.exclusive) return Errno.EEXIST;
   if (isDirectory(node.mode)) return Errno.EISDIR;
   if (!isRegular(node.mode)) return Errno.ESTALE;
-  if (!isPermitted(call.who, node, o.access | (o.truncate ? Access.WRITE : 0))) return Errno.EACCES;
-  const opened = o.truncate ? truncate(call, node, 0, {}) : node;
+  if (!isPermitted(call, node, o.access | (o.truncate ? Access.WRITE : 0))) return Errno.EACCES;
+  const opened = o.truncate ? truncate(call, node, 0) : node;
   // Cutting a file to nothing frees space; it cannot fail.
   if (isFailure(opened)) return opened;
   return { errno: 0, attributes: attributes(opened), parent: attributes(directory), created: false };
@@ -98,7 +126,7 @@ export function mkdir(call: Call, o: OperationOf<'mkdir'>): Results['mkdir'] | E
   const directory = vacancy(call, o);
   if (isFailure(directory)) return directory;
   const mode = (o.mode & (0o777 | ModeBit.STICKY)) | FileType.DIRECTORY;
-  return addNode(call, directory, o.name, mode, { parent: directory.ino });
+  return addNode(call, directory, o.name, mode, o.umask ?? 0, { parent: directory.ino });
 }
 
 const NODE_TYPES: ReadonlySet<number> = new Set([
@@ -117,7 +145,8 @@ export function mknod(call: Call, o: OperationOf<'mknod'>): Results['mknod'] | E
   if (isFailure(directory)) return directory;
   const isDevice = type === FileType.CHARACTER || type === FileType.BLOCK;
   if (isDevice && !isRoot(call.who)) return Errno.EPERM;
-  return addNode(call, directory, o.name, (o.mode & ModeBit.PERMISSIONS) | type, isDevice ? { rdev: o.rdev } : {});
+  const mode = (o.mode & ModeBit.PERMISSIONS) | type;
+  return addNode(call, directory, o.name, mode, o.umask ?? 0, isDevice ? { rdev: o.rdev } : {});
 }
 
 export function symlink(call: Call, o: OperationOf<'symlink'>): Results['symlink'] | Errno {
@@ -126,7 +155,7 @@ export function symlink(call: Call, o: OperationOf<'symlink'>): Results['symlink
   if (o.target.includes(NUL)) return Errno.EINVAL;
   const directory = vacancy(call, o);
   if (isFailure(directory)) return directory;
-  const made = addNode(call, directory, o.name, 0o777 | FileType.SYMLINK, { size: o.target.length });
+  const made = addNode(call, directory, o.name, 0o777 | FileType.SYMLINK, undefined, { size: o.target.length });
   if (typeof made === 'number') return made;
   const { ino } = made.attributes;
   call.store.targets.insert(ino, { ino, path: Buffer.from(o.target) });

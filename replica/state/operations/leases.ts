@@ -10,9 +10,13 @@ import type { SessionId } from '../../../src/pbft/messages.js';
 import { sameSession } from '../lock-ranges.js';
 import { type Call, freeInode, inode } from '../nodes.js';
 import type { Store } from '../store.js';
+import { ENDED } from '../tables/leases.js';
 
 /** No call for so long: with a session that lives there would have been a renewal, had the service been able to. */
 const OUTAGE_SECONDS = 1.5 * RENEWAL_SECONDS;
+
+/** References that one call drops at most for a lease that has run out. */
+const DROPPED_AT_ONCE = 64;
 
 /** Before any call is executed: ends what sessions hold whose leases have run out. */
 export function expireLeases(store: Store, now: Time): void {
@@ -35,8 +39,8 @@ export function renew(call: Call, o: OperationOf<'renew'>): Results['renew'] | E
   store.leases.set({ session, renewed: now.seconds, announced: true });
   for (const ino of o.claimed) if (store.orphans.has(session, ino)) store.orphans.add(session, ino, true);
   for (const ino of o.released) dropReference(store, session, ino);
-  const unclaimed = store.orphans.list(session).filter(({ claimed }) => !claimed);
-  return { errno: 0, lapsed, unclaimed: unclaimed.slice(0, FileLimits.inosInRenewal).map(({ ino }) => ino) };
+  const unclaimed = store.orphans.first(session, FileLimits.inosInRenewal, true);
+  return { errno: 0, lapsed, unclaimed: unclaimed.map(({ ino }) => ino) };
 }
 
 /** Lets go of a nameless inode, if it is kept for the session; with its last reference it is freed. */
@@ -47,11 +51,15 @@ export function dropReference(store: Store, session: SessionId, ino: number): vo
   if (!store.leases.all().some((lease) => store.orphans.has(lease.session, ino))) freeInode(store, inode(store, ino));
 }
 
-/** Ends all that the session holds, and its lease. */
+/**
+ * Ends all that the session holds, and its lease; where it keeps many files, some with each call, of whomever, that
+ * follows: nobody is to wait for the last of a hundred thousand.
+ */
 export function endHoldings(store: Store, session: SessionId): void {
   for (const { ino, locks } of store.locks.ofSession(session)) {
     store.locks.set({ ino, locks: locks.filter((lock) => !sameSession(lock.session, session)) });
   }
-  for (const { ino } of store.orphans.list(session)) dropReference(store, session, ino);
-  store.leases.unset(session);
+  for (const { ino } of store.orphans.first(session, DROPPED_AT_ONCE, false)) dropReference(store, session, ino);
+  if (store.orphans.first(session, 1, false).length === 0) store.leases.unset(session);
+  else store.leases.set({ session, renewed: ENDED, announced: false });
 }

@@ -9,8 +9,8 @@ import { isPermittedOnOpenFile } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
 
 /** The kernel lets nobody lock but through an open file; here whoever could have opened it may. */
-function mayLock({ who }: Call, node: InodeRow): boolean {
-  return isPermittedOnOpenFile(who, node, Access.READ) || isPermittedOnOpenFile(who, node, Access.WRITE);
+function mayLock(call: Call, node: InodeRow): boolean {
+  return isPermittedOnOpenFile(call, node, Access.READ) || isPermittedOnOpenFile(call, node, Access.WRITE);
 }
 
 export function lock(call: Call, { node: handle, lock: wanted }: OperationOf<'lock'>): Results['lock'] | Errno {

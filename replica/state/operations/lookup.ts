@@ -23,7 +23,7 @@ export function lookup(call: Call, o: OperationOf<'lookup'>): Results['lookup'] 
   const directory = enterDirectory(call, o.parent);
   if (isFailure(directory)) return directory;
   const found = findEntry(call, directory, o.name);
-  return isFailure(found) ? found : { errno: 0, attributes: attributes(found) };
+  return isFailure(found) ? found : { errno: 0, attributes: attributes(found), parent: attributes(directory) };
 }
 
 function findEntry({ store }: Call, directory: InodeRow, name: Uint8Array): InodeRow | Errno {
@@ -54,7 +54,7 @@ export function open(call: Call, o: OperationOf<'open'>): Results['open'] | Errn
   }
   if (isSymlink(node.mode)) return Errno.ELOOP;
   if (isDirectory(node.mode) && (o.access & Access.WRITE) !== 0) return Errno.EISDIR;
-  if (!isPermitted(call.who, node, o.access)) return Errno.EACCES;
+  if (!isPermitted(call, node, o.access)) return Errno.EACCES;
   const result = { errno: 0, attributes: attributes(node) } as const;
   return parent === undefined ? result : { ...result, parent: attributes(parent) };
 }
@@ -74,7 +74,7 @@ export function readdir(call: Call, o: OperationOf<'readdir'>): Results['readdir
   const directory = findNode(call, o.directory);
   if (isFailure(directory)) return directory;
   if (!isDirectory(directory.mode)) return Errno.ENOTDIR;
-  if (!isPermitted(call.who, directory, Access.READ)) return Errno.EACCES;
+  if (!isPermitted(call, directory, Access.READ)) return Errno.EACCES;
 
   const entries: DirectoryEntry[] = [];
   let room = Math.min(o.maxBytes, FileLimits.readdirBytes);

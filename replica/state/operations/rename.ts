@@ -100,7 +100,7 @@ function moveError(call: Call, { directory, node }: Side, newDirectory: InodeRow
 /** A directory whose parent changes has its `..` changed: that takes write permission on it. */
 function parentChangeError(call: Call, node: InodeRow, from: InodeRow, to: InodeRow): Errno | undefined {
   if (from.ino === to.ino || !isDirectory(node.mode)) return undefined;
-  return isPermitted(call.who, node, Access.WRITE) ? undefined : Errno.EACCES;
+  return isPermitted(call, node, Access.WRITE) ? undefined : Errno.EACCES;
 }
 
 const parentOf = (node: InodeRow, directory: InodeRow): Partial<InodeRow> =>

@@ -2,10 +2,9 @@
 import { Errno } from '../../../src/fileservice/errno.js';
 import { Access, type OperationOf } from '../../../src/fileservice/operations.js';
 import type { Results } from '../../../src/fileservice/results.js';
-import { FileLimits, FileType, isDirectory, isRegular, isSymlink } from '../../../src/fileservice/types.js';
+import { FileLimits, FileType, isDirectory, isInGroup, isRegular, isSymlink } from '../../../src/fileservice/types.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
 import {
-  isInGroup,
   isOwnerOrRoot,
   isPermitted,
   isPermittedOnOpenFile,
@@ -14,6 +13,7 @@ import {
   withoutPrivileges,
 } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
+import { aclFollowsMode, withoutCapability } from '../xattrs.js';
 import { truncate } from './data.js';
 
 type Setattr = OperationOf<'setattr'>;
@@ -24,23 +24,23 @@ export function setattr(call: Call, o: Setattr): Results['setattr'] | Errno {
   const refused =
     contentError(call, node, o) ?? ownerError(call, node, o) ?? modeError(call, node, o) ?? timesError(call, node, o);
   if (refused !== undefined) return refused;
-  const changed = changes(call, node, o);
   const after =
     o.size !== undefined
-      ? truncate(call, node, o.size, changed, o.killPrivileges)
-      : Object.keys(changed).length > 0
-        ? update(call, node, changed)
-        : node;
+      ? truncate(call, node, o.size, o.killPrivileges, () => changes(call, node, o))
+      : unlessNothing(call, node, changes(call, node, o));
   return isFailure(after) ? after : { errno: 0, attributes: attributes(after) };
 }
 
-function contentError({ who }: Call, node: InodeRow, { size, killPrivileges }: Setattr): Errno | undefined {
+const unlessNothing = (call: Call, node: InodeRow, changed: Partial<InodeRow>): InodeRow =>
+  Object.keys(changed).length > 0 ? update(call, node, changed) : node;
+
+function contentError(call: Call, node: InodeRow, { size, killPrivileges }: Setattr): Errno | undefined {
   if (size === undefined) {
     // To take a program's privileges is what writing to it does: it takes the same permission.
-    return !killPrivileges || isPermittedOnOpenFile(who, node, Access.WRITE) ? undefined : Errno.EACCES;
+    return !killPrivileges || isPermittedOnOpenFile(call, node, Access.WRITE) ? undefined : Errno.EACCES;
   }
   if (!isRegular(node.mode)) return isDirectory(node.mode) ? Errno.EISDIR : Errno.EINVAL;
-  if (!isPermittedOnOpenFile(who, node, Access.WRITE)) return Errno.EACCES;
+  if (!isPermittedOnOpenFile(call, node, Access.WRITE)) return Errno.EACCES;
   return size > FileLimits.fileBytes ? Errno.EFBIG : undefined;
 }
 
@@ -60,20 +60,27 @@ function modeError({ who }: Call, node: InodeRow, { mode }: Setattr): Errno | un
 }
 
 /** Both times to now takes write permission; everything else takes ownership; a truncation sets mtime by itself. */
-function timesError({ who }: Call, node: InodeRow, { atime, mtime, size }: Setattr): Errno | undefined {
+function timesError(call: Call, node: InodeRow, { atime, mtime, size }: Setattr): Errno | undefined {
   if (atime === undefined && (mtime === undefined || (mtime === 'now' && size !== undefined))) return undefined;
-  if (isOwnerOrRoot(who, node)) return undefined;
+  if (isOwnerOrRoot(call.who, node)) return undefined;
   if (atime !== 'now' || mtime !== 'now') return Errno.EPERM;
-  return isPermitted(who, node, Access.WRITE) ? undefined : Errno.EACCES;
+  return isPermitted(call, node, Access.WRITE) ? undefined : Errno.EACCES;
 }
 
+/** What changes of the inode; what changes beside it has changed then, so that nothing may fail any more. */
 function changes(call: Call, node: InodeRow, o: Setattr): Partial<InodeRow> {
   const changed: Partial<InodeRow> = {};
   if (o.uid !== undefined) changed.uid = o.uid;
   if (o.gid !== undefined) changed.gid = o.gid;
   const givenAway = o.uid !== undefined || o.gid !== undefined;
-  if ((givenAway || o.killPrivileges) && !isDirectory(node.mode)) changed.mode = withoutPrivileges(call.who, node);
-  if (o.mode !== undefined) changed.mode = newMode(call, node, o.mode, o.gid ?? node.gid);
+  if ((givenAway || o.killPrivileges) && !isDirectory(node.mode)) {
+    changed.mode = withoutPrivileges(call.who, node);
+    Object.assign(changed, withoutCapability(call.store, node));
+  }
+  if (o.mode !== undefined) {
+    changed.mode = newMode(call, node, o.mode, o.gid ?? node.gid);
+    Object.assign(changed, aclFollowsMode(call.store, { ...node, ...changed }, changed.mode));
+  }
   if (o.atime !== undefined) changed.atime = o.atime === 'now' ? call.now : o.atime;
   if (o.mtime !== undefined) changed.mtime = o.mtime === 'now' ? call.now : o.mtime;
   return changed;

@@ -9,12 +9,14 @@ import { RowTable } from './table.js';
 
 /** Up to so many blocks are looked up one by one when a file is cut; above it, SQLite is asked for those there are. */
 const FEW_BLOCKS = 16;
-const blockKey = (ino: number, position: number): string => `${ino}/${position}`;
+/** … so many at a time. */
+const POSITIONS_AT_ONCE = 64;
+const blockKey = (fork: number, position: number): string => `${fork}/${position}`;
 
-type BlockPosition = [ino: number, position: number];
-type BlockColumns = [ino: number, position: number, data: Buffer];
+type BlockPosition = [fork: number, position: number];
+type BlockColumns = [fork: number, position: number, data: Buffer];
 
-const toBlock = ([ino, position, data]: BlockColumns): BlockRow => ({ ino, position, data });
+const toBlock = ([fork, position, data]: BlockColumns): BlockRow => ({ fork, position, data });
 
 export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
   override readonly number = Table.Block;
@@ -25,60 +27,82 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
   private readonly delete;
 
   constructor(db: Database) {
-    super(128, new PrimaryKeys(db, 'block', ['ino', 'position']));
+    super(128, new PrimaryKeys(db, 'block', ['fork', 'position']));
     this.byPosition = readStatement<BlockPosition, BlockColumns>(
       db,
-      'SELECT ino, position, data FROM block WHERE ino = ? AND position = ?',
+      'SELECT fork, position, data FROM block WHERE fork = ? AND position = ?',
     );
-    this.exists = readStatement<BlockPosition, [number]>(db, 'SELECT 1 FROM block WHERE ino = ? AND position = ?');
-    this.positionsFrom = readStatement<[number, number], [position: number]>(
+    this.exists = readStatement<BlockPosition, [number]>(db, 'SELECT 1 FROM block WHERE fork = ? AND position = ?');
+    this.positionsFrom = readStatement<[number, number, number], [position: number]>(
       db,
-      'SELECT position FROM block WHERE ino = ? AND position >= ? ORDER BY position',
+      'SELECT position FROM block WHERE fork = ? AND position >= ? ORDER BY position LIMIT ?',
     );
     this.upsert = db.prepare<BlockColumns>('INSERT OR REPLACE INTO block VALUES (?, ?, ?)');
-    this.delete = db.prepare<BlockPosition>('DELETE FROM block WHERE ino = ? AND position = ?');
+    this.delete = db.prepare<BlockPosition>('DELETE FROM block WHERE fork = ? AND position = ?');
   }
 
-  at(ino: number, position: number): BlockRow | undefined {
-    return this.get(blockKey(ino, position));
+  at(fork: number, position: number): BlockRow | undefined {
+    return this.get(blockKey(fork, position));
   }
 
-  has(ino: number, position: number): boolean {
-    const key = blockKey(ino, position);
+  has(fork: number, position: number): boolean {
+    const key = blockKey(fork, position);
     const row = this.peek(key);
     if (row !== undefined) return row !== null;
-    const exists = this.exists.get(ino, position) !== undefined;
+    const exists = this.exists.get(fork, position) !== undefined;
     if (!exists) this.noteAbsent(key);
     return exists;
   }
 
-  set(ino: number, position: number, data: Buffer): void {
-    this.put(blockKey(ino, position), { ino, position, data });
+  set(fork: number, position: number, data: Buffer): void {
+    this.put(blockKey(fork, position), { fork, position, data });
+  }
+
+  unset(fork: number, position: number): void {
+    this.remove(blockKey(fork, position));
   }
 
   /** Removes the blocks from `first` up to, not including, `end`, beyond which there are none. Returns how many. */
-  removeRange(ino: number, first: number, end: number): number {
-    if (end - first > FEW_BLOCKS) return this.removeFrom(ino, first);
+  removeRange(fork: number, first: number, end: number): number {
+    if (end - first > FEW_BLOCKS) return this.removeFrom(fork, first);
     let removed = 0;
     for (let position = first; position < end; position++) {
-      if (!this.has(ino, position)) continue;
-      this.remove(blockKey(ino, position));
+      if (!this.has(fork, position)) continue;
+      this.unset(fork, position);
       removed++;
     }
     return removed;
   }
 
-  private removeFrom(ino: number, first: number): number {
-    const positions = this.touchedWhere((row) => row.ino === ino && row.position >= first).map((row) => row.position);
-    for (const [position] of this.positionsFrom.all(ino, first)) {
-      if (!this.isTouched(blockKey(ino, position))) positions.push(position);
+  private removeFrom(fork: number, first: number): number {
+    let removed = 0;
+    for (const position of this.positions(fork, first)) {
+      this.unset(fork, position);
+      removed++;
     }
-    for (const position of positions) this.remove(blockKey(ino, position));
-    return positions.length;
+    return removed;
+  }
+
+  /** Positions of the blocks that the file has, in order, from `first` on. What was yielded may be removed meanwhile. */
+  *positions(fork: number, first: number): IterableIterator<number> {
+    const touched = this.touchedWhere((row) => row.fork === fork && row.position >= first).map((row) => row.position);
+    touched.sort((a, b) => a - b);
+    let next = 0;
+    for (let from: number | undefined = first; from !== undefined; ) {
+      const stored: [position: number][] = this.positionsFrom.all(fork, from, POSITIONS_AT_ONCE);
+      for (const [position] of stored) {
+        while (next < touched.length && touched[next] < position) yield touched[next++];
+        if (touched[next] === position) next++;
+        else if (this.isTouched(blockKey(fork, position))) continue;
+        yield position;
+      }
+      from = stored.length < POSITIONS_AT_ONCE ? undefined : stored[stored.length - 1][0] + 1;
+    }
+    while (next < touched.length) yield touched[next++];
   }
 
   protected override keyOf(row: BlockRow): string {
-    return blockKey(row.ino, row.position);
+    return blockKey(row.fork, row.position);
   }
 
   protected override treeKey(key: string): Octets {
@@ -99,7 +123,7 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
   }
 
   protected override store(row: BlockRow): void {
-    this.upsert.run(row.ino, row.position, row.data);
+    this.upsert.run(row.fork, row.position, row.data);
   }
 
   protected override erase(columns: BlockPosition): void {

@@ -11,6 +11,11 @@ import { RowTable } from './table.js';
 
 const KEY = 0;
 
+const COLUMNS = [
+  ...['last_executed', 'clock_seconds', 'clock_nanoseconds'],
+  ...['next_ino', 'used_bytes', 'used_inodes', 'discarded_bytes'],
+];
+
 type HeaderColumns = [
   lastExecuted: number,
   clockSeconds: number,
@@ -18,6 +23,7 @@ type HeaderColumns = [
   nextIno: number,
   usedBytes: number,
   usedInodes: number,
+  discardedBytes: number,
 ];
 
 export class HeaderTable extends RowTable<number, HeaderRow, []> {
@@ -33,16 +39,11 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
     private readonly cluster: Buffer,
   ) {
     super(2, { after: (columns) => (columns === undefined ? [[]] : []) });
-    this.select = readStatement<[], HeaderColumns>(
-      db,
-      'SELECT last_executed, clock_seconds, clock_nanoseconds, next_ino, used_bytes, used_inodes FROM state WHERE id = 1',
-    );
+    this.select = readStatement<[], HeaderColumns>(db, `SELECT ${COLUMNS.join(', ')} FROM state WHERE id = 1`);
     this.selectInstalled = readStatement<[], [number]>(db, 'SELECT installed FROM state WHERE id = 1');
     this.updateLastExecuted = db.prepare<[number]>('UPDATE state SET last_executed = ?');
     this.updateInstalled = db.prepare<[number]>('UPDATE state SET installed = ?');
-    this.update = db.prepare<HeaderColumns>(
-      'UPDATE state SET last_executed = ?, clock_seconds = ?, clock_nanoseconds = ?, next_ino = ?, used_bytes = ?, used_inodes = ?',
-    );
+    this.update = db.prepare<HeaderColumns>(`UPDATE state SET ${COLUMNS.map((name) => `${name} = ?`).join(', ')}`);
   }
 
   get row(): HeaderRow {
@@ -89,13 +90,14 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
   protected override load(): HeaderRow | undefined {
     const c = this.select.get();
     if (c === undefined) return undefined;
-    const [lastExecuted, seconds, nanoseconds, nextIno, usedBytes, usedInodes] = c;
-    return { lastExecuted, clock: { seconds, nanoseconds }, nextIno, usedBytes, usedInodes };
+    const [lastExecuted, seconds, nanoseconds, nextIno, usedBytes, usedInodes, discardedBytes] = c;
+    return { lastExecuted, clock: { seconds, nanoseconds }, nextIno, usedBytes, usedInodes, discardedBytes };
   }
 
   protected override store(row: HeaderRow): void {
-    const { clock } = row;
-    this.update.run(row.lastExecuted, clock.seconds, clock.nanoseconds, row.nextIno, row.usedBytes, row.usedInodes);
+    const { clock, nextIno, usedBytes, usedInodes, discardedBytes } = row;
+    const time = [clock.seconds, clock.nanoseconds] as const;
+    this.update.run(row.lastExecuted, ...time, nextIno, usedBytes, usedInodes, discardedBytes);
   }
 
   protected override erase(): void {

@@ -12,6 +12,9 @@ import { RowTable } from './table.js';
 
 type LeaseColumns = [client: number, instance: number, renewed: number, announced: number];
 
+/** When a lease was renewed that is over, but for what is still to be let go of. */
+export const ENDED = 0;
+
 const toLease = ([client, instance, renewed, announced]: LeaseColumns): LeaseRow => ({
   session: { client, instance },
   renewed,
@@ -46,7 +49,8 @@ export class LeaseTable extends RowTable<string, LeaseRow, number[]> {
 
   /** The session holds something from now on. */
   hold(session: SessionId, now: Time): void {
-    if (this.find(session) === undefined) this.set({ session, renewed: now.seconds, announced: false });
+    const { renewed = ENDED } = this.find(session) ?? {};
+    if (renewed === ENDED) this.set({ session, renewed: now.seconds, announced: false });
   }
 
   unset(session: SessionId): void {

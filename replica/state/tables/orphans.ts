@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import type { Octets } from '../../../src/merkle/index.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
+import { sameSession } from '../lock-ranges.js';
 import { decodeOrphan, encodeOrphan } from '../row-bytes.js';
 import { clientKey } from '../row-keys.js';
 import { type OrphanRow, Table } from '../rows.js';
@@ -30,9 +31,9 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
       db,
       'SELECT * FROM orphan WHERE client = ? AND instance = ? AND ino = ?',
     );
-    this.bySession = readStatement<[number, number], OrphanColumns>(
+    this.bySession = readStatement<[number, number, number, number], OrphanColumns>(
       db,
-      'SELECT * FROM orphan WHERE client = ? AND instance = ? ORDER BY ino',
+      'SELECT * FROM orphan WHERE client = ? AND instance = ? AND claimed <= ? ORDER BY ino LIMIT ?',
     );
     this.upsert = db.prepare<OrphanColumns>('INSERT OR REPLACE INTO orphan VALUES (?, ?, ?, ?)');
     this.delete = db.prepare<number[]>('DELETE FROM orphan WHERE client = ? AND instance = ? AND ino = ?');
@@ -50,15 +51,16 @@ export class OrphanTable extends RowTable<string, OrphanRow, number[]> {
     this.remove(subKey(session, ino));
   }
 
-  /** What is kept for the session, in order of inodes. */
-  list(session: SessionId): OrphanRow[] {
+  /** The first of what is kept for the session, in order of inodes; `unclaimed`: of what it has not said it has open. */
+  first(session: SessionId, limit: number, unclaimed: boolean): OrphanRow[] {
     const { client, instance } = session;
-    const rows = this.touchedWhere((row) => row.session.client === client && row.session.instance === instance);
-    for (const columns of this.bySession.all(client, instance)) {
+    const rows = this.touchedWhere((row) => sameSession(row.session, session) && !(unclaimed && row.claimed));
+    // Those that are touched may be among what SQLite has, and not count.
+    for (const columns of this.bySession.all(client, instance, unclaimed ? 0 : 1, limit + this.touchedRows)) {
       const row = toOrphan(columns);
       if (!this.isTouched(this.keyOf(row))) rows.push(row);
     }
-    return rows.sort((a, b) => a.ino - b.ino);
+    return rows.sort((a, b) => a.ino - b.ino).slice(0, limit);
   }
 
   protected override keyOf(row: OrphanRow): string {

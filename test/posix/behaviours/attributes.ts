@@ -61,9 +61,12 @@ export const attributeBehaviours: Record<string, Behaviour> = {
   },
   'times set while data is being written stay': async (dir) => {
     const file = await open(join(dir, 'f'), 'w');
-    await file.write('data');
-    await file.utimes(1000, 2000);
-    await file.close();
+    try {
+      await file.write('data');
+      await file.utimes(1000, 2000);
+    } finally {
+      await file.close();
+    }
     assert.equal((await stat(join(dir, 'f'))).mtimeMs, 2_000_000);
   },
   'times of a symbolic link': async (dir) => {

@@ -9,15 +9,18 @@ export const lifetimeBehaviours: Record<string, Behaviour> = {
   'an open file outlives its name': async (dir) => {
     await writeFile(join(dir, 'f'), 'still here');
     const file = await open(join(dir, 'f'), 'r+');
-    await unlink(join(dir, 'f'));
-    await fails('ENOENT', stat(join(dir, 'f')));
-    assert.equal((await file.read(Buffer.alloc(10), 0, 10, 0)).buffer.toString(), 'still here');
-    assert.equal((await file.stat()).nlink, 0);
-    await file.write('and changes', 0);
-    await file.truncate(3);
-    assert.equal((await file.stat()).size, 3);
-    assert.deepEqual(await readdir(dir), []);
-    await file.close();
+    try {
+      await unlink(join(dir, 'f'));
+      await fails('ENOENT', stat(join(dir, 'f')));
+      assert.equal((await file.read(Buffer.alloc(10), 0, 10, 0)).buffer.toString(), 'still here');
+      assert.equal((await file.stat()).nlink, 0);
+      await file.write('and changes', 0);
+      await file.truncate(3);
+      assert.equal((await file.stat()).size, 3);
+      assert.deepEqual(await readdir(dir), []);
+    } finally {
+      await file.close();
+    }
   },
   'a temporary file: made, unlinked, used': async (dir) => {
     const file = await open(join(dir, 'tmp'), 'w+');

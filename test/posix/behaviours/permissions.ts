@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NOBODY, SOMEBODY, shell } from './support.js';
+import { NOBODY, pause, SOMEBODY, shell } from './support.js';
 
 type Behaviour = (dir: string) => Promise<void>;
 
@@ -65,6 +65,36 @@ export const permissionBehaviours: Record<string, Behaviour> = {
     assert.equal(await shell(`${member} cat f`, dir), 'for the group');
     await shell(`${member} sh -c 'echo x > d/new && chgrp 4242 d/new'`, dir);
     await assert.rejects(shell('setpriv --reuid 1234 --regid 1234 --clear-groups cat f', dir));
+  },
+  'who has no supplementary groups is not of group 0': async (dir) => {
+    await chmod(dir, 0o755);
+    await mkdir(join(dir, 'd'));
+    await writeFile(join(dir, 'd', 'f'), 'for all but the group');
+    await chmod(join(dir, 'd'), 0o705);
+    await chmod(join(dir, 'd', 'f'), 0o604);
+    const stranger = 'setpriv --reuid 1234 --regid 1234 --clear-groups';
+    assert.equal(await shell(`${stranger} cat d/f`, dir), 'for all but the group');
+  },
+  'what a file was opened for holds when it is given away': async (dir) => {
+    await chmod(dir, 0o777);
+    const script = `import os, time
+os.setgroups([]); os.setgid(1234); os.setuid(1234)
+f = os.open('f', os.O_RDWR | os.O_CREAT, 0o600)
+os.write(f, b'before')
+open('opened', 'w').close()
+while not os.path.exists('given'): time.sleep(0.01)
+os.write(f, b' and after')
+os.fsync(f)
+print(os.pread(f, 100, 0).decode())
+os.ftruncate(f, 6)
+os.close(f)`;
+    const user = shell(`exec python3 -c "${script}"`, dir);
+    const opened = async (): Promise<boolean> => (await readdir(dir)).includes('opened');
+    while (!(await opened())) await Promise.race([pause(10), user]);
+    await chown(join(dir, 'f'), 77, 88);
+    await writeFile(join(dir, 'given'), '');
+    assert.equal(await user, 'before and after\n');
+    assert.equal(await readFile(join(dir, 'f'), 'utf8'), 'before');
   },
   'only the owner changes mode and times': async (dir) => {
     await chmod(dir, 0o755);

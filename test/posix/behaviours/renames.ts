@@ -87,13 +87,15 @@ export const renameBehaviours: Record<string, Behaviour> = {
       }
       return reads;
     };
-    const readers = [reader(), reader()];
-    for (let i = 0; i < 60; i++) {
-      await writeFile(join(dir, 'tmp'), `v${i % 10}`.repeat(1000));
-      await rename(join(dir, 'tmp'), join(dir, 'f'));
-    }
-    done = true;
-    for (const reads of await Promise.all(readers)) assert.ok(reads > 0);
+    const writer = async () => {
+      for (let i = 0; i < 60; i++) {
+        await writeFile(join(dir, 'tmp'), `v${i % 10}`.repeat(1000));
+        await rename(join(dir, 'tmp'), join(dir, 'f'));
+      }
+      return 1;
+    };
+    const all = [writer().finally(() => (done = true)), reader(), reader()];
+    for (const reads of await Promise.all(all)) assert.ok(reads > 0);
   },
   'exchange and no-replace': async (dir) => {
     const script = `import ctypes, os

@@ -1,6 +1,7 @@
 /** The journal of replica/journal, in a directory of its own, and what may become of its files. */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { BatchIndex } from '../../../replica/journal/batch-index.js';
 import { JournalError } from '../../../replica/journal/errors.js';
 import { createJournal, Journal, type JournalOptions } from '../../../replica/journal/journal.js';
 import { Limits } from '../../../src/limits.js';
@@ -229,9 +230,11 @@ class FlushedCopy implements FlushedPart {
     }
   }
 
+  /** Also what its replica is not sure of since it forgot later votes: its report for another incarnation has that too. */
   holds(sequence: SequenceNumber): boolean {
-    const digest = this.journal.digest(sequence);
-    return digest !== undefined && this.journal.batch(sequence, digest) !== undefined;
+    const { index } = this.journal as unknown as { index: BatchIndex };
+    const digest = index.ordered(sequence);
+    return digest !== undefined && index.find(sequence, digest) !== undefined;
   }
 
   close(): void {

@@ -101,6 +101,8 @@ export class SqliteState implements SimulatedState {
   private beginAnew(): void {
     this.files.remove();
     createFileState(this.fileOptions(), this.options.lastRecorded()).close();
+    // Of the log of the database that was there before nothing comes back.
+    this.files.noteFlushed();
     this.marked = false;
     this.onDisk = 0;
   }
@@ -257,7 +259,7 @@ export class SqliteState implements SimulatedState {
     const { file } = this;
     if (!file.isScrubbable) return;
     const { random } = this.options;
-    alterRow(inside(file).db, random);
+    if (!alterRow(inside(file).db, random)) return;
     this.marked = true;
     const scrub = file.scrub();
     while (!scrub.step());
@@ -280,14 +282,14 @@ const ALTERABLE = [
   { table: 'tree_node', key: 'id', column: 'content' },
 ];
 
-/** A byte of a row becomes another. */
-function alterRow(db: Database, random: Random): void {
+/** A byte of a row becomes another. @returns whether there was a row to be altered */
+function alterRow(db: Database, random: Random): boolean {
   const { table, key, column } = random.pick(ALTERABLE);
   const rows = db.prepare<[], Record<string, Buffer | number>>(
     `SELECT ${key}, ${column} AS bytes FROM ${table} WHERE length(${column}) > 0 ORDER BY ${key}`,
   );
   const found = rows.all();
-  if (found.length === 0) return;
+  if (found.length === 0) return false;
   const { bytes, ...where } = random.pick(found);
   const altered = Buffer.from(bytes as Buffer);
   altered[random.below(altered.length)] ^= 1 + random.below(255);
@@ -296,6 +298,7 @@ function alterRow(db: Database, random: Random): void {
     ...where,
     bytes: altered,
   });
+  return true;
 }
 
 /** Has something done around each call of one object's method. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,9 +14,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
-const quiet = { signal: new AbortController().signal, progress: () => {} };
+const signal = new AbortController().signal;
 
-describe('the source tree', () => {
+const inDirectory = (name: string): string => {
+  const path = join(scratch, name);
+  mkdirSync(path, { recursive: true });
+  return path;
+};
+const step = async () => {};
+
+describe('the source tree', { timeout: 120_000 }, () => {
   it('has the size of the Andrew benchmark', () => {
     const tree = generateTree();
     expect(tree.files.length).toBeGreaterThanOrEqual(65);
@@ -49,14 +56,14 @@ describe('the source tree', () => {
 
 const small = generateTree(1, 1);
 
-describe('the phases', () => {
+describe('the phases', { timeout: 120_000 }, () => {
   const tree = small;
 
-  it('run on a plain directory and leave nothing behind', async () => {
+  it('run on a plain directory', async () => {
     const source = join(scratch, 'source');
     writeSource(tree, source);
     let steps = 0;
-    const options = { tree, source, work: join(scratch, 'work'), copies: 2, ...quiet, progress: () => steps++ };
+    const options = { tree, source, work: inDirectory('work'), copies: 2, step: async () => void steps++ };
     const times = await runPhases(options);
     expect(times.map(({ name }) => name)).toEqual([...PHASES]);
     const operations = Object.fromEntries(times.map((time) => [time.name, time.operations]));
@@ -69,7 +76,6 @@ describe('the phases', () => {
     });
     for (const { seconds } of times) expect(seconds).toBeGreaterThan(0);
     expect(steps).toBe(2 * PHASES.length);
-    expect(readdirSync(scratch)).toEqual(['source']);
   });
 
   it('fail on one wrong byte', async () => {
@@ -79,25 +85,31 @@ describe('the phases', () => {
     const content = readFileSync(path);
     content[100] ^= 1;
     writeFileSync(path, content);
-    const run = runPhases({ tree, source, work: join(scratch, 'work'), copies: 1, ...quiet });
+    const run = runPhases({ tree, source, work: inDirectory('work'), copies: 1, step });
     await expect(run).rejects.toThrow(/src\/main\.c: read back other than written, from byte 100 on/);
-    expect(existsSync(join(scratch, 'work'))).toBe(false);
   });
 
   it('fail on a wrong size and on wrong output', async () => {
     const source = join(scratch, 'source');
     writeSource(tree, source);
     writeFileSync(join(source, 'src/main.c'), 'int main(void) { return 0; }\n');
-    const work = join(scratch, 'work');
-    await expect(runPhases({ tree, source, work, copies: 1, ...quiet })).rejects.toThrow(/src\/main\.c: size 29/);
+    await expect(runPhases({ tree, source, work: inDirectory('work'), copies: 1, step })).rejects.toThrow(
+      /src\/main\.c: size 29/,
+    );
     const other = { ...tree, expectedOutput: 'something else\n' };
     writeSource(tree, join(scratch, 'good'));
-    const wrong = runPhases({ tree: other, source: join(scratch, 'good'), work, copies: 1, ...quiet });
+    const wrong = runPhases({
+      tree: other,
+      source: join(scratch, 'good'),
+      work: inDirectory('other'),
+      copies: 1,
+      step,
+    });
     await expect(wrong).rejects.toThrow(/wrong output/);
   });
 });
 
-describe('the benchmark', () => {
+describe('the benchmark', { timeout: 120_000 }, () => {
   it('reports medians and ratios of interleaved targets', async () => {
     const report = await runAndrew({
       command: ['false'],
@@ -106,7 +118,7 @@ describe('the benchmark', () => {
       runs: 2,
       builtIn: ['local'],
       paths: [{ name: 'other', path: scratch }],
-      signal: quiet.signal,
+      signal,
       progress: { start: () => {}, step: () => {} },
     });
     expect(report.bench).toBe('andrew');
@@ -129,7 +141,7 @@ describe('the benchmark', () => {
       runs: 1,
       builtIn: ['byzfs'],
       paths: [],
-      signal: quiet.signal,
+      signal,
       progress: { start: () => {}, step: () => {} },
     });
     await expect(run).rejects.toThrow('no luck');

@@ -52,7 +52,7 @@ describe('the command line', () => {
     ],
     [['init', 'x', '--base-port', '7400x'], /^byzfs: .*An integer from 1 to 65535 expected: see byzfs init --help\n$/],
     [['replica', '--cluster', 'x'], /^byzfs: required option '--id <n>' not specified: see byzfs replica --help\n$/],
-    [['bench', 'postmark'], /^byzfs: [^\n]*postmark[^\n]*\n$/],
+    [['bench', 'nothing'], /^byzfs: [^\n]*nothing[^\n]*\n$/],
     [['bench', 'andrew', '--target', 'x'], /^byzfs: .*NAME=PATH expected: see byzfs bench --help\n$/],
     [['bench', 'andrew', '--only', 'local', '--target', 'local=/tmp'], /^byzfs: target local is there twice/],
   ])('refuses %j with status 2 and one line', async (args, line) => {

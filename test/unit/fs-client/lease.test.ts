@@ -60,10 +60,13 @@ describe('the lease of a mount', () => {
     expect(mount.logged).toHaveLength(said);
   });
 
-  it('ends with the mount', async () => {
+  it('ends with the mount, not with an attempt to unmount it', async () => {
     await mount.fs.quiesce();
     await nextRenewal();
-    expect(mount.service.renewals).toHaveLength(1);
+    expect(mount.service.renewals).toHaveLength(2);
+    await mount.fs.end();
+    await nextRenewal();
+    expect(mount.service.renewals).toHaveLength(2);
   });
 });
 

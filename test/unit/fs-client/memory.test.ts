@@ -7,6 +7,7 @@ import type { Attributes } from '../../../src/fileservice/types.js';
 const TIME = { seconds: 1, nanoseconds: 0 };
 const attributes = (ino: number, change: number, generation = 1): Attributes => ({
   ...{ ino, generation, change, mode: 0o100644, nlink: 1, uid: 0, gid: 0, rdev: 0, size: change, blocks: 0 },
+  hasXattrs: false,
   ...{ atime: TIME, mtime: TIME, ctime: TIME },
 });
 

@@ -74,6 +74,7 @@ const file: Attributes = {
   mtime: { seconds: 2 ** 35, nanoseconds: 22 },
   ctime: { seconds: 1, nanoseconds: 33 },
   change: 8,
+  hasXattrs: false,
 };
 
 describe('ReplyBuffer', () => {
@@ -132,6 +133,10 @@ describe('ReplyBuffer', () => {
   });
 });
 
+const FEATURES = {
+  ...{ readdirPlus: true, symlinks: true, killPrivileges: true, largeRequests: true, kernelPermissions: true },
+};
+
 describe('negotiate', () => {
   const init = (major: number, minor: number, flags: number, flags2 = 0) => {
     const body = Buffer.alloc(64);
@@ -143,7 +148,7 @@ describe('negotiate', () => {
   it('asks for nothing that was not offered', () => {
     const reply = new ReplyBuffer();
     const offered = InitFlag.BIG_WRITES | InitFlag.MAX_PAGES;
-    expect(negotiate(init(7, 31, offered), reply, { readdirPlus: true }).errno).toBe(0);
+    expect(negotiate(init(7, 31, offered), reply, FEATURES).errno).toBe(0);
     expect(reply.length).toBe(Size.OUT_HEADER + Size.INIT_OUT);
     const b = reply.bytes.subarray(Size.OUT_HEADER);
     expect([b.readUInt32LE(0), b.readUInt32LE(4), b.readUInt32LE(12)]).toEqual([7, 31, offered]);
@@ -154,14 +159,26 @@ describe('negotiate', () => {
 
   it('never claims a newer protocol than it speaks, nor readdirplus for a strict mount', () => {
     const reply = new ReplyBuffer();
-    expect(negotiate(init(7, 99, -1, -1), reply, { readdirPlus: false }).errno).toBe(0);
+    expect(negotiate(init(7, 99, -1, -1), reply, { ...FEATURES, readdirPlus: false }).errno).toBe(0);
     const b = reply.bytes.subarray(Size.OUT_HEADER);
     expect(b.readUInt32LE(4)).toBe(40);
     expect(b.readUInt32LE(12) & InitFlag.DO_READDIRPLUS).toBe(0);
   });
 
+  it('does without what it is told to do without', () => {
+    const reply = new ReplyBuffer();
+    const none = {
+      ...{ readdirPlus: false, symlinks: false, killPrivileges: false, largeRequests: false, kernelPermissions: false },
+    };
+    expect(negotiate(init(7, 40, -1), reply, none).errno).toBe(0);
+    const b = reply.bytes.subarray(Size.OUT_HEADER);
+    const { READDIRPLUS_AUTO, CACHE_SYMLINKS, HANDLE_KILLPRIV_V2, POSIX_ACL } = InitFlag;
+    expect(b.readUInt32LE(12) & (READDIRPLUS_AUTO | CACHE_SYMLINKS | HANDLE_KILLPRIV_V2 | POSIX_ACL)).toBe(0);
+    expect([b.readUInt32LE(20), b.readUInt16LE(28)]).toEqual([128 * 1024, 32]);
+  });
+
   it('refuses kernels that are too old', () => {
     const reply = new ReplyBuffer();
-    expect(negotiate(init(7, 12, -1), reply, { readdirPlus: true })).toMatchObject({ errno: 71 });
+    expect(negotiate(init(7, 12, -1), reply, FEATURES)).toMatchObject({ errno: 71 });
   });
 });

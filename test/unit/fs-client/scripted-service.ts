@@ -21,6 +21,8 @@ interface File {
   change: number;
 }
 
+/** Bytes that one ALLOCATE, SEEK or COPY comes by. */
+const MOST_AT_ONCE = 1000;
 const TIME = { seconds: 1, nanoseconds: 0 };
 const STATISTICS = { blockSize: 4096, blocks: 10, freeBlocks: 5, files: 10, freeFiles: 5 };
 
@@ -32,12 +34,16 @@ export class ScriptedService implements ServiceClient {
   readonly executed: Operation[] = [];
   readonly options: CallOptions[] = [];
   readonly files = new Map<string, File>();
+  /** Without a name, and kept until it is known that nobody has them open. */
+  readonly kept: File[] = [];
   directoryChange = 1;
   /** Asked for each call; by default all are executed. */
   fate: (operation: Operation) => Fate = () => 'execute';
   private readonly held: { operation: Operation; finish: (result: Uint8Array | CallError) => void }[] = [];
   private readonly listeners: (() => void)[] = [];
   private nextIno = 2;
+  /** Where the data of every file begins; undefined: there are no holes. */
+  data: number | undefined;
   readonly renewals: OperationOf<'renew'>[] = [];
   /** What the next renewal is answered with. */
   lapsed = true;
@@ -130,9 +136,37 @@ export class ScriptedService implements ServiceClient {
         file.content.copy(content);
         return encodeResult('setattr', { errno: 0, attributes: changed(file, content) });
       }
+      case 'allocate':
+      case 'copy': {
+        const file = this.file(operation.node.ino);
+        const length = Math.min(operation.length, MOST_AT_ONCE);
+        return encodeResult(operation.op, { errno: 0, attributes: changed(file, file.content), length });
+      }
+      case 'seek': {
+        const { node, offset, what } = operation;
+        const { attributes, found } = {
+          attributes: this.attributesOf(node.ino)!,
+          found: Math.max(offset, this.data ?? 0),
+        };
+        if (what === 'hole' && offset < found)
+          return encodeResult('seek', { errno: 0, attributes, offset, complete: true });
+        const complete = found - offset <= MOST_AT_ONCE;
+        return encodeResult('seek', {
+          errno: 0,
+          attributes,
+          offset: complete ? found : offset + MOST_AT_ONCE,
+          complete,
+        });
+      }
       case 'getattr':
       case 'open':
       case 'fsync': {
+        if (
+          'name' in operation &&
+          this.files.get(Buffer.from(operation.name!).toString())?.ino !== operation.node.ino
+        ) {
+          return encodeFailure(Errno.ESTALE);
+        }
         const attributes = this.attributesOf(operation.node.ino);
         return attributes ? encodeResult(operation.op, { errno: 0, attributes }) : encodeFailure(Errno.ESTALE);
       }
@@ -167,7 +201,7 @@ export class ScriptedService implements ServiceClient {
 
   private attributesOf(ino: number): Attributes | undefined {
     if (ino === ROOT_HANDLE.ino) return this.directory();
-    const file = [...this.files.values()].find((each) => each.ino === ino);
+    const file = [...this.files.values(), ...this.kept].find((each) => each.ino === ino);
     return file && fileAttributes(file);
   }
 
@@ -178,7 +212,8 @@ export class ScriptedService implements ServiceClient {
 
 function attributesOf(ino: number, mode: number, size: number, change: number): Attributes {
   const times = { atime: TIME, mtime: TIME, ctime: TIME };
-  return { ino, generation: 1, mode, nlink: 1, uid: 0, gid: 0, rdev: 0, size, blocks: 0, change, ...times };
+  const unowned = { uid: 0, gid: 0, rdev: 0, blocks: 0, hasXattrs: false };
+  return { ino, generation: 1, mode, nlink: 1, size, change, ...unowned, ...times };
 }
 
 const fileAttributes = ({ ino, content, change }: File): Attributes =>
@@ -205,6 +240,8 @@ export class ScriptedMount {
   readonly logged: { msg: string; [field: string]: unknown }[] = [];
   /** Inodes whose pages the kernel was told to drop. */
   readonly invalidated: number[] = [];
+  /** Inodes whose written pages the kernel was told to send. */
+  readonly laundered: number[] = [];
   /** Times that it was told to drop all names. */
   epochs = 0;
   readonly fs: ReplicatedFileSystem;
@@ -216,6 +253,7 @@ export class ScriptedMount {
     this.fs.attached({
       invalidateAttributes: async () => {},
       invalidateData: async (ino) => void this.invalidated.push(ino),
+      launderData: async (ino) => void this.laundered.push(ino),
       invalidateEntry: () => {},
       invalidateEntries: () => this.epochs++,
     });

@@ -165,7 +165,9 @@ describe('what a session mount remembers', () => {
     const { ino } = await mount.create('f');
     expect(await mount.fs.open(ROOT, ino, 0)).toMatchObject({ keepCache: true });
     await mount.service.loseSession();
-    expect(await mount.fs.open(ROOT, ino, 0)).toMatchObject({ keepCache: false });
+    const opened = await mount.fs.open(ROOT, ino, 0);
+    expect(opened).toMatchObject({ keepCache: false });
+    await mount.fs.read((opened as { fh: number }).fh, 0, 1);
     expect(await mount.fs.open(ROOT, ino, 0)).toMatchObject({ keepCache: true });
   });
 

@@ -64,7 +64,7 @@ describe('the scrubber', () => {
 
   it('tells of damage once, and begins again when it is mended', () => {
     const certified = certify(fs);
-    alter(fs, "UPDATE block SET data = x'00' WHERE ino = 9");
+    alter(fs, "UPDATE block SET data = x'00' WHERE fork = 9");
     scrubber.ask();
     vi.advanceTimersByTime(10_000);
     expect(damages).toEqual(['rows of it were altered']);

@@ -27,6 +27,8 @@ export const create = (name: string): Change =>
   call({ op: 'create', ...inRoot(name), mode: 0o644, exclusive: true, truncate: false, access: 0 });
 export const write = (node: Handle, offset: number, data: Buffer): Change =>
   call({ op: 'write', node, offset, append: false, killPrivileges: false, data });
+export const setXattr = (node: Handle, name: string, value: Buffer): Change =>
+  call({ op: 'setxattr', node, name: bytes(name), value, flags: 0 });
 export const symlink = (name: string): Change => call({ op: 'symlink', ...inRoot(name), target: bytes('to') });
 export const unlink = (name: string): Change => call({ op: 'unlink', ...inRoot(name), retain: 0 });
 export const unlinkOpen = (name: string): Change => ({
@@ -51,7 +53,7 @@ export const reply = (slot: number, sequence: number): Change => {
 export const FILE = { ino: 2, generation: 1 };
 export const HELD = { ino: 4, generation: 1 };
 
-/** Gives every table rows: a file `a` of 20 blocks, a symbolic link `b`, a file without a name, a directory `c`. */
+/** Gives every table rows: a file `a` of 20 blocks, a symbolic link `b`, a file without a name, a directory `c`, an attribute. */
 export const initially: Change[] = [
   create('a'),
   ...Array.from({ length: 20 }, (_, i) => write(FILE, i * BLOCK, Buffer.alloc(BLOCK, i + 1))),
@@ -59,6 +61,7 @@ export const initially: Change[] = [
   create('held'),
   unlinkOpen('held'),
   call({ op: 'mkdir', ...inRoot('c'), mode: 0o755 }),
+  setXattr(FILE, 'user.a', Buffer.from('value')),
   openSession(SESSION.instance),
   reply(0, 1),
   endSession({ client: 1, instance: 3 }),
@@ -131,6 +134,8 @@ export function observe(state: FileState): Record<string, unknown> {
     const node = { ino, generation: 1 };
     query(`inode ${ino}`, { op: 'getattr', node });
     query(`target of ${ino}`, { op: 'readlink', node });
+    query(`attributes of ${ino}`, { op: 'listxattr', node });
+    query(`attribute of ${ino}`, { op: 'getxattr', node, name: bytes('user.a') });
     query(`first byte of ${ino}`, { op: 'read', node, offset: 0, length: 1 });
     query(`start of directory ${ino}`, { op: 'readdir', directory: node, cookie: 0, maxBytes: 330 });
     query(`rest of directory ${ino}`, { op: 'readdir', directory: node, cookie: 3, maxBytes: 1 << 17 });

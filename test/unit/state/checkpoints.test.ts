@@ -146,6 +146,6 @@ describe('checkpoints', () => {
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('d404b1ef3dced1e69c846973ba1e41c784e7e45e2f975be4641e354cf1a9d698');
+    expect(hex(fs.state.checkpoint())).toBe('08ecb206ea2dd786064e0220ff093bd67a7d860d9e54e27e6789a336d837d76e');
   });
 });

@@ -31,6 +31,14 @@ const unlink = (fs: Driver, name: string, session = SESSION, retain = 0) =>
 const take = (fs: Driver, node: Handle, changed: Partial<LockRequest> = {}, session = SESSION, who = ROOT) =>
   fs.outcome('lock', { node, lock: lockOf(changed) }, who, session);
 
+function endSession(fs: Driver, session: SessionId): void {
+  const time = fs.nextTime;
+  fs.state.beginBatch(fs.state.lastExecuted + 1);
+  fs.state.service.sessionEnded(session, { sequence: fs.state.lastExecuted + 1, time, session });
+  fs.state.endBatch(time);
+  fs.state.commitBatch();
+}
+
 describe('locks', () => {
   it('of one session keep out the others, and tell who has them', () => {
     const fs = Driver.fresh();
@@ -171,11 +179,7 @@ describe('leases', () => {
     const fs = Driver.fresh();
     const file = fs.create('f');
     take(fs, file);
-    const time = fs.nextTime;
-    fs.state.beginBatch(fs.state.lastExecuted + 1);
-    fs.state.service.sessionEnded(SESSION, { sequence: fs.state.lastExecuted + 1, time, session: SESSION });
-    fs.state.endBatch(time);
-    fs.state.commitBatch();
+    endSession(fs, SESSION);
     expect(take(fs, file, {}, OTHER)).toBe('ok');
   });
 });
@@ -216,6 +220,29 @@ describe('a file whose last name is removed', () => {
     expect(fs.outcome('getattr', { node: file })).toBe('ok');
     wait(fs, LEASE_SECONDS + 1);
     expect(fs.outcome('getattr', { node: file })).toBe('ESTALE');
+  });
+
+  it('is freed in its turn where there are many: no call waits for all of them', () => {
+    const fs = Driver.fresh();
+    const locked = fs.create('locked');
+    for (let i = 0; i < 200; i++) {
+      if (i % RENEWAL_SECONDS === 0) renew(fs, OTHER);
+      fs.create(`f${i}`);
+      unlink(fs, `f${i}`);
+    }
+    const kept = () => fs.state.statistics.usedInodes - 2;
+    expect(take(fs, locked, {}, OTHER)).toBe('ok');
+    expect(kept()).toBe(200);
+    endSession(fs, OTHER);
+    expect(kept()).toBe(136);
+    expect(take(fs, locked)).toBe('ok');
+    expect(kept()).toBe(72);
+    expect(take(fs, locked, { type: 'unlock' })).toBe('ok');
+    // Whoever locks something while what it had is let go of has a lease again.
+    expect(take(fs, locked, {}, OTHER)).toBe('ok');
+    expect(kept()).toBe(0);
+    expect(take(fs, locked)).toBe('EAGAIN');
+    expect(renew(fs, OTHER)).toMatchObject({ lapsed: true, unclaimed: [] });
   });
 
   it('is not had for the asking', () => {

@@ -267,10 +267,10 @@ describe('reading a directory', () => {
     const fs = Driver.fresh();
     fs.create('a');
     const list = (maxBytes: number) => fs.query('readdir', { directory: ROOT_HANDLE, cookie: 0, maxBytes }) as never;
-    expect(list(104)).toEqual({ errno: 22 });
-    expect(list(105)).toMatchObject({ end: false, entries: [{ cookie: 1 }] });
-    expect(list(105 + 106)).toMatchObject({ end: false, entries: [{ cookie: 1 }, { cookie: 2 }] });
-    expect(list(105 + 106 + 105)).toMatchObject({ end: true, entries: [{}, {}, { cookie: 3 }] });
+    expect(list(105)).toEqual({ errno: 22 });
+    expect(list(106)).toMatchObject({ end: false, entries: [{ cookie: 1 }] });
+    expect(list(106 + 107)).toMatchObject({ end: false, entries: [{ cookie: 1 }, { cookie: 2 }] });
+    expect(list(106 + 107 + 106)).toMatchObject({ end: true, entries: [{}, {}, { cookie: 3 }] });
   });
 
   it('of many entries is complete, in pieces of bounded size', () => {

@@ -1,5 +1,6 @@
 /** Random changes of all that is in the state. */
 import fc from 'fast-check';
+import { type AclEntry, AclTag, encodeAcl } from '../../../replica/state/acl.js';
 import type { Operation } from '../../../src/fileservice/operations.js';
 import { FileType, type Handle, ROOT_INO } from '../../../src/fileservice/types.js';
 import { BLOCK, type Change, NODES, SESSIONS, SLOTS } from './changes.js';
@@ -11,6 +12,15 @@ const handle = fc.nat(NODES - 1).map((index): Handle => ({ ino: ROOT_INO + index
 const name = fc.constantFrom('a', 'b', 'c', 'd');
 /** Small, or with more blocks than are looked up one by one when the file is cut. */
 const size = fc.constantFrom(0, 1, BLOCK, 2 * BLOCK + 9, 17 * BLOCK + 5, 25 * BLOCK);
+
+const xattrName = fc.constantFrom('user.a', 'user.b', 'security.capability').map(bytes);
+const acl = (mask: number): AclEntry[] => [
+  { tag: AclTag.USER_OBJ, permissions: 7, id: 0 },
+  { tag: AclTag.USER, permissions: 6, id: 1000 },
+  { tag: AclTag.GROUP_OBJ, permissions: 5, id: 0 },
+  { tag: AclTag.MASK, permissions: mask, id: 0 },
+  { tag: AclTag.OTHER, permissions: 4, id: 0 },
+];
 
 const others: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ op: fc.constant('symlink' as const), parent: handle, name: name.map(bytes), target: name.map(bytes) }),
@@ -31,6 +41,41 @@ const others: fc.Arbitrary<Operation> = fc.oneof(
     killPrivileges: fc.boolean(),
     data: fc.tuple(fc.constantFrom(1, 4 * BLOCK), fc.nat(255)).map(([length, fill]) => Buffer.alloc(length, fill)),
   }),
+  fc.record({
+    op: fc.constant('setxattr' as const),
+    node: handle,
+    name: xattrName,
+    value: fc
+      .tuple(fc.constantFrom(0, 1, 9, 100, 5000, 64 * 1024), fc.nat(255))
+      .map(([length, fill]) => Buffer.alloc(length, fill)),
+    flags: fc.constant(0),
+  }),
+  fc.record({
+    op: fc.constant('setxattr' as const),
+    node: handle,
+    name: fc.constantFrom('access', 'default').map((kind) => bytes(`system.posix_acl_${kind}`)),
+    value: fc.nat(7).map((mask) => encodeAcl(acl(mask))),
+    flags: fc.constant(0),
+  }),
+  fc.record({ op: fc.constant('removexattr' as const), node: handle, name: xattrName }),
+  fc.record({
+    op: fc.constant('allocate' as const),
+    node: handle,
+    mode: fc.constantFrom(0, 1, 3, 16, 17),
+    offset: size,
+    length: fc.constantFrom(1, 2 * BLOCK, 18 * BLOCK),
+    killPrivileges: fc.boolean(),
+  }),
+  fc.record({
+    op: fc.constant('copy' as const),
+    source: handle,
+    sourceOffset: size,
+    node: handle,
+    offset: size,
+    length: fc.constantFrom(1, 3 * BLOCK),
+    killPrivileges: fc.boolean(),
+  }),
+  fc.record({ op: fc.constant('seek' as const), node: handle, offset: size, what: fc.constantFrom('data', 'hole') }),
   fc.record({ op: fc.constant('release' as const), node: handle }),
   fc.record({ op: fc.constant('fsync' as const), node: handle }),
   fc.record({

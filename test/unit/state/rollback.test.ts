@@ -16,6 +16,7 @@ import {
   observe,
   openSession,
   reply,
+  setXattr,
   symlink,
   tentatively,
   time,
@@ -133,6 +134,8 @@ describe('a batch that is undone', () => {
     ['replies', [reply(0, 2), reply(1, 1)]],
     ['an ended session', [endSession(SESSION)]],
     ['an ended session that came back', [endSession(SESSION), openSession(7), reply(1, 5)]],
+    ['attributes', [setXattr(FILE, 'user.a', Buffer.alloc(3)), setXattr(FILE, 'user.b', Buffer.alloc(9))]],
+    ['a removed attribute', [call({ op: 'removexattr', node: FILE, name: Buffer.from('user.a') })]],
     ['a device', [call({ op: 'mknod', ...inRoot('null'), mode: FileType.CHARACTER | 0o600, rdev: 259 })]],
   ];
 

@@ -23,6 +23,9 @@ const session = fc.record({ client: u32, instance: u64 });
 const inode = fc.record({
   ...{ ino: u64, generation: u32, mode: u32, nlink: u32, uid: u32, gid: u32, rdev: u32, size: u64, allocated: u64 },
   ...{ atime: time, mtime: time, ctime: time, change: u64, parent: u64, entries: u64, nextCookie: u64 },
+  xattrBytes: u32,
+  reserved: u64,
+  fork: u64,
 });
 const slot = fc.record({
   session,
@@ -31,7 +34,10 @@ const slot = fc.record({
     { requiredKeys: ['slot', 'sequence', 'requestDigest', 'status', 'durableAt'] },
   ),
 });
-const header = fc.record({ lastExecuted: fc.constant(9), clock: time, nextIno: u64, usedBytes: u64, usedInodes: u64 });
+const header = fc.record({
+  ...{ lastExecuted: fc.constant(9), clock: time, nextIno: u64, usedBytes: u64, usedInodes: u64 },
+  discardedBytes: u64,
+});
 const lock = fc
   .record({
     ...{ kind: fc.constantFrom('posix', 'flock'), type: fc.constantFrom('read', 'write'), start: u64, end: u64 },
@@ -50,7 +56,8 @@ const codecs: Record<keyof typeof Table, Codec> = {
     rowBytes.encodeDentry,
     rowBytes.decodeDentry,
   ],
-  Block: [fc.record({ ino: u64, position: u64, data: bytes(100) }), rowBytes.encodeBlock, rowBytes.decodeBlock],
+  Block: [fc.record({ fork: u64, position: u64, data: bytes(100) }), rowBytes.encodeBlock, rowBytes.decodeBlock],
+  Discarded: [fc.record({ fork: u64, bytes: u64 }), rowBytes.encodeDiscarded, rowBytes.decodeDiscarded],
   Target: [fc.record({ ino: u64, path: bytes(300) }), rowBytes.encodeTarget, rowBytes.decodeTarget],
   Orphan: [fc.record({ session, ino: u64, claimed: fc.boolean() }), rowBytes.encodeOrphan, rowBytes.decodeOrphan],
   Session: [fc.record({ session, slots: u32, opened: time }), rowBytes.encodeSession, rowBytes.decodeSession],
@@ -59,6 +66,11 @@ const codecs: Record<keyof typeof Table, Codec> = {
     fc.record({ client: u32, instance: u64 }),
     rowBytes.encodeEndedInstance,
     rowBytes.decodeEndedInstance,
+  ],
+  Xattr: [
+    fc.record({ ino: u64, name: bytes(255).map((name) => name.toString('latin1')), value: bytes(300) }),
+    rowBytes.encodeXattr,
+    rowBytes.decodeXattr,
   ],
   Lock: [fc.record({ ino: u64, locks: fc.array(lock, { maxLength: 5 }) }), rowBytes.encodeLocks, rowBytes.decodeLocks],
   Lease: [fc.record({ session, renewed: u64, announced: fc.boolean() }), rowBytes.encodeLease, rowBytes.decodeLease],
@@ -84,11 +96,20 @@ describe('the bytes of a row', () => {
   }
 
   it('of a block are as long as its data, up to the size of blocks', () => {
-    const block = (length: number): Buffer => rowBytes.encodeBlock({ ino: 1, position: 2, data: Buffer.alloc(length) });
+    const block = (length: number): Buffer =>
+      rowBytes.encodeBlock({ fork: 1, position: 2, data: Buffer.alloc(length) });
     expect(rowBytes.decodeBlock(block(rowBytes.BLOCK_BYTES)).data.length).toBe(rowBytes.BLOCK_BYTES);
-    expect(block(rowBytes.BLOCK_BYTES).length).toBe(rowBytes.LARGEST_ROW_BYTES);
     expect(() => rowBytes.decodeBlock(block(rowBytes.BLOCK_BYTES + 1))).toThrow(MalformedBytes);
     expect(() => rowBytes.decodeBlock(block(0).subarray(1))).toThrow(MalformedBytes);
+  });
+
+  it('are at most as many as are taken of a row that a peer sends', () => {
+    const block = rowBytes.encodeBlock({ fork: 1, position: 2, data: Buffer.alloc(rowBytes.BLOCK_BYTES) });
+    const xattr = rowBytes.encodeXattr({ ino: 1, name: 'x'.repeat(255), value: Buffer.alloc(64 * 1024) });
+    expect(Math.max(block.length, xattr.length)).toBe(rowBytes.LARGEST_ROW_BYTES);
+    expect(() =>
+      rowBytes.decodeXattr(rowBytes.encodeXattr({ ino: 1, name: 'x'.repeat(256), value: Buffer.of() })),
+    ).toThrow(MalformedBytes);
   });
 
   it('of a header are those of this version and cluster', () => {
@@ -98,13 +119,14 @@ describe('the bytes of a row', () => {
       nextIno: 2,
       usedBytes: 3,
       usedInodes: 4,
+      discardedBytes: 5,
     });
     expect(() => decodeHeader(content, 3, cluster, 0)).toThrow('version');
     expect(() => decodeHeader(content, 2, Buffer.alloc(32, 6), 0)).toThrow('cluster');
   });
 
   it('have one digest, with the data of a block copied behind its key or not', () => {
-    const row = { ino: 2 ** 40, position: 7, data: Buffer.from('data') };
+    const row = { fork: 2 ** 40, position: 7, data: Buffer.from('data') };
     expect(rowBytes.blockDigest(row)).toBe(rowBytes.rowDigest(rowBytes.encodeBlock(row)));
     expect(rowBytes.blockDigest({ ...row, position: 8 })).not.toBe(rowBytes.blockDigest(row));
   });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { isDamage } from '../../../replica/state/database.js';
 import { type FileState, type FileStateOptions, openFileState } from '../../../replica/state/index.js';
 import { Random } from '../../simulation/random.js';
-import { create, initially, observe, reply, write } from './changes.js';
+import { create, initially, observe, reply, setXattr, write } from './changes.js';
 import { alter, copied, dump, overwrite, scrubbed } from './damage.js';
 import { change } from './random-changes.js';
 import { Driver, options } from './support.js';
@@ -58,12 +58,12 @@ describe('a scrub', () => {
 const ROOT_NODE = "prefix = x''";
 const LAST_NODE = 'prefix = (SELECT max(prefix) FROM tree_node)';
 
-/** Behind the back of a state of 100 files whose tree is up to date. */
+/** Behind the back of a state of 100 files, one of which has an attribute, whose tree is up to date. */
 const damages: [what: string, sql: string][] = [
-  ['a byte of a block', "UPDATE block SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE ino = 77"],
-  ['a block that is gone', 'DELETE FROM block WHERE ino = 77'],
+  ['a byte of a block', "UPDATE block SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE fork = 77"],
+  ['a block that is gone', 'DELETE FROM block WHERE fork = 77'],
   ['a block that nobody wrote', "INSERT INTO block VALUES (77, 5, x'00')"],
-  ['a block of another place', 'UPDATE block SET position = 9 WHERE ino = 77'],
+  ['a block of another place', 'UPDATE block SET position = 9 WHERE fork = 77'],
   ['the owner of a file', 'UPDATE inode SET uid = 7 WHERE ino = 77'],
   ['an inode that is gone', 'DELETE FROM inode WHERE ino = 77'],
   ['an inode beyond all others', 'UPDATE inode SET ino = 99999 WHERE ino = 77'],
@@ -72,6 +72,10 @@ const damages: [what: string, sql: string][] = [
   ['an entry that is gone', 'DELETE FROM dentry WHERE child = 77'],
   ['an entry in another directory', 'UPDATE dentry SET parent = 3 WHERE child = 77'],
   ['the order of a directory', 'UPDATE dentry SET cookie = 90000 WHERE child = 77'],
+  ['an attribute', "UPDATE xattr SET value = x'00'"],
+  ['the name of an attribute', "UPDATE xattr SET name = CAST('user.b' AS BLOB)"],
+  ['an attribute that is gone', 'DELETE FROM xattr'],
+  ['an attribute of another file', 'UPDATE xattr SET ino = 78'],
   ['the clock', 'UPDATE state SET clock_seconds = clock_seconds + 1'],
   ['a counter that none has', 'UPDATE state SET next_ino = -1'],
   ['a session', 'UPDATE session SET slots = slots + 1'],
@@ -94,6 +98,7 @@ describe('damage', () => {
       let counted = 0;
       const source = filled(100);
       const target = filled(100, new Driver({ ...options(), onDamage: (rows) => (counted += rows) }));
+      for (const fs of [source, target]) execute(fs, [setXattr({ ino: 77, generation: 1 }, 'user.a', Buffer.alloc(9))]);
       const certified = [source, target].map(certify)[0];
       for (const fs of [source, target]) execute(fs, [write({ ino: 90, generation: 1 }, 0, Buffer.alloc(1500, 1))]);
       target.state.commit();
@@ -128,7 +133,7 @@ describe('damage', () => {
     execute(fs, [write({ ino: 7, generation: 1 }, 0, Buffer.alloc(2000, 7)), create('new')]);
     fs.state.commit();
     expect(scrubbed(fs.state).damaged).toBe(0);
-    alter(fs, "UPDATE block SET data = x'00' WHERE ino = 7");
+    alter(fs, "UPDATE block SET data = x'00' WHERE fork = 7");
     alter(fs, 'DELETE FROM dentry WHERE child = 52');
     expect(scrubbed(fs.state).damaged).toBe(1);
   });
