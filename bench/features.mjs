@@ -1,5 +1,5 @@
 // node bench/features.mjs [COPIES]: what each thing that a mount remembers or negotiates saves. The Andrew benchmark (all five
-// phases, COPIES copies, default 2) on a cluster without replication, with everything and then with one feature left out at
+// phases, COPIES copies, default 1) on a cluster without replication, with everything and then with one feature left out at
 // a time: requests of the kernel, and calls of the service, ordered ones and reads apart. Counts, not times. Needs root.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -11,7 +11,7 @@ const DIST = new URL('../dist/', import.meta.url);
 const CLI = fileURLToPath(new URL('src/cli/main.js', DIST));
 const { FEATURES } = await import(new URL('fs-client/features.js', DIST).href);
 const { isReadOnly } = await import(new URL('src/fileservice/operations.js', DIST).href);
-const copies = process.argv[2] ?? '2';
+const copies = process.argv[2] ?? '1';
 
 function byzfs(...args) {
   const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8' });

@@ -1,13 +1,17 @@
-/** Programs in C for what Node has no function for, compiled once a test run into a temporary directory. */
+/**
+ * Programs in C for what Node has no function for, compiled once a test run into a temporary directory (test/built.ts), or
+ * once a process where there is none.
+ */
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const made = new Map<string, Promise<string>>();
-let directory: string | undefined;
+let directory = process.env.BYZFS_COMPILED;
 
 /** Path of the program made of `test/posix/NAME.c`. */
 export function compiled(name: string): Promise<string> {
@@ -28,7 +32,10 @@ async function compile(name: string): Promise<string> {
     process.on('exit', () => rmSync(own, { recursive: true, force: true }));
   }
   const program = join(directory, name);
-  await run('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program, join(import.meta.dirname, `${name}.c`)]);
+  if (existsSync(program)) return program;
+  const own = `${program}.${process.pid}`;
+  await run('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', own, join(import.meta.dirname, `${name}.c`)]);
+  await rename(own, program);
   return program;
 }
 

@@ -1,14 +1,9 @@
 /** System calls that Node has none of, made by a process of its own (syscalls.c). */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { getSystemErrorName, promisify } from 'node:util';
+import { compiled } from './compiled.js';
 
 const run = promisify(execFile);
-const SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'syscalls.c');
 
 export interface User {
   uid: number;
@@ -16,26 +11,15 @@ export interface User {
   groups?: readonly number[];
 }
 
-let program: Promise<string> | undefined;
-
-/** Compiled once in a process, to where every user may run it. */
-async function compile(): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'byzfs-syscalls-'));
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-  await chmod(directory, 0o755);
-  const path = join(directory, 'syscalls');
-  await run('cc', ['-O1', '-Wall', '-o', path, SOURCE]);
-  return path;
-}
-
 /**
  * @returns what the command prints, without its last end of line
  * @throws an error whose `code` is that of the errno
  */
 export async function syscall(words: readonly (string | number)[], user?: User): Promise<string> {
-  program ??= compile();
   const as = user === undefined ? [] : ['as', user.uid, [user.gid, ...(user.groups ?? [])].join(',')];
-  const ran = await run(await program, [...as, ...words].map(String), { maxBuffer: 1 << 20 }).catch((error) => error);
+  const ran = await run(await compiled('syscalls'), [...as, ...words].map(String), { maxBuffer: 1 << 20 }).catch(
+    (error) => error,
+  );
   const { stdout, code } = ran as { stdout: string; code?: number };
   const text = stdout.trimEnd();
   if (code === undefined) return text;
