@@ -57,9 +57,12 @@ const TROUBLES: Troubles = {
   damage: 0.5,
 };
 
+/** With f = 2 fewer seeds are run: what few of them would have, they have more often. */
+const OFTENER: Partial<Troubles> = { powerLoss: 6, blackout: 3 };
+
 /** Some kinds only, in the manner of swarm testing (Groce et al., ISSTA '12): what is always on hides what it prevents. */
-function drawTroubles(random: Random): Troubles {
-  const troubles = { ...TROUBLES };
+function drawTroubles(random: Random, f: number): Troubles {
+  const troubles = { ...TROUBLES, ...(f > 1 ? OFTENER : {}) };
   for (const trouble of Object.keys(troubles) as Trouble[]) if (random.chance(0.5)) troubles[trouble] = 0;
   return troubles;
 }
@@ -138,7 +141,7 @@ function drawAttack(
     attack,
     puppets,
     operations: operations ?? (short ? 80 : 500),
-    troubles: drawTroubles(random),
+    troubles: drawTroubles(random, f),
     everyMs: random.pick([400, 1000, 100_000]),
     lastMs: random.pick([300, 1500]),
     thinkMs: random.pick([5, 20]),
@@ -197,7 +200,7 @@ function drawRandom(options: PlanOptions, random: Random): Plan {
     attack: undefined,
     puppets: [],
     operations: operations ?? 500,
-    troubles: drawTroubles(random),
+    troubles: drawTroubles(random, f),
     everyMs: random.pick([150, 400, 1000, 3000]),
     lastMs: random.pick([300, 1500, 4000]),
     thinkMs: random.pick([5, 20, 60]),

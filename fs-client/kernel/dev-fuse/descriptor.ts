@@ -16,6 +16,15 @@ const MSG_CMSG_CLOEXEC = 0x4000_0000;
 const CONTROL_BYTES = 24;
 const CMSG_LENGTH = 20;
 
+/** What is used here of koffi 3, without whose types all of this compiles too: it may not be there. */
+interface Koffi {
+  load(library: string): { func(...prototype: unknown[]): (...args: unknown[]) => number };
+  struct(fields: Record<string, unknown>): unknown;
+  pointer(type: unknown): unknown;
+  inout(type: unknown): unknown;
+  errno(): number;
+}
+
 interface LibC {
   socketpair(domain: number, type: number, protocol: number, pair: number[]): number;
   recvmsg(fd: number, message: object, flags: number): number;
@@ -28,7 +37,7 @@ let loaded: LibC | undefined;
 /** @throws Error if there is no koffi */
 function libc(): LibC {
   if (loaded !== undefined) return loaded;
-  const koffi = require('koffi') as typeof import('koffi');
+  const koffi = require('koffi') as Koffi;
   const library = koffi.load('libc.so.6');
   const iovec = koffi.struct({ iov_base: 'void *', iov_len: 'size_t' });
   const msghdr = koffi.struct({
