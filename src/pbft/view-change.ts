@@ -44,6 +44,8 @@ export class ViewChanges {
   private silentIn: View | undefined;
   /** … and who else has something. */
   private readonly dissatisfiedOthers = new Set<ReplicaId>();
+  /** Who is in a higher view: to one that has a complaint of its own they count as others that have. */
+  private readonly gone = new Set<ReplicaId>();
   private readonly blamed = new Map<ReplicaId, { why: string; until: number }>();
 
   constructor(
@@ -89,10 +91,11 @@ export class ViewChanges {
   onComplaint(from: ReplicaId, { view, active, dissatisfied, recovering }: Status): void {
     // It orders nothing in this view any more, and if nobody asks for anything no timer would tell (recovery.ts).
     if (recovering && from === this.core.configuration.primary(this.core.view)) this.silentIn = this.core.view;
-    // One that has left the view will not come back to it, whatever made it leave.
-    const complains = view > this.core.view || (dissatisfied && active && view === this.core.view);
-    if (!complains) this.dissatisfiedOthers.delete(from);
+    if (!dissatisfied || !active || view !== this.core.view) this.dissatisfiedOthers.delete(from);
     else if (this.core.active) this.dissatisfiedOthers.add(from);
+    // It will not come back to this view, whatever made it leave.
+    if (view > this.core.view) this.gone.add(from);
+    else this.gone.delete(from);
     this.leaveIfShared();
   }
 
@@ -102,7 +105,7 @@ export class ViewChanges {
    */
   private leaveIfShared(): void {
     const { core, complaint } = this;
-    const complaints = this.dissatisfiedOthers.size + (complaint === undefined ? 0 : 1);
+    const complaints = this.dissatisfiedOthers.size + (complaint === undefined ? 0 : 1 + this.gone.size);
     if (core.active && !core.recovering && complaints >= core.configuration.weakQuorum)
       this.giveUp(complaint ?? 'f+1 others complain of it');
   }
@@ -151,6 +154,7 @@ export class ViewChanges {
     this.pending = undefined;
     this.complaint = undefined;
     this.dissatisfiedOthers.clear();
+    this.gone.clear();
     core.queue.viewEnded();
   }
 
