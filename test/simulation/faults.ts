@@ -160,8 +160,6 @@ export class Faults {
     // Fewer who forget beside one that is faulty anyway is more than f, and no group that could recover.
     if (hit.filter(({ faulty }) => !faulty).length <= world.f) return;
     world.statistics.powerLosses++;
-    // Whose process is down loses what it had not flushed, too.
-    for (const host of hit) if (!host.up) host.losePower();
     this.down(hit, (each) => each.losePower());
   }
 
