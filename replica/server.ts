@@ -32,8 +32,13 @@ export interface ReplicaServerOptions extends OpenOptions {
 
 const TICK_MS = 20;
 const LIVES = 2 ** 48 - 1;
-/** The state's transaction is committed this often; what a killed process had not committed, its journal has. */
-const COMMIT_MS = 250;
+/**
+ * The state's transaction is committed when that is due, or after so long: rows that change often are then written
+ * seldom. What a killed process had not committed its journal has.
+ */
+const COMMIT_MS = 2000;
+/** What may be journaled later than it happens. */
+const NOTES_MS = 250;
 const RECOVERY_TICK_MS = 100;
 /** Batches proposed and not yet executed. */
 const BATCH_WINDOW = 4;
@@ -165,6 +170,7 @@ export class ReplicaServer implements LinkHandler {
     this.replica.advanceClock(this.clock.advance(), wallClock());
     await this.endpoint.start();
     this.timers.push(setInterval(() => this.guard(() => this.tick()), TICK_MS));
+    this.timers.push(setInterval(() => this.guard(() => this.writeNotes()), NOTES_MS));
     this.timers.push(setInterval(() => this.guard(() => this.commit()), COMMIT_MS));
     this.timers.push(setInterval(() => this.guard(() => this.recovery.tick(Date.now())), RECOVERY_TICK_MS));
     this.scrubber.start();
@@ -254,6 +260,7 @@ export class ReplicaServer implements LinkHandler {
   private tick(): void {
     this.replica.tick(this.clock.advance(), wallClock());
     this.turn();
+    if (this.state.isCommitDue) this.commit();
   }
 
   /** Does what the state machine wants done, in the order its contract demands. */
@@ -301,17 +308,18 @@ export class ReplicaServer implements LinkHandler {
     this.sessions.get(sessionKey(to))?.send(encodeMessage(reply));
   }
 
+  private writeNotes(): void {
+    if (this.notes.length > 0) this.journal.append(this.notes);
+    this.notes = [];
+    this.announce(this.replica.describe());
+  }
+
   private commit(): void {
-    if (this.notes.length > 0) {
-      this.journal.append(this.notes);
-      this.notes = [];
-    }
+    this.writeNotes();
     // After a power loss the state must not be ahead of what the journal knows to have committed.
     if (this.options.cluster.durability === 'synced') this.journal.flushNow();
     this.state.commit();
-    const described = this.replica.describe();
-    this.announce(described);
-    this.journal.prune(Math.min(described.settled, this.state.statistics.checkpointed));
+    this.journal.prune(Math.min(this.replica.describe().settled, this.state.statistics.checkpointed));
   }
 
   /** A state transfer is worth a line at its begin and at its end. */

@@ -2,7 +2,8 @@
  * Checkpoints of the rows and of their partition tree, readable while execution goes on, across restarts. A row that
  * changes leaves behind what it was at the latest checkpoint; the tree is brought up to date when the next is taken. So
  * the rows that have an image for the latest checkpoint are the rows that the tree may not know yet, and since the image
- * is written in the transaction that changes the row, a restart finds them all.
+ * is written in the transaction that changes the row, a restart finds them all. Until the transaction ends, images and
+ * nodes are in memory: of the checkpoints that are released before, nothing is written.
  */
 import type { Database } from 'better-sqlite3';
 import { assert, Limits } from '../../src/limits.js';
@@ -18,7 +19,7 @@ import {
 import type { Digest, ReplicaId, SequenceNumber } from '../../src/pbft/messages.js';
 import { rowDigest } from './row-bytes.js';
 import { readStatement } from './tables/statements.js';
-import type { ChangeLog } from './tables/table.js';
+import type { ChangeLog, RowContent } from './tables/table.js';
 import { TreeNodes } from './tree-nodes.js';
 
 /** Kept if nobody releases them: all that can be above the low water mark, and the one at it. */
@@ -28,9 +29,11 @@ const HELD_CHECKPOINTS = 64;
 /** … and for so many batches at most: rows that change meanwhile are there twice. */
 const HELD_BATCHES = 64 * 1024;
 
-/** Reads all rows of one table or another, as SQLite has them, by tree key. */
+/** Reads all rows of one table or another by tree key. */
 export interface RowSource {
+  /** As it was last settled. */
   contentAt(key: Octets): Buffer | undefined;
+  /** As SQLite has it. */
   leafAt(key: Octets): Octets | undefined;
 }
 
@@ -40,12 +43,21 @@ export interface RowImage {
   leaf: Octets | undefined;
 }
 
+/** By the rows' keys; undefined where there was no row. */
+interface UnwrittenImages {
+  images: Map<Octets, RowContent | undefined>;
+  /** Of writing them: see `rowCost`. */
+  cost: number;
+}
+
 export class Checkpoints implements ChangeLog {
   readonly tree: TreeNodes;
   /** In order; none only while the initial state is made. */
   private taken: SequenceNumber[];
   /** Keys of rows that have an image for the latest checkpoint. */
   private readonly imaged = new Set<Octets>();
+  /** By checkpoint: its images that SQLite does not have yet. */
+  private readonly unwritten = new Map<SequenceNumber, UnwrittenImages>();
   /** Leaves of the rows that the tree does not know yet. Some 150 bytes each, for the rows of 128 batches at most. */
   private readonly changes = new Map<Octets, Octets | undefined>();
   /** By who reads it: a checkpoint, and how many were taken when it last was read. */
@@ -116,9 +128,37 @@ export class Checkpoints implements ChangeLog {
     return this.imaged.has(key);
   }
 
-  keepImage(key: Octets, content: Buffer | undefined): void {
+  keepImage(key: Octets, image: RowContent | undefined, cost: number): void {
     this.imaged.add(key);
-    if (this.latest !== undefined) this.insertImage.run(this.latest, toBytes(key), content ?? null);
+    const { latest } = this;
+    if (latest === undefined) return;
+    let unwritten = this.unwritten.get(latest);
+    if (unwritten === undefined) {
+      unwritten = { images: new Map(), cost: 0 };
+      this.unwritten.set(latest, unwritten);
+    }
+    unwritten.images.set(key, image);
+    unwritten.cost += cost;
+  }
+
+  /** Of writing the images that SQLite does not have yet. */
+  get unwrittenCost(): number {
+    let sum = 0;
+    for (const { cost } of this.unwritten.values()) sum += cost;
+    return sum;
+  }
+
+  /** Hands to SQLite what it does not have: images of rows, and nodes. */
+  write(): void {
+    this.writeImages();
+    this.tree.write();
+  }
+
+  private writeImages(): void {
+    for (const [checkpoint, { images }] of this.unwritten) {
+      for (const [key, image] of images) this.insertImage.run(checkpoint, toBytes(key), image?.() ?? null);
+    }
+    this.unwritten.clear();
   }
 
   changed(key: Octets, leaf: Octets | undefined): void {
@@ -132,13 +172,12 @@ export class Checkpoints implements ChangeLog {
 
   /** Brings the tree up to date with rows that are all settled, as of `sequence`; returns its root. */
   updateTree(sequence: SequenceNumber): Digest {
-    if (this.changes.size > 0) {
-      this.tree.beginUpdate(sequence, this.latest ?? -1);
-      updateTree(this.tree, this.changes);
-      this.changes.clear();
-    }
     this.setTreeVersion.run(sequence);
-    return toBytes(rootDigest(this.tree));
+    if (this.changes.size === 0) return toBytes(rootDigest(this.tree));
+    this.tree.beginUpdate(sequence, this.latest ?? -1);
+    const root = updateTree(this.tree, this.changes);
+    this.changes.clear();
+    return toBytes(root);
   }
 
   /** Makes a checkpoint of rows that are all settled; it has already been made if nothing was executed since. */
@@ -182,6 +221,7 @@ export class Checkpoints implements ChangeLog {
   private dropFirst(): void {
     this.taken.shift();
     const [first] = this.taken;
+    for (const checkpoint of this.unwritten.keys()) if (checkpoint < first) this.unwritten.delete(checkpoint);
     this.deleteCheckpoints.run(first);
     this.deleteImages.run(first);
     this.tree.release(first);
@@ -189,6 +229,7 @@ export class Checkpoints implements ChangeLog {
 
   /** One between others: what the one before it needs of it becomes that one's own. */
   private drop(at: number): void {
+    this.writeImages();
     const [before, sequence, after] = this.taken.splice(at - 1, 3, this.taken[at - 1], this.taken[at + 1]);
     this.deleteCheckpoint.run(sequence);
     this.handImagesDown.run(before, sequence);
@@ -200,7 +241,10 @@ export class Checkpoints implements ChangeLog {
   row(checkpoint: SequenceNumber, key: Octets): Buffer | undefined {
     const bytes = toBytes(key);
     for (const sequence of this.taken) {
-      const found = sequence < checkpoint ? undefined : this.image.get(sequence, bytes);
+      if (sequence < checkpoint) continue;
+      const images = this.unwritten.get(sequence)?.images;
+      if (images?.has(key)) return images.get(key)?.();
+      const found = this.image.get(sequence, bytes);
       if (found !== undefined) return found[0] ?? undefined;
     }
     return this.rows.contentAt(key);
@@ -208,6 +252,7 @@ export class Checkpoints implements ChangeLog {
 
   /** Rows that a checkpoint has otherwise than the next, in the order of their keys: at most `limit` after `key`. */
   imagesAfter(checkpoint: SequenceNumber, key: Octets | undefined, limit: number): RowImage[] {
+    this.writeImages();
     return this.imagesOf.all(checkpoint, toBytes(key ?? ''), limit).map(([bytes, content]) => {
       const key = octets(bytes);
       return { key, leaf: content === null ? undefined : leafDigest(key, rowDigest(content)) };
@@ -235,6 +280,7 @@ export class Checkpoints implements ChangeLog {
    */
   forgetAll(): void {
     this.taken = [];
+    this.unwritten.clear();
     this.imaged.clear();
     this.changes.clear();
     this.deleteCheckpoints.run(Number.MAX_SAFE_INTEGER);
@@ -247,6 +293,7 @@ export class Checkpoints implements ChangeLog {
     assert(this.changes.size === 0, 'the tree is up to date');
     this.taken = [];
     this.held.clear();
+    this.unwritten.clear();
     this.imaged.clear();
     this.deleteCheckpoints.run(Number.MAX_SAFE_INTEGER);
     this.deleteImages.run(Number.MAX_SAFE_INTEGER);

@@ -24,7 +24,7 @@ export interface FileStateStatistics {
   committed: SequenceNumber;
   /** `lastExecuted` that the database file is known to have: a power failure leaves at least this. */
   checkpointed: SequenceNumber;
-  /** Rows changed and not yet handed to SQLite. */
+  /** Rows that may be otherwise in SQLite. */
   touchedRows: number;
   usedBytes: number;
   usedInodes: number;
@@ -241,8 +241,13 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     return this.store.recomputeRoot();
   }
 
+  /** So much has changed since the last commit that the next one should not wait. */
+  get isCommitDue(): boolean {
+    return !this.isDamaged && this.installation === undefined && this.store.isCommitDue;
+  }
+
   /**
-   * Makes what has been executed survive the death of the process. For the shell, every so many batches or ms. While a
+   * Makes what has been executed survive the death of the process. For the shell, when it is due or after some time. While a
    * batch is tentative it waits: until that batch is final or undone, `statistics.committed` stays as it was. An
    * installation commits itself, and what is damaged is not committed.
    * @param onDisk what has been executed also survives a loss of power
@@ -267,10 +272,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   close(): void {
     if (this.batch === 'tentative') this.rollbackBatch();
     const isWhole = this.installation === undefined && !this.isDamaged;
-    if (isWhole) {
-      this.store.updateTree();
-      this.commit();
-    }
+    if (isWhole) this.commit();
     try {
       this.db.exec(isWhole ? 'COMMIT' : 'ROLLBACK');
       this.db.pragma('wal_checkpoint(TRUNCATE)');

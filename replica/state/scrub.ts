@@ -2,8 +2,8 @@
  * A pass over a state that looks for what its disk has altered: every row is found by its key and has the leaf that the
  * partition tree has of it, every node is the one that its parent names, every row has its leaf. A step looks at some
  * rows and leaves nothing behind but the place it came to, so that execution goes on between steps: what has changed
- * since the tree was brought up to date is compared with what was written (`Checkpoints.pending`), and nothing tentative
- * is ever in SQLite.
+ * since the tree was brought up to date is compared with what was settled (`Checkpoints.pending`), rows that are still to
+ * be written are passed over, and nothing tentative is ever in SQLite.
  */
 import Database from 'better-sqlite3';
 import { auditedLeaf, auditedLeaves, DamagedNode, KEY_BYTES, type Octets } from '../../src/merkle/index.js';
@@ -80,12 +80,14 @@ export class Scrub {
       const expected = pending.has(key) ? pending.get(key) : known.leaves.get(key);
       const found = leafOf(table, key);
       if (found === 'absent') throw new DatabaseContradiction('a row is not found by its key');
-      if (found !== expected || !this.isIndexed(table, key)) this.damaged++;
+      if (!table.isUnwritten(key) && found !== expected) this.damaged++;
+      else if (!this.isIndexed(table, key)) this.damaged++;
       known.leaves.delete(key);
       this.rows++;
     }
     for (const key of known.leaves.keys()) {
       if (leafOf(table, key) !== 'absent') throw new DatabaseContradiction('a row is found only by its key');
+      if (table.isUnwritten(key)) continue;
       if (!pending.has(key) || pending.get(key) !== undefined) this.damaged++;
     }
     return known.next;

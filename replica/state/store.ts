@@ -29,11 +29,22 @@ import { TargetTable } from './tables/targets.js';
 import { XattrTable } from './tables/xattrs.js';
 
 /**
- * When changed rows are settled and the tree brought up to date without waiting for a checkpoint, which would have all of
- * it to do at once (measured: 45 µs a row): if there are some after so many batches, since rows that change in every
- * batch are worth waiting for; and never are more held in memory: ≤ 32 MiB.
+ * Rows that have changed are settled, and the tree brought up to date, when a checkpoint is taken, or earlier if there are
+ * so many of them, or of blocks (≤ 4 MiB), so that no checkpoint has all of it to do at once.
  */
-const SETTLING = { batches: 16, rows: 128, mostRows: 512 };
+const SETTLED_AT = { rows: 512, blocks: 128 };
+
+/**
+ * Rows wait to be written until it would cost so much (`rowCost`), so that those that change again, or do not live long,
+ * are written once or never; a commit writes them all. ≤ 1 MiB of blocks.
+ */
+const UNWRITTEN_ROWS = 512;
+/** What checkpoints have of rows and of the tree waits longer: most is released first. ≤ 9 MiB, and ≤ 4 MiB of blocks. */
+const UNWRITTEN_NODES = 1024;
+const UNWRITTEN_IMAGES = 2048;
+
+/** A commit is due when what it makes final has cost so much, to bound the pause that it is. */
+const COMMITTED_AT = 1024;
 
 /** The write-ahead log is copied back to the database in slices of about this size. */
 const WAL_SLICE_BYTES = 4 * 1024 * 1024;
@@ -70,8 +81,8 @@ export class Store {
   readonly records: RecordTable;
   readonly tables;
   readonly checkpoints: Checkpoints;
-  /** Batches made final since all rows were settled. */
-  private unsettledBatches = 0;
+  /** What rows have cost that were written since the last commit. */
+  private written = 0;
   private readonly begin;
   private readonly seal;
   private readonly end;
@@ -143,13 +154,27 @@ export class Store {
     return rows;
   }
 
+  private get unsettledRows(): number {
+    let rows = 0;
+    for (const table of this.tables) rows += table.unsettledRows;
+    return rows;
+  }
+
+  private get unwrittenCost(): number {
+    let cost = 0;
+    for (const table of this.tables) cost += table.unwrittenCost;
+    return cost;
+  }
+
+  /** Whether much has changed since the last commit. */
+  get isCommitDue(): boolean {
+    return this.unsettledRows + this.unwrittenCost + this.written >= COMMITTED_AT;
+  }
+
   /** Makes final what has changed since the last batch, and bounds the memory that changed rows take. */
   commitBatch(): void {
     for (const table of this.tables) table.commitBatch();
-    this.unsettledBatches++;
-    const rows = this.touchedRows;
-    const many = this.unsettledBatches >= SETTLING.batches && rows >= SETTLING.rows;
-    if (many || rows >= SETTLING.mostRows) this.updateTree();
+    if (this.unsettledRows >= SETTLED_AT.rows || this.blocks.unsettledRows >= SETTLED_AT.blocks) this.updateTree();
   }
 
   /** Makes every row what it was after the last batch that was made final. */
@@ -165,13 +190,17 @@ export class Store {
   /** Makes a checkpoint of all rows as they are now; returns the root of their tree. */
   checkpoint(): Digest {
     this.settle();
-    return this.checkpoints.take(this.header.row.lastExecuted);
+    const root = this.checkpoints.take(this.header.row.lastExecuted);
+    this.writeExcess();
+    return root;
   }
 
   /** Brings the tree up to date without making a checkpoint. */
   updateTree(): Digest {
     this.settle();
-    return this.checkpoints.updateTree(this.header.row.lastExecuted);
+    const root = this.checkpoints.updateTree(this.header.row.lastExecuted);
+    this.writeExcess();
+    return root;
   }
 
   /**
@@ -193,6 +222,7 @@ export class Store {
         checkpoints.changed(key, row?.leaf);
       }
       checkpoints.updateTree(sequence);
+      checkpoints.write();
       yield;
       changes = staging.changesAfter(changes[changes.length - 1].key, INSTALLED_AT_ONCE);
     }
@@ -204,7 +234,8 @@ export class Store {
 
   /** The root computed from the rows alone: for tests and audits. */
   recomputeRoot(): Digest {
-    this.settle();
+    this.updateTree();
+    this.writeRows(Number.MAX_SAFE_INTEGER);
     return toBytes(rootDigest(treeOfRows(this.tables)));
   }
 
@@ -213,10 +244,11 @@ export class Store {
     return new Scrub(this);
   }
 
-  /** Nothing of what was executed since the rows were last settled is to be kept. `lastExecuted` stays. */
+  /** Nothing of what was executed and is not written is to be kept. `lastExecuted` stays. */
   discardTouched(): void {
     for (const table of this.tables) if (table !== this.header) table.discard();
     this.header.settle(this.checkpoints);
+    this.header.write(1);
   }
 
   /**
@@ -231,6 +263,7 @@ export class Store {
       while (keys.length > 0) {
         for (const key of keys) this.remakeLeaf(table, key);
         this.checkpoints.updateTree(this.header.row.lastExecuted);
+        this.checkpoints.write();
         yield;
         keys = keysInOrder(table, keys[keys.length - 1], REMADE_AT_ONCE);
       }
@@ -253,6 +286,10 @@ export class Store {
   commit(copied = false): boolean {
     assert(this.db.inTransaction, 'a transaction is open');
     this.settle();
+    this.checkpoints.updateTree(this.header.row.lastExecuted);
+    this.writeRows(Number.MAX_SAFE_INTEGER);
+    this.checkpoints.write();
+    this.written = 0;
     this.seal.run();
     this.end.run();
     const [, frames, copiedBefore] = this.walFrames.get()!;
@@ -263,7 +300,20 @@ export class Store {
 
   /** Between batches only, as all that leads here: neither SQLite nor a checkpoint ever has anything tentative. */
   private settle(): void {
-    this.unsettledBatches = 0;
     for (const table of this.tables) table.settle(this.checkpoints);
+  }
+
+  private writeExcess(): void {
+    this.writeRows(this.unwrittenCost - UNWRITTEN_ROWS);
+    const { checkpoints } = this;
+    const { unwrittenNodes } = checkpoints.tree;
+    if (unwrittenNodes >= UNWRITTEN_NODES || checkpoints.unwrittenCost >= UNWRITTEN_IMAGES) checkpoints.write();
+  }
+
+  /** @param most what it may cost, more or less */
+  private writeRows(most: number): void {
+    let left = most;
+    for (const table of this.tables) if (left > 0) left -= table.write(left);
+    if (most > 0) this.written += most - left;
   }
 }

@@ -1,48 +1,65 @@
 /**
- * The nodes of the partition tree in SQLite, in as many versions as there are checkpoints that need them. A version is
- * the sequence number after which the tree was brought up to date; one that no checkpoint needs is overwritten.
+ * The nodes of the partition tree, in as many versions as there are checkpoints that need them. A version is the sequence
+ * number after which the tree was brought up to date; one that no checkpoint needs is overwritten. Versions are held here
+ * until `write` hands them to SQLite: a node near the root has a new one with each checkpoint, and most are released before.
  */
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../src/limits.js';
-import { type NodeSource, type NodeStorage, type Octets, toBytes } from '../../src/merkle/index.js';
+import { type NodeSource, type NodeStorage, type Octets, octets, toBytes } from '../../src/merkle/index.js';
 import type { SequenceNumber } from '../../src/pbft/messages.js';
+import { GenerationCache } from './cache.js';
 import { readStatement } from './tables/statements.js';
 
-type VersionColumns = [id: number, version: number, content: Buffer | null];
+type VersionColumns = [version: number, content: Buffer | null];
+
+/** Content is null where a node was removed that a checkpoint still has. */
+interface Version {
+  readonly version: SequenceNumber;
+  content: Buffer | null;
+}
+
+/** Of one node: what SQLite does not have, or has otherwise under the same version; later than all else that it has. */
+interface Unwritten {
+  versions: Version[];
+  /** Whether SQLite may have versions of this node. */
+  stored: boolean;
+}
+
+/** Nodes in memory as SQLite has them: up to 9 KiB each. */
+const CACHED_NODES = 256;
 
 export class TreeNodes implements NodeStorage {
   private version: SequenceNumber = 0;
   /** The latest checkpoint: versions up to it stay. */
   private kept: SequenceNumber = -1;
-  /** Newest versions read in this update, so that replacing a node need not look for it again. */
-  private readonly found = new Map<Octets, { id: number; version: number } | undefined>();
-  private readonly newest;
+  private readonly unwritten = new Map<Octets, Unwritten>();
+  /** By version: the nodes that it made an older one superfluous of, once no checkpoint needs it, or that it removed. */
+  private readonly superseding = new Map<SequenceNumber, Set<Octets>>();
+  /** Newest versions as SQLite has them, of nodes that are not in `unwritten`; null: it has none. */
+  private readonly clean = new GenerationCache<Octets, Version | null>(CACHED_NODES);
+  private readonly newestStored;
   private readonly newestUpTo;
-  private readonly insert;
-  private readonly overwrite;
-  private readonly remove;
+  private readonly upsert;
   private readonly supersede;
   private readonly superseded;
   private readonly supersededBetween;
   private readonly removeBetween;
-  private readonly removeOlder;
   private readonly forgetSuperseded;
   private readonly lowerVersions;
   private readonly removeAll;
   private readonly forgetAll;
 
   constructor(db: Database) {
-    const columns = 'SELECT id, version, content FROM tree_node WHERE prefix = ?';
-    this.newest = readStatement<[Buffer], VersionColumns>(db, `${columns} ORDER BY version DESC LIMIT 1`);
+    const columns = 'SELECT version, content FROM tree_node WHERE prefix = ?';
+    this.newestStored = readStatement<[Buffer], VersionColumns>(db, `${columns} ORDER BY version DESC LIMIT 1`);
     this.newestUpTo = readStatement<[Buffer, number], VersionColumns>(
       db,
       `${columns} AND version <= ? ORDER BY version DESC LIMIT 1`,
     );
-    this.insert = db.prepare<[Buffer, number, Buffer | null]>(
-      'INSERT INTO tree_node (prefix, version, content) VALUES (?, ?, ?)',
+    this.upsert = db.prepare<[Buffer, number, Buffer | null]>(
+      'INSERT INTO tree_node (prefix, version, content) VALUES (?, ?, ?)' +
+        ' ON CONFLICT (prefix, version) DO UPDATE SET content = excluded.content',
     );
-    this.overwrite = db.prepare<[Buffer | null, number]>('UPDATE tree_node SET content = ? WHERE id = ?');
-    this.remove = db.prepare<[number]>('DELETE FROM tree_node WHERE id = ?');
     this.supersede = db.prepare<[number, Buffer]>('INSERT OR IGNORE INTO tree_node_superseded VALUES (?, ?)');
     this.superseded = readStatement<[number], [prefix: Buffer]>(
       db,
@@ -55,7 +72,6 @@ export class TreeNodes implements NodeStorage {
     this.removeBetween = db.prepare<[Buffer, number, number]>(
       'DELETE FROM tree_node WHERE prefix = ? AND version > ? AND version <= ?',
     );
-    this.removeOlder = db.prepare<[Buffer, number]>('DELETE FROM tree_node WHERE prefix = ? AND version < ?');
     this.forgetSuperseded = db.prepare<[number]>('DELETE FROM tree_node_superseded WHERE version <= ?');
     this.removeAll = db.prepare('DELETE FROM tree_node');
     this.forgetAll = db.prepare('DELETE FROM tree_node_superseded');
@@ -70,13 +86,22 @@ export class TreeNodes implements NodeStorage {
     assert(version > checkpoint, 'the tree changes after its checkpoint');
     this.version = version;
     this.kept = checkpoint;
-    this.found.clear();
   }
 
   get(prefix: Octets): Buffer | undefined {
-    const row = this.newest.get(toBytes(prefix));
-    this.found.set(prefix, row && { id: row[0], version: row[1] });
-    return row?.[2] ?? undefined;
+    return this.newest(prefix)?.content ?? undefined;
+  }
+
+  private newest(prefix: Octets): Version | null {
+    const unwritten = this.unwritten.get(prefix);
+    if (unwritten !== undefined) return unwritten.versions[unwritten.versions.length - 1];
+    let found = this.clean.get(prefix);
+    if (found === undefined) {
+      const columns = this.newestStored.get(toBytes(prefix));
+      found = columns === undefined ? null : { version: columns[0], content: columns[1] };
+      this.clean.set(prefix, found);
+    }
+    return found;
   }
 
   put(prefix: Octets, content: Buffer): void {
@@ -88,48 +113,117 @@ export class TreeNodes implements NodeStorage {
   }
 
   private replace(prefix: Octets, content: Buffer | null): void {
-    if (!this.found.has(prefix)) this.get(prefix);
-    const old = this.found.get(prefix);
-    if (old !== undefined && old.version > this.kept) this.overwrite.run(content, old.id);
-    else {
-      const id = this.insert.run(toBytes(prefix), this.version, content).lastInsertRowid as number;
-      this.found.set(prefix, { id, version: this.version });
+    const old = this.newest(prefix);
+    const isKept = old !== null && old.version <= this.kept;
+    this.add(prefix, old !== null, old === null || isKept ? this.version : old.version, content);
+    if (content === null || isKept) this.noteSuperseding(prefix);
+  }
+
+  private add(prefix: Octets, stored: boolean, version: SequenceNumber, content: Buffer | null): void {
+    const unwritten = this.unwritten.get(prefix);
+    if (unwritten === undefined) {
+      this.unwritten.set(prefix, { versions: [{ version, content }], stored });
+      return;
     }
-    if (content === null || (old !== undefined && old.version <= this.kept)) {
-      this.supersede.run(this.version, toBytes(prefix));
-    }
+    const last = unwritten.versions[unwritten.versions.length - 1];
+    if (last.version === version) last.content = content;
+    else unwritten.versions.push({ version, content });
+  }
+
+  private noteSuperseding(prefix: Octets): void {
+    const noted = this.superseding.get(this.version);
+    if (noted === undefined) this.superseding.set(this.version, new Set([prefix]));
+    else noted.add(prefix);
   }
 
   /** The tree as it was at a checkpoint that was not released. */
   at(checkpoint: SequenceNumber): NodeSource {
-    return { get: (prefix) => this.newestUpTo.get(toBytes(prefix), checkpoint)?.[2] ?? undefined };
+    return {
+      get: (prefix) => {
+        const unwritten = this.unwritten.get(prefix)?.versions.findLast(({ version }) => version <= checkpoint);
+        if (unwritten !== undefined) return unwritten.content ?? undefined;
+        return this.newestUpTo.get(toBytes(prefix), checkpoint)?.[1] ?? undefined;
+      },
+    };
+  }
+
+  /** How many versions are to be written. */
+  get unwrittenNodes(): number {
+    return this.unwritten.size;
+  }
+
+  /** Hands to SQLite what it does not have. */
+  write(): void {
+    for (const [prefix, { versions, stored }] of this.unwritten) {
+      const bytes = toBytes(prefix);
+      const last = versions[versions.length - 1];
+      const neverWas = !stored && versions.length === 1 && last.content === null;
+      if (!neverWas) for (const { version, content } of versions) this.upsert.run(bytes, version, content);
+      this.clean.set(prefix, neverWas ? null : last);
+    }
+    this.unwritten.clear();
+    for (const [version, prefixes] of this.superseding) {
+      for (const prefix of prefixes) this.supersede.run(version, toBytes(prefix));
+    }
+    this.superseding.clear();
   }
 
   /** Drops what no checkpoint from `oldest` on needs, nor the tree as it is now. */
   release(oldest: SequenceNumber): void {
-    for (const [prefix] of this.superseded.all(oldest)) {
-      const [id, version, content] = this.newestUpTo.get(prefix, oldest)!;
-      this.removeOlder.run(prefix, version);
-      if (content === null) this.remove.run(id);
+    const prefixes = new Set(this.superseded.all(oldest).map(([prefix]) => octets(prefix)));
+    for (const [version, noted] of this.superseding) {
+      if (version > oldest) continue;
+      for (const prefix of noted) prefixes.add(prefix);
+      this.superseding.delete(version);
     }
+    for (const prefix of prefixes) this.releaseNode(prefix, oldest);
     this.forgetSuperseded.run(oldest);
+  }
+
+  private releaseNode(prefix: Octets, oldest: SequenceNumber): void {
+    const unwritten = this.unwritten.get(prefix);
+    const at = unwritten?.versions.findLastIndex(({ version }) => version <= oldest) ?? -1;
+    if (unwritten === undefined || at === -1) {
+      this.releaseStored(prefix, oldest);
+      return;
+    }
+    const { version, content } = unwritten.versions[at];
+    unwritten.versions.splice(0, content === null ? at + 1 : at);
+    if (unwritten.stored) this.removeBetween.run(toBytes(prefix), -1, content === null ? version : version - 1);
+    if (unwritten.versions.length > 0) return;
+    this.unwritten.delete(prefix);
+    this.clean.set(prefix, null);
+  }
+
+  private releaseStored(prefix: Octets, oldest: SequenceNumber): void {
+    const bytes = toBytes(prefix);
+    const found = this.newestUpTo.get(bytes, oldest);
+    if (found === undefined) return;
+    const [version, content] = found;
+    this.removeBetween.run(bytes, -1, content === null ? version : version - 1);
+    if (content === null && this.clean.get(prefix)?.version === version) this.clean.set(prefix, null);
   }
 
   /** Drops what only the checkpoint `sequence` needs: neither the one before it, nor the one after. */
   forget(before: SequenceNumber, sequence: SequenceNumber, after: SequenceNumber): void {
+    this.write();
     for (const [prefix] of this.supersededBetween.all(sequence, after))
       this.removeBetween.run(prefix, before, sequence);
   }
 
   /** No node is of a later version: for a tree whose checkpoints are dropped because it goes back before them. */
   goBackTo(version: SequenceNumber): void {
+    this.write();
     this.lowerVersions.run(version, version);
+    this.clean.clear();
   }
 
   /** There are no nodes any more, of any version. */
   clear(): void {
     this.removeAll.run();
     this.forgetAll.run();
-    this.found.clear();
+    this.unwritten.clear();
+    this.superseding.clear();
+    this.clean.clear();
   }
 }

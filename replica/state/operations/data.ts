@@ -82,8 +82,13 @@ export function changed(
 
 function chargeForNewBlocks({ store }: Call, node: InodeRow, newEnd: number, offset: number, end: number): number {
   let bytes = 0;
+  const { fork } = node;
+  const blocksEnd = blocksIn(spaceEnd(node));
   for (let position = Math.floor(offset / BLOCK_BYTES); position < blocksIn(end); position++) {
-    if (!store.blocks.has(node.fork, position)) bytes += blockCharge(position, newEnd);
+    // Beyond its space a file has no blocks.
+    if (position >= blocksEnd) store.blocks.isNew(fork, position);
+    else if (store.blocks.has(fork, position)) continue;
+    bytes += blockCharge(position, newEnd);
   }
   return bytes;
 }

@@ -54,6 +54,12 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
     return exists;
   }
 
+  /** Tells that there is no such block: spares looking. */
+  isNew(fork: number, position: number): void {
+    const key = blockKey(fork, position);
+    if (this.peek(key) === undefined) this.noteAbsent(key);
+  }
+
   set(fork: number, position: number, data: Buffer): void {
     this.put(blockKey(fork, position), { fork, position, data });
   }
@@ -128,6 +134,10 @@ export class BlockTable extends RowTable<string, BlockRow, BlockPosition> {
 
   protected override erase(columns: BlockPosition): void {
     this.delete.run(...columns);
+  }
+
+  protected override largeBytes({ data }: BlockRow): number {
+    return data.length;
   }
 
   protected override digest(row: BlockRow): Octets {

@@ -8,20 +8,35 @@ import type { PrimaryKeys } from './statements.js';
 /** Rows that `leaves` looks up at once. */
 const LEAVES_AT_ONCE = 256;
 
-/** Told of each row that `settle` hands to SQLite, by its key in the partition tree. */
+/** Told of each row that `settle` finds changed, by its key in the partition tree. */
 export interface ChangeLog {
   /** Whether it has what was there at the latest checkpoint. */
   hasImage(key: Octets): boolean;
-  /** The row in canonical bytes as it was then; undefined: there was none. */
-  keepImage(key: Octets, content: Buffer | undefined): void;
+  /**
+   * @param image makes the row in canonical bytes as it was then; undefined: there was none
+   * @param cost of writing it, see `rowCost`
+   */
+  keepImage(key: Octets, image: RowContent | undefined, cost: number): void;
   /** Digest of the row's leaf as it is now; undefined: it was removed. */
   changed(key: Octets, leaf: Octets | undefined): void;
 }
 
-/** Any of the tables, by keys of the partition tree and canonical bytes; all as SQLite has it. */
+/** Canonical bytes that are made when somebody wants them: most images are released before. */
+export type RowContent = () => Buffer;
+
+/**
+ * What it costs to write a row, in small rows. Measured with all that follows from it, settling included: a row of 32 KiB
+ * takes 300 µs, a small one 15 to 20.
+ */
+export const rowCost = (bytes: number): number => 1 + (bytes >>> 11);
+
+/** Any of the tables, by keys of the partition tree and canonical bytes; as SQLite has it but where it says otherwise. */
 export interface StoredRows {
   readonly number: number;
+  /** The row as it was last settled. */
   contentAt(key: Octets): Buffer | undefined;
+  /** Whether that may be another than SQLite has, or one that it has not, until it is written. */
+  isUnwritten(key: Octets): boolean;
   leafAt(key: Octets): Octets | undefined;
   /**
    * Keys of at most `limit` rows in the order in which SQLite has them, from the first after `key`; undefined: from the
@@ -37,11 +52,18 @@ export interface StoredRows {
   forget(): void;
 }
 
-/** A row changed since the last `settle`. */
+/** A row that SQLite may have otherwise. */
 interface Touched<Row> {
+  readonly key: string | number;
+  /** Key in the partition tree, once it was needed. */
+  treeKey: Octets | undefined;
   /** Whether SQLite is known to have no such row. */
-  readonly absent: boolean;
+  absent: boolean;
   now: Row | undefined;
+  /** What it was when it was last settled; null: there was none; undefined: as SQLite has it. */
+  settled: Row | null | undefined;
+  /** Of writing what was settled. */
+  cost: number;
   /** The last batch that changed it, and so has its before-image. */
   batch: number;
 }
@@ -57,15 +79,21 @@ interface BeforeImage<Key, Row> {
 }
 
 /**
- * Rows changed since the last `settle` are held here; `settle` hands each once to SQLite and once to the log of
- * changes, however often it changed (a slot, a directory being filled). Nothing else writes: what is not in SQLite is in
- * one map per table, and what a tentative batch did can be undone in that map alone. The log of changes and the cache of
- * rows as SQLite has them know nothing of it.
+ * Rows that SQLite does not have yet are held here, and a row goes three ways. An operation changes it; `settle` tells the
+ * log of changes of it, once however often it changed since; `write` hands it to SQLite, once however often it was settled,
+ * and not at all if it came and went meanwhile. Nothing else writes: what is not in SQLite is in one map per table, and
+ * what a tentative batch did can be undone in that map alone. The cache of rows as SQLite has them knows nothing of it.
  */
 export abstract class RowTable<Key extends string | number, Row, Columns extends unknown[] = unknown[]>
   implements StoredRows
 {
   private readonly touched = new Map<Key, Touched<Row>>();
+  /** Of these, what has changed since it was last settled … */
+  private readonly unsettled = new Set<Touched<Row>>();
+  /** … and, by tree key, what was settled and is not in SQLite. */
+  private readonly unwritten = new Map<Octets, Touched<Row>>();
+  /** Of writing these. */
+  unwrittenCost = 0;
   /** Rows as SQLite has them; null where it has none. */
   private readonly clean: GenerationCache<Key, Row | null>;
   /** Of the batch that is not final: each key that it changed once. */
@@ -115,8 +143,7 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
 
   /** Adds a row under a key that never had one: spares looking. */
   insert(key: Key, row: Row): void {
-    this.touched.set(key, { absent: true, now: row, batch: this.batch });
-    this.undo = { key, touched: undefined, row: undefined, next: this.undo };
+    this.begin(key, null).now = row;
   }
 
   remove(key: Key): void {
@@ -134,15 +161,22 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
   }
 
   private touch(key: Key): Touched<Row> {
-    let touched = this.touched.get(key);
-    if (touched === undefined) {
-      touched = { absent: this.clean.get(key) === null, now: undefined, batch: this.batch };
-      this.touched.set(key, touched);
-      this.undo = { key, touched: undefined, row: undefined, next: this.undo };
-    } else if (touched.batch !== this.batch) {
+    const touched = this.touched.get(key);
+    if (touched === undefined) return this.begin(key, this.clean.get(key));
+    if (touched.batch !== this.batch) {
       this.undo = { key, touched, row: touched.now, next: this.undo };
       touched.batch = this.batch;
+      this.unsettled.add(touched);
     }
+    return touched;
+  }
+
+  private begin(key: Key, settled: Row | null | undefined): Touched<Row> {
+    const { batch } = this;
+    const touched = { key, treeKey: undefined, absent: settled === null, now: undefined, settled, cost: 0, batch };
+    this.touched.set(key, touched);
+    this.unsettled.add(touched);
+    this.undo = { key, touched: undefined, row: undefined, next: this.undo };
     return touched;
   }
 
@@ -156,8 +190,11 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
   /** Makes all rows what they were at the last `commitBatch`. */
   rollbackBatch(): void {
     for (let image = this.undo; image !== undefined; image = image.next) {
-      if (image.touched === undefined) this.touched.delete(image.key);
-      else image.touched.now = image.row;
+      if (image.touched !== undefined) image.touched.now = image.row;
+      else {
+        this.unsettled.delete(this.touched.get(image.key)!);
+        this.touched.delete(image.key);
+      }
     }
     this.commitBatch();
   }
@@ -178,27 +215,86 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
     return rows;
   }
 
-  /** Hands what has changed to SQLite, and what was there before, and is there now, to the log of changes. */
+  /** Tells the log of changes what has changed, what was there before, and what is there now. */
   settle(log: ChangeLog): void {
     assert(this.undo === undefined, 'a tentative batch is not settled');
-    for (const [key, { absent, now }] of this.touched) {
-      const treeKey = this.treeKey(key);
-      let gone = absent;
-      if (!log.hasImage(treeKey)) {
-        const before = absent ? undefined : this.settledRow(key);
-        gone = before === undefined;
-        if (!gone || now !== undefined) log.keepImage(treeKey, before && this.encode(before));
+    for (const touched of this.unsettled) this.settleRow(touched, log);
+    this.unsettled.clear();
+  }
+
+  private settleRow(touched: Touched<Row>, log: ChangeLog): void {
+    const key = touched.key as Key;
+    const { now } = touched;
+    const after = now ?? null;
+    let before = touched.settled;
+    const treeKey = touched.treeKey ?? this.treeKey(key);
+    touched.treeKey = treeKey;
+    if (before !== after && !log.hasImage(treeKey)) {
+      if (before === undefined) {
+        before = this.settledRow(key) ?? null;
+        touched.absent = before === null;
       }
-      if (now !== undefined) this.store(now);
-      else if (!gone) this.erase(this.columns(key));
-      if (!gone || now !== undefined) log.changed(treeKey, now && this.leaf(treeKey, now));
-      this.clean.set(key, now ?? null);
+      const image = before;
+      if (image === null) {
+        if (after !== null) log.keepImage(treeKey, undefined, rowCost(0));
+      } else log.keepImage(treeKey, () => this.encode(image), rowCost(this.largeBytes(image)));
     }
-    this.touched.clear();
+    if (before !== after) {
+      log.changed(treeKey, now && this.leaf(treeKey, now));
+      this.unwritten.set(treeKey, touched);
+      this.account(touched, rowCost(now === undefined ? 0 : this.largeBytes(now)));
+    }
+    touched.settled = after;
+    // What SQLite never had and has not to have, and what changed and was undone, is done with.
+    if (touched.absent && now === undefined) {
+      this.unwritten.delete(treeKey);
+      this.account(touched, 0);
+    }
+    if (!this.unwritten.has(treeKey)) {
+      this.touched.delete(key);
+      this.clean.set(key, after);
+    }
+  }
+
+  private account(touched: Touched<Row>, cost: number): void {
+    this.unwrittenCost += cost - touched.cost;
+    touched.cost = cost;
+  }
+
+  get unsettledRows(): number {
+    return this.unsettled.size;
+  }
+
+  /**
+   * Hands rows to SQLite as they were last settled, from those that wait longest.
+   * @param most what it may cost, more or less
+   * @returns what it cost
+   */
+  write(most: number): number {
+    const before = this.unwrittenCost;
+    for (const [treeKey, touched] of this.unwritten) {
+      if (before - this.unwrittenCost >= most) break;
+      const key = touched.key as Key;
+      const row = touched.settled as Row | null;
+      if (row !== null) this.store(row);
+      else this.erase(this.columns(key));
+      this.unwritten.delete(treeKey);
+      this.account(touched, 0);
+      touched.absent = row === null;
+      if (this.unsettled.has(touched)) continue;
+      this.touched.delete(key);
+      this.clean.set(key, row);
+    }
+    return before - this.unwrittenCost;
   }
 
   private leaf(key: Octets, row: Row): Octets {
     return leafDigest(key, this.digest(row));
+  }
+
+  /** Of a row that may be large: what makes it so. */
+  protected largeBytes(_row: Row): number {
+    return 0;
   }
 
   protected digest(row: Row): Octets {
@@ -206,8 +302,13 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
   }
 
   contentAt(key: Octets): Buffer | undefined {
-    const row = this.load(this.columnsAt(key));
+    const unwritten = this.unwritten.get(key);
+    const row = unwritten === undefined ? this.load(this.columnsAt(key)) : (unwritten.settled ?? undefined);
     return row && this.encode(row);
+  }
+
+  isUnwritten(key: Octets): boolean {
+    return this.unwritten.has(key);
   }
 
   leafAt(key: Octets): Octets | undefined {
@@ -238,9 +339,12 @@ export abstract class RowTable<Key extends string | number, Row, Columns extends
     this.erase(this.columnsAt(key));
   }
 
-  /** Forgets what was not settled, and what was read. */
+  /** Forgets what was not written, and what was read. */
   discard(): void {
     this.touched.clear();
+    this.unsettled.clear();
+    this.unwritten.clear();
+    this.unwrittenCost = 0;
     this.undo = undefined;
     this.clean.clear();
   }

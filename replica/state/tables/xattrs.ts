@@ -93,6 +93,10 @@ export class XattrTable extends RowTable<string, XattrRow, XattrPosition> {
     this.delete.run(...columns);
   }
 
+  protected override largeBytes({ value }: XattrRow): number {
+    return value.length;
+  }
+
   protected override encode(row: XattrRow): Buffer {
     return encodeXattr(row);
   }

@@ -5,17 +5,7 @@ import { encodeQuery } from '../../../replica/state/transfer-bytes.js';
 import { create, initially, write } from './changes.js';
 import { change } from './random-changes.js';
 import { Driver } from './support.js';
-import { begin, type Certified, certify, execute, gather, hex, install } from './transfers.js';
-
-/** Reads all rows and nodes of a checkpoint, by bringing a new state to it. */
-function expectReadable(source: Driver, certified: Certified): void {
-  const reader = Driver.fresh();
-  const transfer = begin(reader, certified);
-  gather(transfer, source.state);
-  install(transfer);
-  expect(hex(reader.state.recomputeDigest())).toBe(hex(certified.root));
-  reader.state.close();
-}
+import { begin, type Certified, certify, execute, expectReadable, hex } from './transfers.js';
 
 const readableFrom = ({ state }: Driver, sequence: number): number =>
   state.readableCheckpoints.find((each) => each >= sequence) ?? 0;
@@ -121,6 +111,7 @@ describe('checkpoints', () => {
     for (let i = 40; i < 110; i++) fs.state.releaseCheckpoints(change(i).sequence);
     expect(fs.state.serve(query, 2)).toBeUndefined();
     fs.state.releaseCheckpoints(Number.MAX_SAFE_INTEGER);
+    fs.state.commit();
     expect(['tree_node_superseded', 'row_image', 'checkpoint'].map((table) => rows(fs, table))).toEqual([0, 0, 1]);
     expect(hex(fs.state.recomputeDigest())).toBe(hex(fs.state.checkpoint()));
   });
@@ -130,12 +121,14 @@ describe('checkpoints', () => {
     const names = Array.from({ length: 300 }, (_, i) => `file ${i}`);
     execute(fs, names.map(create));
     fs.state.checkpoint();
+    fs.state.commit();
     const nodes = rows(fs, 'tree_node');
     for (const name of names)
       fs.run('unlink', { parent: { ino: 1, generation: 1 }, name: Buffer.from(name), retain: 0 });
     fs.state.checkpoint();
     execute(fs, [create('another')]);
     fs.state.checkpoint();
+    fs.state.commit();
     expect(rows(fs, 'tree_node')).toBeGreaterThan(nodes);
     fs.state.releaseCheckpoints(Number.MAX_SAFE_INTEGER);
     // The root, and the node of the two inodes that there are.

@@ -25,6 +25,7 @@ export function scrubbed(state: FileState): Scrub {
 
 /** All that execution can find: every row by its key, every directory in its order, and how far execution has come. */
 export function dump(state: FileState): Map<string, string> {
+  state.recomputeDigest();
   const { store } = inside(state);
   const found = new Map<string, string>([['last executed', String(state.lastExecuted)]]);
   for (const table of store.tables) {

@@ -65,3 +65,13 @@ export function filled(files: number, fs = Driver.fresh(), from = 0): Driver {
   }
   return fs;
 }
+
+/** Reads all rows and nodes of a checkpoint, by bringing a new state to it. */
+export function expectReadable(source: Driver, certified: Certified): void {
+  const reader = Driver.fresh();
+  const transfer = begin(reader, certified);
+  gather(transfer, source.state);
+  install(transfer);
+  expect(hex(reader.state.recomputeDigest())).toBe(hex(certified.root));
+  reader.state.close();
+}
