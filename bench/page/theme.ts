@@ -47,6 +47,7 @@ text{fill:var(--soft)}
 .range{stroke-width:2;opacity:.5}
 .dot{stroke:var(--surface);stroke-width:1.5}
 .area{opacity:.15}
+.part{stroke:var(--surface)}
 ${series('fill', 'f')}
 ${series('stroke', 'c')}`;
 
