@@ -32,8 +32,9 @@ const NAMES = new Map<number, string>([
 interface KernelRequest {
   name: string;
   start: number;
-  /** Of the watch over calls, at the start. */
+  /** Of the watch over calls, and of the stopwatch, at the start. */
   busy: number;
+  lost: number;
   kernelMs: number;
   calls: string[];
   /** The request is being handled: what is answered meanwhile waited for nobody. */
@@ -85,7 +86,8 @@ export class MountProfile {
     const start = performance.now();
     const request: KernelRequest = {
       name: NAMES.get(opcode) ?? opcodeName(opcode).toLowerCase(),
-      ...{ start, busy: this.watch.busyMs(start), kernelMs: 0, calls: [], handling: true, answered: undefined },
+      ...{ start, busy: this.watch.busyMs(start), lost: stopwatch.lostMs },
+      ...{ kernelMs: 0, calls: [], handling: true, answered: undefined },
     };
     unanswered.set(unique, request);
     stopwatch.enter('kernel');
@@ -95,7 +97,7 @@ export class MountProfile {
       request.kernelMs += stopwatch.leave();
       request.handling = false;
       if (request.answered !== undefined) {
-        request.answered = performance.now();
+        request.answered = performance.now() - (stopwatch.lostMs - request.lost);
         this.note(request, true);
       }
       // It waits for calls that others have made.
@@ -116,14 +118,16 @@ export class MountProfile {
 
   private answer(unique: number, send: () => void): void {
     const { stopwatch } = this;
-    stopwatch.enter('kernel');
+    const start = performance.now();
+    // The process that is answered goes on, here perhaps in our place.
+    stopwatch.enter('kernel', undefined, true);
     send();
     const took = stopwatch.leave();
     const request = this.unanswered.get(unique);
     if (request === undefined) return;
     this.unanswered.delete(unique);
     request.kernelMs += took;
-    request.answered = performance.now();
+    request.answered = start + took;
     if (!request.handling) this.note(request, false);
   }
 

@@ -42,7 +42,11 @@ export class ReplicaProfile {
     this.count(FileService.prototype, 'execute', this.executed);
     this.count(FileService.prototype, 'query', this.queried);
     stopwatch.time(FileService.prototype, ['execute', 'query'], 'execution', nameOf);
-    stopwatch.time(Journal.prototype, ['append', 'sync', 'flushNow', 'prune'], 'journal', ORDERING, ['journal']);
+    stopwatch.time(Journal.prototype, ['append', 'flushNow'], 'journal', ORDERING, {
+      within: ['journal'],
+      wakes: true,
+    });
+    stopwatch.time(Journal.prototype, ['sync', 'prune'], 'journal', ORDERING, { within: ['journal'] });
     this.timeFlushes();
     // Encoding is of the network. Both are there to be overridden, and not public.
     const speech = ReplicaServer.prototype as unknown as {

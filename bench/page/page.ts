@@ -137,7 +137,14 @@ function profilesOf({ targets }: BenchReport): string[] {
       element('p', {}, escaped(caption)),
       table(header, rows, (i) => i >= 1),
     ]);
-    return [element('details', {}, element('summary', {}, escaped(`Where the time goes: ${target.name}`)), ...tables)];
+    return [
+      element(
+        'details',
+        { class: 'profile' },
+        element('summary', {}, escaped(`Where the time goes: ${target.name}`)),
+        ...tables,
+      ),
+    ];
   });
 }
 

@@ -12,7 +12,7 @@ export interface ProfileTable {
 
 /** In the order in which they are shown; `rest` is of CPU time only. */
 export const PART_NAMES: Readonly<Record<keyof CpuTimes, string>> = {
-  kernel: 'kernel interface',
+  kernel: 'kernel',
   client: 'client',
   network: 'network',
   agreement: 'agreement',
@@ -32,18 +32,21 @@ export const CPU_NAMES: Readonly<Record<Profile['processes'][number]['name'], st
 const AT_REPLICAS = ['network', 'agreement', 'execution', 'hashing', 'journal', 'rest'] as const;
 
 export const WALL_CAPTION =
-  'Wall time of one request at the mount (without a mount: of one call), µs, and what it went to. Agreement, execution, ' +
+  'Wall time of one request at the mount (without a mount: of one call), and what it went to. Agreement, execution, ' +
   'hashing and journal are those of one replica, the mean of all; agreement and journal are all that was spent, divided by ' +
-  'the ordered operations. Network is sockets, framing, link MACs, and all waiting that is nobody’s own work: for other ' +
-  'replicas, and for a processor. Messages and bytes are those that all processes send for one.';
+  'the ordered operations. Kernel is decoding requests, encoding and writing answers; client what else the mount does, ' +
+  'sealing and counting votes. Network is sockets, framing, link MACs, and all waiting that is no process at work for it: for ' +
+  'other replicas, and for a processor. Messages and bytes are those that all processes send for one.';
 
 export const OPERATIONS_CAPTION =
-  'CPU time at replicas of one operation, µs, added up over the replicas; beside it that of the primary and of one backup. ' +
+  'CPU time at replicas of one operation, added up over the replicas; beside it that of the primary and of one backup. ' +
   'Agreement and journal are all that was spent, divided by the ordered operations; network and rest by messages. ' +
   'Rest: event loop, reading of sockets, garbage collection.';
 
 export const PROCESSES_CAPTION =
-  'CPU time of processes, µs, for one ordered operation (where there was none: for one call), whatever else was asked meanwhile.';
+  'CPU time of processes for one ordered operation (where there was none: for one call), whatever else was asked meanwhile.';
+
+const UNIT = 'Times in µs.';
 
 const us = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
@@ -55,15 +58,15 @@ export function profileTables(profile: Profile, hasMount: boolean): ProfileTable
     `the ${hasMount ? 'mount' : 'client'} for one call (${profile.calls} in all).`;
   return [
     {
-      caption: WALL_CAPTION,
-      header: ['request', 'count', 'wall', ...PARTS.map((part) => PART_NAMES[part]), 'messages', 'bytes'],
+      caption: `${WALL_CAPTION} ${UNIT}`,
+      header: ['request', 'count', 'mean wall', ...PARTS.map((part) => PART_NAMES[part]), 'messages', 'bytes'],
       rows: profile.requests.map(({ kind, count, meanUs, parts, messages, bytes }) => [
         ...[kind, String(count), us(meanUs), ...PARTS.map((part) => us(parts[part]))],
         ...[messages.toFixed(1), String(bytes)],
       ]),
     },
     {
-      caption: OPERATIONS_CAPTION,
+      caption: `${OPERATIONS_CAPTION} ${UNIT}`,
       header: [
         ...['operation', 'ordered', 'read-only', ...AT_REPLICAS.map((part) => PART_NAMES[part])],
         ...['all replicas', 'primary', 'a backup'],
@@ -74,7 +77,7 @@ export function profileTables(profile: Profile, hasMount: boolean): ProfileTable
       ]),
     },
     {
-      caption: `${PROCESSES_CAPTION} ${sent}`,
+      caption: `${PROCESSES_CAPTION} ${UNIT} ${sent}`,
       header: ['process', 'CPU', ...[...PARTS, 'rest' as const].map((part) => PART_NAMES[part])],
       rows: profile.processes.map(({ name, cpuUs, parts }) => [
         ...[processName(name, hasMount), us(cpuUs), ...[...PARTS, 'rest' as const].map((part) => us(parts[part]))],

@@ -21,7 +21,7 @@ type Traffic = Pick<NetCounters['sent'], 'messages' | 'bytes'>;
 export interface ProcessFigures {
   /** CPU time of all its threads, milliseconds. */
   cpuMs: number;
-  /** When its event loop was not waiting, by the clock: the sections, and what is between them. */
+  /** When its event loop was not waiting, by the clock: the sections, as far as they count, and what is between them. */
   activeMs: number;
   /** Milliseconds by the clock, by kind of operation and part. */
   times: Record<string, Times>;
@@ -78,7 +78,7 @@ export function processFigures(stopwatch: Stopwatch, { sent, received }: NetCoun
   const { user, system } = process.cpuUsage();
   return {
     cpuMs: (user + system) / 1000,
-    activeMs: performance.eventLoopUtilization().active,
+    activeMs: performance.eventLoopUtilization().active - stopwatch.lostMs,
     times: stopwatch.totals(),
     sent: { messages: sent.messages, bytes: sent.bytes },
     received: { messages: received.messages, bytes: received.bytes },

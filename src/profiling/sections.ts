@@ -14,14 +14,16 @@ import type { Stopwatch } from './stopwatch.js';
 export function timeNetwork(stopwatch: Stopwatch): void {
   stopwatch.time(FrameOpener.prototype, ['feed'], 'network', LINKS);
   stopwatch.time(FrameSealer.prototype, ['seal'], 'network', LINKS);
-  stopwatch.time(Socket.prototype, ['write', 'uncork'], 'network', LINKS, ['network']);
+  stopwatch.time(Socket.prototype, ['write', 'uncork'], 'network', LINKS, { wakes: true });
 }
 
 /** All but the MACs of links, which are part of the network. */
 export function timeHashing(stopwatch: Stopwatch): void {
-  const elsewhere = ['network', 'hashing'] as const;
+  const elsewhere = { within: ['network', 'hashing'] as const };
   // Of a request it is made when that is decoded: within what the network takes, and no part of it.
-  stopwatch.time(Signables.prototype, ['request', 'batch', 'resultDigest', 'chain'], 'hashing', undefined, ['hashing']);
+  stopwatch.time(Signables.prototype, ['request', 'batch', 'resultDigest', 'chain'], 'hashing', undefined, {
+    within: ['hashing'],
+  });
   stopwatch.time(MacKey.prototype, ['mac', 'verify'], 'hashing', undefined, elsewhere);
   stopwatch.time(SigningKey.prototype, ['sign'], 'hashing', undefined, elsewhere);
   stopwatch.time(VerifyingKey.prototype, ['verify'], 'hashing', undefined, elsewhere);

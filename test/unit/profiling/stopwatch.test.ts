@@ -3,10 +3,15 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { noTime, PARTS, type Part, Stopwatch } from '../../../src/profiling/stopwatch.js';
 
 let now: number;
+let cpu: number;
 let stopwatch: Stopwatch;
 beforeEach(() => {
   now = 0;
-  stopwatch = new Stopwatch(() => now);
+  cpu = 0;
+  stopwatch = new Stopwatch(
+    () => now,
+    () => cpu,
+  );
 });
 
 const pass = (ms: number): void => {
@@ -92,9 +97,26 @@ describe('a stopwatch', () => {
     expect(Object.keys(stopwatch.totals())).toHaveLength(3);
   });
 
+  it('does not count what a section that wakes others lasts without computing', () => {
+    stopwatch.enter('agreement');
+    stopwatch.enter('network', undefined, true);
+    pass(50);
+    cpu += 2;
+    expect(stopwatch.leave()).toBe(2);
+    // Other threads computed too: no more than it lasted.
+    stopwatch.enter('network', undefined, true);
+    pass(3);
+    cpu += 5;
+    expect(stopwatch.leave()).toBe(3);
+    pass(1);
+    expect(stopwatch.leave()).toBe(1);
+    expect(stopwatch.lostMs).toBe(48);
+    expect(stopwatch.totals()).toEqual({ '': { ...noTime(), agreement: 1, network: 5 } });
+  });
+
   it('leaves to a section what is to be its own', () => {
     class Measured extends Room {}
-    stopwatch.time(Measured.prototype, ['work'], 'hashing', undefined, ['network']);
+    stopwatch.time(Measured.prototype, ['work'], 'hashing', undefined, { within: ['network'] });
     const room = new Measured(4);
     stopwatch.enter('network', 'links');
     room.work(1);
