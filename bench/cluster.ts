@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { layoutOf } from '../src/cluster/layout.js';
+import { PROFILE_VARIABLE } from '../src/profiling/figures.js';
 import { BenchmarkError } from './errors.js';
 
 export interface BenchCluster {
@@ -12,6 +13,8 @@ export interface BenchCluster {
   directory: string;
   /** Null if it was started without. */
   mountpoint: string | null;
+  /** Where its processes offer what they measured of themselves, if they do. */
+  profiles: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -22,17 +25,24 @@ export interface BenchClusterOptions {
   /** Options of `byzfs init`, where they differ from its defaults. */
   init?: readonly string[];
   mount: boolean;
+  /** Its processes measure where their time goes. */
+  profile?: boolean;
 }
 
 /** A call without a quorum fails after this: a benchmark must not wait for ever for what it started itself. */
 const DEADLINE_SECONDS = 20;
 
-function run(command: readonly string[], args: readonly string[]): Promise<void> {
+function run(
+  command: readonly string[],
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
   return new Promise((done, fail) => {
     // In a process group of its own: a Ctrl-C is for the benchmark, which then takes down what it started.
     const child = spawn(command[0], [...command.slice(1), ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true,
+      env: { ...process.env, ...environment },
     });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => {
@@ -75,10 +85,12 @@ export async function startCluster({
   replicas,
   init = [],
   mount,
+  profile = false,
 }: BenchClusterOptions): Promise<BenchCluster> {
   const home = mkdtempSync(join(tmpdir(), 'byzfs-bench-'));
   const directory = join(home, 'cluster');
   const mountpoint = mount ? join(home, 'mnt') : null;
+  const profiles = profile ? join(home, 'profiles') : undefined;
   const making = ['init', directory, '--replicas', String(replicas), ...init];
   making.push('--base-port', String(await freePorts(replicas)));
   const args = ['up', '--detach', '--dir', directory];
@@ -90,11 +102,11 @@ export async function startCluster({
   };
   try {
     await run(command, making);
-    await run(command, args);
+    await run(command, args, profiles === undefined ? {} : { [PROFILE_VARIABLE]: profiles });
   } catch (error) {
     if (existsSync(layoutOf(directory).clusterFile)) await stop().catch(() => undefined);
     else rmSync(home, { recursive: true, force: true });
     throw error;
   }
-  return { directory, mountpoint, stop };
+  return { directory, mountpoint, profiles, stop };
 }

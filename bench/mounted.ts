@@ -6,7 +6,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchCluster } from './cluster.js';
-import { type BenchReport, machine, type PhaseReport, type Run, ratiosOf, totalSeconds } from './report.js';
+import type { Collector } from './profile/collect.js';
+import { profileOf } from './profile/profile.js';
+import {
+  type BenchReport,
+  machine,
+  type PhaseReport,
+  type Run,
+  ratiosOf,
+  type Settings,
+  type TargetReport,
+  totalSeconds,
+} from './report.js';
 import { median, medianQuantiles, type Quantiles, quantiles, round } from './statistics.js';
 import { openTargets, type Target, type TargetOptions } from './targets.js';
 
@@ -101,7 +112,9 @@ async function turnOf(
   const remove = () => rmSync(work, { recursive: true, force: true });
   let times: PhaseTime[];
   try {
+    if (!warmUp) await target.collector?.begin();
     times = await benchmark.run({ work, warmUp, signal, step });
+    if (!warmUp) await target.collector?.end();
   } catch (error) {
     // On a file system that fails, each attempt to remove something may wait for its deadline.
     if ((error as NodeJS.ErrnoException).code !== 'EIO') remove();
@@ -158,9 +171,10 @@ function report(
       figures: 'medians over the runs, targets interleaved; ratios are medians of the quotients within one run',
     },
     machine: machine(),
-    targets: targets.map(({ name: target, settings }, t) => ({
+    targets: targets.map(({ name: target, settings, collector }, t) => ({
       name: target,
       settings,
+      ...profiled(collector, settings),
       phases: [...results[t][0].keys()].map((phase) =>
         phaseReport(
           phase,
@@ -171,6 +185,11 @@ function report(
     })),
     ratios: ratiosOf(figures, withTotal),
   };
+}
+
+function profiled(collector: Collector | undefined, { durability }: Settings): Pick<TargetReport, 'profile'> {
+  const figures = collector?.figures;
+  return figures === undefined ? {} : { profile: profileOf(figures, durability === 'synced') };
 }
 
 /** What is stated of the caches of every target, since most of what is read was written shortly before. */

@@ -1,5 +1,6 @@
 /** What a benchmark found: the shape that `--json` writes. */
 import { cpus, release, totalmem } from 'node:os';
+import type { Profile } from './profile/profile.js';
 import { median, type Quantiles, round } from './statistics.js';
 
 export interface PhaseReport {
@@ -41,6 +42,8 @@ export interface TargetReport {
   phases: PhaseReport[];
   /** Median over the runs of the sum of all phases. */
   totalSeconds: number;
+  /** With `--profile`, of clusters that the benchmark started: where the time goes. */
+  profile?: Profile;
 }
 
 export interface BenchReport {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { type BenchCluster, startCluster } from './cluster.js';
 import { BenchmarkError } from './errors.js';
+import { Collector } from './profile/collect.js';
 import type { Settings } from './report.js';
 
 export interface Target {
@@ -9,6 +10,8 @@ export interface Target {
   /** A directory on the file system under test. */
   path: string;
   settings: Settings;
+  /** Of what its processes do in the runs that count. */
+  collector?: Collector;
 }
 
 interface Mounted {
@@ -59,6 +62,8 @@ export interface TargetOptions {
   builtIn: readonly string[];
   /** Directories to measure besides, by name. */
   paths: readonly { name: string; path: string }[];
+  /** Clusters that are started here measure where their time goes. */
+  profile?: boolean;
   signal: AbortSignal;
 }
 
@@ -67,7 +72,7 @@ export interface TargetOptions {
  * @param clusters gets what was started, so that it can be stopped also if this fails half way
  */
 export async function openTargets(
-  { command, builtIn, paths, signal }: TargetOptions,
+  { command, builtIn, paths, profile, signal }: TargetOptions,
   scratch: string,
   clusters: BenchCluster[],
 ): Promise<Target[]> {
@@ -85,9 +90,11 @@ export async function openTargets(
       continue;
     }
     const { init, settings } = mounted;
-    const cluster = await startCluster({ command, replicas: settings.replicas, init, mount: true });
+    const cluster = await startCluster({ command, replicas: settings.replicas, init, mount: true, profile });
     clusters.push(cluster);
-    targets.push({ name, path: cluster.mountpoint!, settings });
+    const { mountpoint, profiles } = cluster;
+    const collector = profiles === undefined ? undefined : new Collector(profiles, settings.replicas);
+    targets.push({ name, path: mountpoint!, settings, collector });
   }
   return [...targets, ...given];
 }

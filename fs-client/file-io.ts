@@ -55,7 +55,7 @@ export class FileIo {
     const { nodes, writes } = this.context;
     const node = nodes.get(ino);
     if (node === undefined) return STALE;
-    if (node.removed || (!writes.isDirty(node) && node.attributesUntil > performance.now())) {
+    if (node.removed || (!writes.isDirty(node) && this.context.isFresh(node.attributesUntil))) {
       return { errno: 0, ...this.context.attributesAnswer(node) };
     }
     return this.freshAttributes(caller, node);
@@ -65,7 +65,7 @@ export class FileIo {
     const { files, writes, credentials } = this.context;
     // The times of held data are those of its execution.
     await writes.flush(node);
-    if (node.attributesUntil <= performance.now()) {
+    if (!this.context.isFresh(node.attributesUntil)) {
       const until = this.context.freshUntil();
       const result = await files.perform(credentials.withoutGroups(caller), { op: 'getattr', node });
       if ('attributes' in result) {
@@ -136,7 +136,7 @@ export class FileIo {
     const node = nodes.get(ino);
     if (node === undefined) return STALE;
     // Counted from now on, so that an unlink that comes after this call spares the file.
-    node.opens++;
+    this.context.opened(node);
     const walked = node.link ?? node.formerly;
     if (node.removal !== undefined) await node.removal;
     const until = this.context.freshUntil();
@@ -196,7 +196,7 @@ export class FileIo {
     const made = await this.namespace.make(caller, parentIno, name, making);
     if (!('node' in made)) return made;
     const { node, created } = made;
-    node.opens++;
+    this.context.opened(node);
     if (created) node.sync.changed();
     if (!created && (flags & OpenFlag.TRUNCATE) !== 0) {
       // By a call of its own: only now is it known which file's changes it must not overtake.

@@ -45,11 +45,10 @@ export class Locks {
     if (lost !== undefined && lock.type !== 'unlock') return lost;
     for (let pauseMs = ATTEMPT_MS.first; ; pauseMs = Math.min(pauseMs * 2, ATTEMPT_MS.most)) {
       if (signal?.aborted) return { errno: Errno.EINTR };
-      const until = this.context.freshUntil();
       const result = await this.context.files.perform(file.credentials, { op: 'lock', node, lock });
       if ('attributes' in result) {
         this.noteSet(file, lock);
-        if (lock.type !== 'unlock') await this.takeOver(node, result.attributes, until);
+        if (lock.type !== 'unlock') await this.takeOver(node, result.attributes);
         return DONE;
       }
       if (result.errno !== Errno.EAGAIN) return result;
@@ -60,9 +59,10 @@ export class Locks {
     }
   }
 
-  /** The kernel's pages are those of before the lock. */
-  private async takeOver(node: Node, attributes: Attributes, until: number): Promise<void> {
+  /** What is remembered, and the kernel's pages of the file, are those of before the lock. */
+  private async takeOver(node: Node, attributes: Attributes): Promise<void> {
     const { profile, notifier } = this.context;
+    const until = await this.context.startAfresh();
     const current = await this.context.revalidate(node, attributes, until);
     if (current || !profile.pageCache) return;
     const { mark } = node.chain;

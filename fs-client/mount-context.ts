@@ -4,6 +4,7 @@ import { Errno } from '../src/fileservice/errno.js';
 import type { Operation } from '../src/fileservice/operations.js';
 import type { Failure, Results } from '../src/fileservice/results.js';
 import type { Attributes, Handle } from '../src/fileservice/types.js';
+import { Freshness } from './cache/freshness.js';
 import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
 import { LOST } from './cache/sync-record.js';
@@ -21,7 +22,7 @@ const NOBODY: Notifier = {
   invalidateData: async () => {},
   launderData: async () => {},
   invalidateEntry: () => {},
-  invalidateEntries: () => {},
+  invalidateEntries: () => true,
 };
 
 /** Of what is there, what a mount shows, and as whom it acts. */
@@ -35,6 +36,7 @@ export interface Scope {
 export class MountContext {
   readonly nodes: NodeTable;
   readonly credentials: CredentialsCache;
+  readonly freshness: Freshness;
   readonly writes = new WriteBehind<OpenFile>((extent) => this.execute(extent));
   notifier: Notifier = NOBODY;
   /** Every call is made as one user. */
@@ -45,6 +47,7 @@ export class MountContext {
   private readonly untold = new Set<number>();
   /** Calls that nobody waits for, but an unmount does. */
   private readonly background = new Set<Promise<unknown>>();
+  private readonly openNodes = new Set<Node>();
 
   constructor(
     readonly files: Files,
@@ -53,13 +56,37 @@ export class MountContext {
     scope: Scope = {},
   ) {
     this.nodes = new NodeTable(scope.root);
+    this.freshness = new Freshness(profile.freshMs);
     this.credentials = new CredentialsCache(scope.squash);
     this.squashed = scope.squash !== undefined;
   }
 
   /** Clock until which what a call made now returns may be answered. */
   freshUntil(): number {
-    return performance.now() + this.profile.freshMs;
+    return this.freshness.until();
+  }
+
+  /** Whether what was learnt until then may be answered now. */
+  isFresh(until: number): boolean {
+    return this.freshness.left(until) > 0;
+  }
+
+  /**
+   * A lock was granted: nothing is answered any more, here or by the kernel, that others may have changed before, be it
+   * names, absent ones too, or attributes. Of data only the locked file's is looked after, by `revalidate`.
+   * @returns until when what came with the lock may be answered
+   */
+  async startAfresh(): Promise<number> {
+    const until = this.freshness.restart();
+    const told = this.profile.freshMs === 0 || this.notifier.invalidateEntries();
+    const now = performance.now();
+    const remembered = [...this.openNodes].filter(({ kernelUntil }) => kernelUntil > now);
+    for (const node of remembered) node.kernelUntil = 0;
+    await Promise.all([
+      told ? undefined : this.freshness.namesExpired(),
+      ...remembered.map(({ kernelIno }) => this.notifier.invalidateAttributes(kernelIno)),
+    ]);
+    return until;
   }
 
   /**
@@ -82,7 +109,7 @@ export class MountContext {
   /** To the kernel: it may answer from these attributes itself. */
   attributesAnswer(node: Node): AttributesAnswer {
     let attributes = node.attributes as Attributes;
-    let attributesMs = Math.max(0, node.attributesUntil - performance.now());
+    let attributesMs = this.freshness.left(node.attributesUntil);
     if (this.writes.isDirty(node)) {
       // The size is known, the times are not: whoever wants them asks, and is answered after the writes.
       attributesMs = 0;
@@ -99,7 +126,7 @@ export class MountContext {
     node.lookups++;
     const answer = this.attributesAnswer(node);
     node.walkUntil = Math.max(node.walkUntil, node.linkUntil);
-    return { ...answer, entryMs: Math.max(0, node.linkUntil - performance.now()) };
+    return { ...answer, entryMs: this.freshness.leftOfName(node.linkUntil) };
   }
 
   inBackground(work: Promise<unknown>): void {
@@ -124,10 +151,17 @@ export class MountContext {
     return this.writes.files + this.untold.size;
   }
 
+  /** The node has one open file more, or an OPEN under way. */
+  opened(node: Node): void {
+    node.opens++;
+    this.openNodes.add(node);
+  }
+
   /** The node has one open file less; with the last one an unlinked file is let go. */
   closed(node: Node): void {
     node.opens--;
     if (node.opens > 0) return;
+    this.openNodes.delete(node);
     this.releaseIfUnused(node);
     this.nodes.dropIfUnused(node);
   }

@@ -9,7 +9,7 @@ import { type CallCounters, Files } from './files.js';
 import { ReplicatedFileSystem } from './filesystem.js';
 import { attachDevFuse, type DevFuseOptions } from './kernel/dev-fuse/attach.js';
 import { attachFuseNative } from './kernel/fuse-native/attach.js';
-import type { KernelCounters, KernelName } from './kernel/kernel.js';
+import type { FileSystem, KernelCounters, KernelName } from './kernel/kernel.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint } from './mountpoint.js';
 import { DEFAULT_DEADLINE_MS, DEFAULT_KERNEL_FLAGS } from './options.js';
 import { findSubtree } from './subtree.js';
@@ -43,6 +43,8 @@ export interface MountOptions {
   kernelFlags?: readonly string[];
   /** How dev-fuse reads requests; by default what works best here. To compare them. */
   reader?: DevFuseOptions['reader'];
+  /** What the kernel is to speak to instead of the file system. To measure it. */
+  between?: (fs: FileSystem) => FileSystem;
   log: Logger;
 }
 
@@ -90,7 +92,8 @@ export async function mount(options: MountOptions): Promise<Mount> {
   const root = await findSubtree(files, new CredentialsCache(squash).own, subtree);
   const fs = new ReplicatedFileSystem(files, profile, log, { root, squash });
   service.onSessionLost?.(() => fs.sessionLost());
-  const served = syncs === 'no' ? fs : synchronous(fs, syncs === 'all');
+  const { between = (each) => each } = options;
+  const served = between(syncs === 'no' ? fs : synchronous(fs, syncs === 'all'));
   const given = {
     ...{ mountpoint, name, readOnly, allowOther, flags, features: kernelFeatures(profile, without) },
     // The kernel goes by who calls, which is not whom the call is made as.

@@ -48,22 +48,22 @@ export class Namespace {
 
   /** What the directory's listing, or an earlier reply, says of a name while that may be answered. */
   private remembered(parent: Node, name: string): LookupAnswer | undefined {
-    const now = performance.now();
+    const { freshness } = this.context;
     const { listing } = parent;
-    if (listing !== undefined && listing.until > now && !listing.names.has(name)) {
-      return { errno: Errno.ENOENT, absentMs: listing.until - now };
+    if (listing !== undefined && this.context.isFresh(listing.until) && !listing.names.has(name)) {
+      return { errno: Errno.ENOENT, absentMs: freshness.leftOfName(listing.until) };
     }
     const child = parent.children.get(name);
     const link = child?.link;
     if (child === undefined || link?.parent !== parent || link.name !== name) return undefined;
-    if (child.linkUntil <= now || child.attributesUntil <= now) return undefined;
+    if (!this.context.isFresh(Math.min(child.linkUntil, child.attributesUntil))) return undefined;
     // It is about to lose a name: whoever was told to walk again would come too late again.
     if (child.removal !== undefined) return undefined;
     return { errno: 0, ...this.context.entryAnswer(child) };
   }
 
   private async ask(caller: Caller, parent: Node, name: string, attempt = 0): Promise<LookupAnswer> {
-    const { files, credentials, nodes, profile } = this.context;
+    const { files, credentials, nodes, profile, freshness } = this.context;
     const removal = parent.children.get(name)?.removal;
     if (removal !== undefined) await removal;
     if (profile.listings && parent.shouldList()) {
@@ -78,7 +78,7 @@ export class Namespace {
       if (parent.attributes?.change !== before) return result;
       parent.unbind(name);
       parent.missed();
-      return profile.absentNames ? { errno: Errno.ENOENT, absentMs: Math.max(0, until - performance.now()) } : result;
+      return profile.absentNames ? { errno: Errno.ENOENT, absentMs: freshness.leftOfName(until) } : result;
     }
     if (result.errno !== 0) return result;
     const { attributes, parent: parentAttributes } = result as NodeResult;

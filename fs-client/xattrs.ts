@@ -24,7 +24,7 @@ export class Xattrs {
     if (node === undefined) return STALE;
     const wrong = xattrNameError(name);
     if (wrong !== undefined) return { errno: wrong };
-    if (hasNone(node, name === CAPABILITY && room === 0)) return ABSENT;
+    if (this.hasNone(node, name === CAPABILITY && room === 0)) return ABSENT;
     return this.ask(caller, node, name);
   }
 
@@ -39,7 +39,7 @@ export class Xattrs {
   list(caller: Caller, ino: number): Answer<{ names: readonly Uint8Array[] }> {
     const node = this.context.nodes.get(ino);
     if (node === undefined) return STALE;
-    return hasNone(node, false) ? { errno: 0, names: [] } : this.askForNames(caller, node);
+    return this.hasNone(node, false) ? { errno: 0, names: [] } : this.askForNames(caller, node);
   }
 
   private async askForNames(caller: Caller, node: Node): Promise<Outcome<{ names: readonly Uint8Array[] }>> {
@@ -78,10 +78,10 @@ export class Xattrs {
     node.sync.changed();
     return DONE;
   }
-}
 
-/** @param whenever that was seen: it need not be fresh */
-function hasNone({ attributes, attributesUntil, removed }: Node, whenever: boolean): boolean {
-  if (removed) return true;
-  return attributes !== undefined && !attributes.hasXattrs && (whenever || attributesUntil > performance.now());
+  /** @param whenever that was seen: it need not be fresh */
+  private hasNone({ attributes, attributesUntil, removed }: Node, whenever: boolean): boolean {
+    if (removed) return true;
+    return attributes !== undefined && !attributes.hasXattrs && (whenever || this.context.isFresh(attributesUntil));
+  }
 }

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { ADMIN, clientNamed } from '../src/cluster/registry.js';
 import { ReplicaAuthentication } from '../src/crypto/authentication.js';
 import type { MacKey } from '../src/crypto/macs.js';
+import type { NetCounters } from '../src/net/counters.js';
 import { ReplicaEndpoint } from '../src/net/endpoint.js';
 import type { Link, LinkHandler } from '../src/net/link.js';
 import { Configuration } from '../src/pbft/configuration.js';
@@ -230,6 +231,11 @@ export class ReplicaServer implements LinkHandler {
         if (message.scrub && link.peer.id === this.admin) this.scrubber.ask();
         link.send(encodeMessage({ kind: 'inspection', json: JSON.stringify(this.inspection()) }));
     }
+  }
+
+  /** For `byzfs bench --profile`. */
+  get traffic(): { view: number; net: NetCounters } {
+    return { view: this.replica.describe().view, net: this.endpoint.counters };
   }
 
   /** What this replica says of itself in `byzfs status`. */

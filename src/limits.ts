@@ -20,7 +20,7 @@ export const Limits = {
   inlineRequestBytes: 64 * 1024,
   /** Requests of one batch, and their bytes: a batch is closed at whichever comes first. */
   batchRequests: 256,
-  batchBytes: 2 * 1024 * 1024,
+  batchBytes: 1024 * 1024,
   /** Batches proposed and not yet executed: the sliding window of OSDI '99 §5.1.4. */
   batchWindow: 8,
 

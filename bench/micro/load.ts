@@ -1,4 +1,5 @@
 /** A closed loop: so many calls outstanding at any time, each timed from issue to result. */
+import type { ClusterFigures } from '../profile/collect.js';
 import { percentile, type Quantiles, quantiles } from '../statistics.js';
 
 export interface LoadResult {
@@ -9,6 +10,8 @@ export interface LoadResult {
   p99Us: number;
   /** Absent where another program measured. */
   quantilesUs?: Quantiles;
+  /** Of what the processes did meanwhile, where that is measured. */
+  figures?: ClusterFigures;
 }
 
 /**

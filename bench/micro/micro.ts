@@ -5,8 +5,13 @@ import { loadCluster } from '../../src/cluster/file.js';
 import { loadClientIdentity } from '../../src/cluster/identity.js';
 import { ADMIN } from '../../src/cluster/registry.js';
 import type { Cluster, Identity } from '../../src/cluster/types.js';
+import type { NetCounters } from '../../src/net/counters.js';
+import { CallWatch } from '../../src/profiling/calls.js';
+import { timeClient, timeNetwork } from '../../src/profiling/sections.js';
+import { Stopwatch } from '../../src/profiling/stopwatch.js';
 import { startCluster } from '../cluster.js';
 import { BenchmarkError } from '../errors.js';
+import { Collector } from '../profile/collect.js';
 import type { BenchReport } from '../report.js';
 import { DEFAULT, type Group, groupsOf, type Measurement, type MicroCluster } from './clusters.js';
 import { FLOOR_ARGUMENT_BYTES, runFloor } from './floor.js';
@@ -17,7 +22,7 @@ import { type GroupResults, microReport } from './report.js';
 export interface MicroOptions {
   command: readonly string[];
   /** Opens a client of a cluster, in this process. */
-  connect(cluster: Cluster, identity: Identity): Promise<ServiceClient>;
+  connect(cluster: Cluster, identity: Identity): Promise<ServiceClient & { readonly net: NetCounters }>;
   outstanding: readonly number[];
   /** Calls measured in each run, after as many as warm up. */
   operations: number;
@@ -27,6 +32,8 @@ export interface MicroOptions {
   clusters: readonly string[];
   /** An external program to run in turn. */
   floor: string | null;
+  /** The clusters, and this process as their client, measure where their time goes. */
+  profile?: boolean;
   signal: AbortSignal;
   progress: { start(total: number): void; step(target: string): void };
 }
@@ -42,40 +49,59 @@ type Measure = (measurement: Measurement) => Promise<LoadResult> | null;
 
 interface Opened {
   client: ServiceClient;
+  collector: Collector | undefined;
   stop(): Promise<void>;
 }
 
 /** The clusters that are up: the default one all the time, another only while it is measured. */
 class Clusters {
   private readonly opened = new Map<string, Opened>();
+  /** Of this process. */
+  private readonly stopwatch: Stopwatch | undefined;
 
-  constructor(private readonly options: MicroOptions) {}
+  constructor(private readonly options: MicroOptions) {
+    if (!options.profile) return;
+    this.stopwatch = new Stopwatch();
+    timeNetwork(this.stopwatch);
+    timeClient(this.stopwatch);
+  }
 
-  async measure({ name, replicas, init }: MicroCluster): Promise<Measure> {
-    const { command, connect, operations, warmUp, outstanding } = this.options;
-    let opened = this.opened.get(name);
+  private async open({ replicas, init }: MicroCluster): Promise<Opened> {
+    const { command, connect, profile } = this.options;
+    const { directory, profiles, stop } = await startCluster({ command, replicas, init, mount: false, profile });
+    try {
+      const cluster = loadCluster(directory);
+      const client = await connect(cluster, loadClientIdentity(directory, cluster, ADMIN));
+      const { stopwatch } = this;
+      if (stopwatch === undefined || profiles === undefined) return { client, collector: undefined, stop };
+      const watch = new CallWatch();
+      const collector = new Collector(profiles, replicas, async () => watch.figures(stopwatch, client.net));
+      return { client: watch.watched(client), collector, stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
+  async measure(cluster: MicroCluster): Promise<Measure> {
+    const { operations, warmUp, outstanding } = this.options;
+    let opened = this.opened.get(cluster.name);
     if (opened === undefined) {
-      const started = await startCluster({ command, replicas, init, mount: false });
-      try {
-        const cluster = loadCluster(started.directory);
-        const client = await connect(cluster, loadClientIdentity(started.directory, cluster, ADMIN));
-        opened = { client, stop: started.stop };
-      } catch (error) {
-        await started.stop();
-        throw error;
-      }
-      this.opened.set(name, opened);
+      opened = await this.open(cluster);
+      this.opened.set(cluster.name, opened);
       const first = microCall(opened.client, MICRO_OPERATIONS[0]);
       const calls = Math.min(OPENING.calls, OPENING.runs * operations);
       await closedLoop(first, Math.min(...outstanding), calls);
       if (outstanding.length > 1) await closedLoop(first, Math.max(...outstanding), 3 * calls);
     }
-    const { client } = opened;
+    const { client, collector } = opened;
     return async ({ operation, outstanding }) => {
       const call = microCall(client, operation);
       const { share = 1 } = operation;
       await closedLoop(call, outstanding, Math.ceil(share * warmUp));
-      return closedLoop(call, outstanding, Math.ceil(share * operations));
+      await collector?.begin();
+      const result = await closedLoop(call, outstanding, Math.ceil(share * operations));
+      return { ...result, figures: await collector?.end() };
     };
   }
 

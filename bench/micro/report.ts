@@ -1,4 +1,6 @@
 /** What the micro-benchmark found, in the shape of every benchmark. */
+import { type ClusterFigures, sumOf } from '../profile/collect.js';
+import { profileByLabel } from '../profile/profile.js';
 import { type BenchReport, machine, type PhaseReport, ratiosOf, type TargetReport, totalSeconds } from '../report.js';
 import { median, medianQuantiles, round } from '../statistics.js';
 import type { LoadResult } from './load.js';
@@ -42,7 +44,16 @@ function targetReport(name: string, runs: readonly Map<string, LoadResult>[]): T
       runs.map((run) => run.get(label)!),
     ),
   );
-  return { name, phases, totalSeconds: totalSeconds(secondsOf(runs)) };
+  return { name, phases, totalSeconds: totalSeconds(secondsOf(runs)), ...profiled(name, runs) };
+}
+
+/** Every operation is the same to replicas: what is measured one after the other is told apart by its label. */
+function profiled(target: string, runs: readonly Map<string, LoadResult>[]): Pick<TargetReport, 'profile'> {
+  const byLabel = [...runs[0].keys()].flatMap((label): [string, ClusterFigures][] => {
+    const figures = runs.flatMap((run) => run.get(label)!.figures ?? []);
+    return figures.length === 0 ? [] : [[label, figures.reduce(sumOf)]];
+  });
+  return byLabel.length === 0 ? {} : { profile: profileByLabel(byLabel, target === 'synced') };
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { BenchReport, Curve, PhaseReport } from '../report.js';
 import { type DotGroup, dotPlot } from './dots.js';
 import { linePlot, type Panel } from './lines.js';
+import { profileFigures } from './profiles.js';
 import { duration, figure, linearScale, logScale, short } from './scales.js';
 import { timelinePlot } from './timeline.js';
 
@@ -12,7 +13,9 @@ export interface Figure {
 }
 
 /** The first is the main one. */
-export function figuresOf(report: BenchReport): Figure[] {
+export const figuresOf = (report: BenchReport): Figure[] => [...measuredFigures(report), ...profileFigures(report)];
+
+function measuredFigures(report: BenchReport): Figure[] {
   switch (report.bench) {
     case 'micro':
       return [...throughput(report), ...distributions(report), ...variants(report)];

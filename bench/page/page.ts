@@ -1,4 +1,5 @@
 /** One page from what benchmarks found: complete in itself, nothing is fetched and no script runs. */
+import { hasMount, profileTables } from '../profile/tables.js';
 import type { BenchReport, PhaseReport } from '../report.js';
 import { figuresOf } from './figures.js';
 import { duration, figure } from './scales.js';
@@ -47,6 +48,7 @@ function sectionOf(report: BenchReport): string[] {
     ...figures,
     settingsTable(report),
     figuresTable(report),
+    ...profilesOf(report),
     element(
       'details',
       {},
@@ -126,6 +128,24 @@ function figuresTable({ targets, ratios }: BenchReport): string {
     const ratio = ratios[`${first}/${target}`]?.[phase];
     return ratio === undefined ? '–' : `${figure(ratio)} ×`;
   }
+}
+
+function profilesOf({ targets }: BenchReport): string[] {
+  return targets.flatMap((target) => {
+    if (target.profile === undefined) return [];
+    const tables = profileTables(target.profile, hasMount(target)).flatMap(({ caption, header, rows }) => [
+      element('p', {}, escaped(caption)),
+      table(header, rows, (i) => i >= 1),
+    ]);
+    return [
+      element(
+        'details',
+        { class: 'profile' },
+        element('summary', {}, escaped(`Where the time goes: ${target.name}`)),
+        ...tables,
+      ),
+    ];
+  });
 }
 
 function cellsOf({ seconds, operations, opsPerSecond, p50Us, p99Us }: PhaseReport): string[] {

@@ -47,6 +47,7 @@ text{fill:var(--soft)}
 .range{stroke-width:2;opacity:.5}
 .dot{stroke:var(--surface);stroke-width:1.5}
 .area{opacity:.15}
+.part{stroke:var(--surface)}
 ${series('fill', 'f')}
 ${series('stroke', 'c')}`;
 
@@ -63,6 +64,7 @@ figure{margin:1rem 0}figcaption{font-size:.85rem}
 table{border-collapse:collapse;font-size:.85rem;margin:.8rem 0}
 th,td{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
 th{font-weight:600}td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.profile table{font-size:.78rem}.profile th,.profile td{padding-right:.55rem;white-space:nowrap}.profile p{font-size:.85rem}
 summary{color:var(--soft);cursor:pointer;font-size:.85rem}
 dt{font-weight:600;font-size:.85rem}dd{margin:0 0 .3rem 1rem;font-size:.85rem;overflow-wrap:anywhere}
 ${DRAWING_STYLE}`;

@@ -40,8 +40,13 @@ export const EXTENT_BYTES = 256 * 1024;
 const HELD_BYTES = 16 * 1024 * 1024;
 /** Extents held: small scattered writes cannot pile up either. */
 const HELD_EXTENTS = 1024;
-/** Extents being executed at a time, of all files: an eighth of the session's slots. */
+/** Extents being executed at a time, of all files: an eighth of the session's slots … */
 const SENT_EXTENTS = 32;
+/**
+ * … and their bytes. Replicas have work enough with some; more would only wait in their queues, for longer than a
+ * correct primary lets a request wait, and so be sent again and complained of.
+ */
+const SENT_BYTES = 2 * 1024 * 1024;
 /** Data is sent when it is this old at the latest, looked after so often. */
 const MAX_AGE_MS = 1000;
 const SWEEP_MS = 250;
@@ -53,6 +58,7 @@ export class WriteBehind<File> {
   private heldBytes = 0;
   private heldExtents = 0;
   private sentExtents = 0;
+  private sentBytes = 0;
   private sweeper: NodeJS.Timeout | undefined;
 
   /** @param execute writes one extent, deals with its failure, never rejects */
@@ -147,7 +153,7 @@ export class WriteBehind<File> {
   private pump(node: Node): void {
     const extents = this.held.get(node);
     if (extents === undefined) return;
-    for (let i = 0; i < extents.length && this.sentExtents < SENT_EXTENTS; i++) {
+    for (let i = 0; i < extents.length && this.maySend(); i++) {
       const extent = extents[i];
       if (extent.state === 'sealed' && !mustWait(extents, i)) this.send(extent);
       if (extent.append) return;
@@ -157,13 +163,15 @@ export class WriteBehind<File> {
   private send(extent: Held<File>): void {
     extent.state = 'sent';
     this.sentExtents++;
+    this.sentBytes += extent.length;
     extent.data = extent.data.subarray(0, extent.length);
     this.execute(extent).then(() => {
       this.sentExtents--;
+      this.sentBytes -= extent.length;
       this.remove(extent);
       this.pump(extent.node);
       for (const node of this.held.keys()) {
-        if (this.sentExtents >= SENT_EXTENTS) break;
+        if (!this.maySend()) break;
         if (node !== extent.node) this.pump(node);
       }
     });
@@ -177,6 +185,10 @@ export class WriteBehind<File> {
     this.heldExtents--;
     if (this.hasRoom()) for (const resume of this.waitingForRoom.splice(0)) resume();
     extent.finish();
+  }
+
+  private maySend(): boolean {
+    return this.sentExtents < SENT_EXTENTS && this.sentBytes < SENT_BYTES;
   }
 
   private hasRoom(): boolean {

@@ -159,8 +159,8 @@ export interface Notifier {
    */
   launderData(ino: number): Promise<void>;
   invalidateEntry(parent: number, name: string): void;
-  /** All names, absent ones too. Where the kernel cannot be told (before Linux 6.16), they expire in their own time. */
-  invalidateEntries(): void;
+  /** All names, absent ones too. False: this kernel cannot be told (before Linux 6.16); they expire in their own time. */
+  invalidateEntries(): boolean;
 }
 
 /** The ways in which the kernel can be spoken to. */

@@ -12,7 +12,7 @@ import { isWhole } from '../../src/pbft/bodies.js';
 import { sameDigest } from '../../src/pbft/digests.js';
 import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import type { JournalRecord } from '../../src/pbft/ports.js';
-import { type Decoding, decodeMessage, encodeMessage } from '../../src/wire/codec.js';
+import { type Decoding, decodeMessage, encodeMessage, encodeRecorded } from '../../src/wire/codec.js';
 
 export const RecordKind = {
   PrePrepared: 1,
@@ -105,18 +105,19 @@ export function writeHead({ kind, sequence, digest }: RecordHead, target: Buffer
   target.set(digest, at + 9);
 }
 
+/** Good until the next call. */
 export function recordBody(record: JournalRecord): Uint8Array {
   switch (record.kind) {
     case 'pre-prepared': {
       const { view, sequence, batch } = record;
       if (batch === undefined) return new ByteWriter(8).u64(view).finish();
-      return encodeMessage({ kind: 'pre-prepare', view, sequence, batch });
+      return encodeRecorded({ kind: 'pre-prepare', view, sequence, batch });
     }
     case 'prepared':
       return new ByteWriter(8).u64(record.view).finish();
     case 'committed': {
       const { sequence, batch } = record;
-      return batch === undefined ? NO_BODY : encodeMessage({ kind: 'batch-data', sequence, batch });
+      return batch === undefined ? NO_BODY : encodeRecorded({ kind: 'batch-data', sequence, batch });
     }
     case 'checkpoint':
       return encodeMessage(record.checkpoint);

@@ -34,6 +34,8 @@ const output = (command: Command): Command =>
     .option('--json <file>', 'write the figures there; - for standard output')
     .option('--report <dir>', 'add the figures to the page DIR/index.html, with plots');
 
+const PROFILE = 'say where the time of each kind of operation goes, in the clusters that are started';
+
 /** A benchmark of file systems: which, how often, where the figures go. */
 const mounted = (command: Command, targets: readonly string[], runs: number): Command =>
   output(
@@ -45,7 +47,8 @@ const mounted = (command: Command, targets: readonly string[], runs: number): Co
           .argParser((text: string) => (text === 'none' ? [] : names(TARGETS)(text)))
           .default([...targets], targets.join(',')),
       )
-      .addOption(new Option('--only <names>').argParser(names(TARGETS)).hideHelp()),
+      .addOption(new Option('--only <names>').argParser(names(TARGETS)).hideHelp())
+      .option('--profile', PROFILE),
   );
 
 export function register(program: Command): void {
@@ -93,6 +96,7 @@ export function register(program: Command): void {
       names(MICRO_CLUSTERS),
     )
     .option('--floor <program>', 'a program to run in turn, as node PROGRAM outstanding operations bytes --json')
+    .option('--profile', PROFILE)
     .action(micro);
   output(bench.command('faults'))
     .description('throughput and latency over time, while replicas are killed, lie, come back and recover')
@@ -133,6 +137,7 @@ interface MountedGiven extends OutputGiven {
   targets: string[];
   /** The older name of `targets`. */
   only?: string[];
+  profile?: boolean;
 }
 
 async function onTargets(given: MountedGiven, run: (options: MountedOptions) => Promise<BenchReport>): Promise<void> {
@@ -147,7 +152,7 @@ async function onTargets(given: MountedGiven, run: (options: MountedOptions) => 
   if (obstacle !== null)
     throw new CommandError(`byzfs cannot be mounted: ${obstacle}; --targets local measures the rest`);
   await measured(given, (signal, progress) =>
-    run({ command: BYZFS, runs: given.runs, builtIn, paths, signal, progress }),
+    run({ command: BYZFS, runs: given.runs, builtIn, paths, profile: given.profile, signal, progress }),
   );
 }
 
@@ -200,6 +205,7 @@ interface MicroGiven extends OutputGiven {
   runs: number;
   only?: string[];
   floor?: string;
+  profile?: boolean;
 }
 
 async function micro({
@@ -208,6 +214,7 @@ async function micro({
   runs,
   only = MICRO_CLUSTERS,
   floor,
+  profile,
   ...to
 }: MicroGiven): Promise<void> {
   const { runMicro } = await import('../../bench/micro/micro.js');
@@ -222,6 +229,7 @@ async function micro({
       runs,
       clusters: only,
       floor: floor === undefined ? null : resolve(floor),
+      profile,
       signal,
       progress,
     }),

@@ -10,7 +10,7 @@ import { mountLog, removeMountRecord, writeMountRecord } from './mount-records.j
 import { canonicalMountpoint, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, clientName, collect } from './options.js';
 import { announce, startDetached } from './processes.js';
-import { connect, mountOptionsRoom, mountRoom, openLog } from './rooms.js';
+import { connect, mountOptionsRoom, mountRoom, openLog, profileMount } from './rooms.js';
 import { onStopSignal } from './signals.js';
 
 export interface MountRequest {
@@ -112,9 +112,11 @@ async function serve(request: MountRequest): Promise<void> {
   const { directory, mountpoint, client } = request;
   const { mount } = await mountRoom();
   const log = await openLog(`mount ${mountpoint}`);
+  const profile = await profileMount();
   const service = await connect({ cluster, identity, log, deadlineMs: parsed.deadlineMs });
   try {
-    const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log });
+    const measured = profile?.(service);
+    const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log, ...measured });
     writeMountRecord(directory, { mountpoint, client });
     onStopSignal((signal) => {
       log.info({ signal }, 'unmounting');

@@ -11,7 +11,7 @@ import { endWithKeeper, type Kept, keep, RECOVERS } from './keeper.js';
 import { integerIn } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { announce, removePid, runningReplica, writePid } from './processes.js';
-import { openLog, replicaRoom } from './rooms.js';
+import { openLog, profileReplica, replicaRoom } from './rooms.js';
 import { stopRequested } from './signals.js';
 
 /** A damaged state is replaced within this process, but not more often than this. */
@@ -56,7 +56,9 @@ async function run(directory: string, id: number, { kept, ...after }: Omit<Given
     throw refusal(id, host, port, error);
   };
   const options = { cluster, identity, directory: layout.replica(id), log };
+  const offerProfile = await profileReplica(id);
   let replica = await startReplica({ ...options, ...after, kept }).catch(refused);
+  offerProfile?.(() => replica);
   if (kept === undefined) writePid(layout.replicaPid(id));
   await announce({ ready: true });
   log.info({ host, port, pid: process.pid }, 'listening');

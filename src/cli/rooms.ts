@@ -1,8 +1,13 @@
 /**
  * The rooms behind the verbs, loaded only by the verb that needs them: `byzfs --help` must not load SQLite.
  */
+import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { FileSystem } from '../../fs-client/kernel/kernel.js';
+import type { ReplicaServer } from '../../replica/server.js';
+import type { ReplicaClient } from '../client/connect.js';
 import type { Cluster, Identity } from '../cluster/types.js';
+import { MOUNT_OUTLET, PROFILE_VARIABLE, replicaOutlet } from '../profiling/figures.js';
 
 /** One line of pino JSON an event, on stderr: whoever started the process decides where that goes. */
 export async function openLog(name: string): Promise<Logger> {
@@ -32,6 +37,32 @@ export async function connect(options: { cluster: Cluster; identity: Identity; l
 export const stateSchema = () => import('../../replica/state/schema.js');
 
 export const mountRoom = () => import('../../fs-client/mount.js');
+
+/** Where `byzfs bench --profile` has processes measure themselves and offer their figures; undefined: they do not. */
+const profileDirectory = (): string | undefined => process.env[PROFILE_VARIABLE];
+
+/** Measures this process from now on as a replica, if it is to. @returns offers the figures, once there is a server */
+export async function profileReplica(id: number): Promise<((server: () => ReplicaServer) => void) | undefined> {
+  const directory = profileDirectory();
+  if (directory === undefined) return undefined;
+  const { ReplicaProfile } = await import('../../replica/profile.js');
+  const { offerFigures } = await import('../profiling/outlet.js');
+  const profile = new ReplicaProfile();
+  return (server) => offerFigures(join(directory, replicaOutlet(id)), () => profile.figures(server()));
+}
+
+/** Measures this process from now on as a mount, if it is to. @returns offers the figures, and what is to be measured by it */
+export async function profileMount() {
+  const directory = profileDirectory();
+  if (directory === undefined) return undefined;
+  const { MountProfile } = await import('../../fs-client/profile.js');
+  const { offerFigures } = await import('../profiling/outlet.js');
+  const profile = new MountProfile();
+  return (client: ReplicaClient) => {
+    offerFigures(join(directory, MOUNT_OUTLET), () => profile.figures(client.net));
+    return { service: profile.watched(client), between: (fs: FileSystem) => profile.between(fs) };
+  };
+}
 
 export const mountOptionsRoom = () => import('../../fs-client/options.js');
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Cluster, Identity } from '../cluster/types.js';
 import { ClientAuthentication } from '../crypto/authentication.js';
 import { assert } from '../limits.js';
+import type { NetCounters } from '../net/counters.js';
 import { ClientEndpoint } from '../net/endpoint.js';
 import type { Link, LinkHandler } from '../net/link.js';
 import { Client, type Completion, type UnsealedRequest } from '../pbft/client.js';
@@ -183,6 +184,11 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
       .filter((id) => this.endpoint.replicas[id] !== undefined);
     const { outstanding, knownIncarnation: incarnation, counters } = this.core;
     return { linked, outstanding, incarnation, counters: { ...counters } };
+  }
+
+  /** For `byzfs bench --profile`. */
+  get net(): NetCounters {
+    return this.endpoint.counters;
   }
 
   onUp(link: Link): void {

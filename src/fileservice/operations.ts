@@ -493,6 +493,9 @@ function readBody(op: OperationName, r: ByteReader): Operation {
   }
 }
 
+/** Of an operation's bytes, without looking at any but the first; undefined if there is none of that number. */
+export const operationName = (bytes: Uint8Array): OperationName | undefined => NAMES[bytes[0]];
+
 /**
  * Strict inverse of `encodeOperation`. Byte fields are views of `bytes`, which must therefore not change.
  * @throws MalformedBytes

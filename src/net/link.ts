@@ -52,6 +52,12 @@ export interface LinkHandler {
 
 const RESOLVED = Promise.resolve();
 
+/**
+ * An item above it has a frame to itself: it is handled as soon as it is there, and may stay in the buffer that its frame
+ * was received into.
+ */
+const ALONE_BYTES = 64 * 1024;
+
 /** Time for the last bytes to leave after `close`. */
 const LINGER_MS = 1_000;
 
@@ -147,7 +153,8 @@ export class Link {
     let bytes = 0;
     for (let i = 0; i < items.length; i++) {
       const size = itemBytes(items[i]);
-      if (bytes + size > FRAME_ITEM_BYTES || i - from === FRAME_ITEMS) {
+      const alone = size > ALONE_BYTES || (i > from && itemBytes(items[i - 1]) > ALONE_BYTES);
+      if (i > from && (alone || bytes + size > FRAME_ITEM_BYTES || i - from === FRAME_ITEMS)) {
         this.write(FrameKind.Messages, items.slice(from, i));
         from = i;
         bytes = 0;

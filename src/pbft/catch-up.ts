@@ -168,7 +168,7 @@ export class CatchUp {
     const { digest } = entry.batch;
     const primary = isDesignated(core);
     if (primary && batch && this.mayServe(to, entry.batch)) {
-      core.outbox.send(to, { kind: 'pre-prepare', view, sequence, batch: entry.batch });
+      core.outbox.send(to, { kind: 'pre-prepare', view, sequence, batch: this.normalCase.toResend(entry.batch) });
     }
     if (!primary && prepare) core.outbox.send(to, { kind: 'prepare', view, sequence, digest });
     if (entry.prepared) core.outbox.send(to, { kind: 'commit', view, sequence, digest });

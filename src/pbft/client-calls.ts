@@ -2,7 +2,7 @@ import type { Request } from './messages.js';
 import type { ReplyVotes } from './reply-votes.js';
 
 /** A turn's calls are spread over requests of about this many bytes, so that large writes are pipelined. */
-const REQUEST_BYTES_GOAL = 1024 * 1024;
+const REQUEST_BYTES_GOAL = 256 * 1024;
 
 /** A call of a client that has not been answered. */
 export interface PendingCall {

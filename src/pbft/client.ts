@@ -17,6 +17,7 @@ import {
   type SessionId,
 } from './messages.js';
 import { type Agreed, hasResult, ReplyVotes } from './reply-votes.js';
+import { ResponseTime } from './response-time.js';
 import { openSessionOperation } from './sessions.js';
 
 /** What a client sends in one turn, before it is sealed. */
@@ -101,6 +102,8 @@ export class Client {
   private nextSequence = 1;
   private now = 0;
   private readonly replicas: KnownReplicas;
+  /** Of large ordered requests. */
+  private readonly responseTime = new ResponseTime();
   /** A link went down, and none has come up since. */
   private unlinked = false;
   /** Ordered calls without a slot, and reads, that have yet to be sent. */
@@ -227,6 +230,7 @@ export class Client {
     const closed = status === ReplyStatus.NoSession && call.kind === CallKind.CloseSession;
     if (!executed && !closed) return this.sessionLost(`the replicas answered with status ${status}`);
     this.pending.delete(pendingKey(call.slot, call.sequence));
+    if (!call.readOnly && isLarge(call.request!)) this.responseTime.note(this.now - call.sentAt);
     this.release(call);
     // Not cached: executed, and changed nothing, so that it may as well be executed again.
     if (status === ReplyStatus.NotCached) this.again(call, false);
@@ -419,9 +423,11 @@ export class Client {
       replier: this.replicas.designateReplier(this.now),
       calls: calls.map(({ kind, slot, sequence, operation }) => ({ kind, slot, sequence, operation })),
     });
+    const patience = !readOnly && isLarge(request) ? this.responseTime.timeout : Timing.retransmitMs;
     for (const call of calls) {
       call.request = request;
       call.sentAt = this.now;
+      call.retransmitAfter = patience;
       call.retransmitAt = this.now + call.retransmitAfter;
       this.pending.set(pendingKey(call.slot, call.sequence), call);
     }

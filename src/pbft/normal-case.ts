@@ -22,11 +22,12 @@ import type { Selection } from './selection.js';
 import { laterTime, millisecondsAfter } from './time.js';
 
 /**
- * What a pre-prepare names and its client has not sent here is asked for once no large request has come for `quietMs`: as
- * long as they do come it may be on its way, and to send it twice would make that longer. In any case after `longestMs`,
- * well within the time that a primary is given.
+ * What a pre-prepare names and its client has not sent here is asked for once no large request has come for so many
+ * ticks: as long as they do come it may be on its way, and to send it twice would make that longer. Ticks are counted,
+ * not read off a clock: after a stall of our own only one is late, and what has come waits to be read. In any case after
+ * `longestMs`, well within the time that a primary is given.
  */
-const BodyTiming = { quietMs: 50, longestMs: 400 } as const;
+const BodyTiming = { quietTicks: 3, longestMs: 400 } as const;
 /** A client whose bodies a backup had to ask for is not relied on for so long: its requests go with the pre-prepare. */
 const INLINE_MS = 10_000;
 
@@ -44,7 +45,8 @@ export class NormalCase {
   private readonly nullBatch: Batch;
   /** Proposals for the current view that name requests which are not all here, and since when. */
   private readonly incomplete = new Map<SequenceNumber, { batch: ProposedBatch; since: number }>();
-  private lastBodyAt = Number.NEGATIVE_INFINITY;
+  /** Since the last large request came from its client, or something was found missing. */
+  private quietTicks = 0;
   /** Clients whose requests this primary names to nobody, and until when. */
   private readonly inline = new Map<number, number>();
 
@@ -115,9 +117,17 @@ export class NormalCase {
   }
 
   private isSeparate(request: Request): boolean {
-    const { configuration, now } = this.core;
-    if (!configuration.optimizations.separateRequests || !isLarge(request)) return false;
-    return now >= (this.inline.get(request.session.client) ?? 0);
+    const { client } = request.session;
+    return this.isNameable(request) && this.core.now >= (this.inline.get(client) ?? 0);
+  }
+
+  private isNameable(request: Request): boolean {
+    return this.core.configuration.optimizations.separateRequests && isLarge(request);
+  }
+
+  /** For a replica that lacks the batch: large requests may have come there or be on their way, and are asked for if not. */
+  toResend(batch: Batch): ProposedBatch {
+    return withNames(batch, (request) => this.isNameable(request));
   }
 
   /** A backup asked for what this primary proposed: some client has not sent it what the pre-prepare named. */
@@ -138,7 +148,7 @@ export class NormalCase {
     const entry = core.log.entry(sequence, core.now);
     if (entry.digest !== undefined) {
       if (!sameDigest(entry.digest, batch.digest)) core.outbox.suspect(from, 'two pre-prepares for one number');
-      else if (entry.batch === undefined) this.supply(entry, batch);
+      else if (entry.batch === undefined) this.supplyOrAwait(entry, batch);
       return;
     }
     if (sequence < this.firstFree) return core.outbox.suspect(from, 'pre-prepare against the new-view');
@@ -154,7 +164,7 @@ export class NormalCase {
     const whole = this.complete(batch);
     entry.propose(view, batch.digest, whole, whole !== undefined && this.isAuthentic(whole));
     if (whole !== undefined) return this.acceptPrePrepare(entry);
-    this.incomplete.set(sequence, { batch, since: core.now });
+    this.awaitBodies(sequence, batch);
     // Their clients are waited for first, unless it is known to be late.
     if (entry.committed === undefined) entry.wanted = undefined;
   }
@@ -173,6 +183,16 @@ export class NormalCase {
     );
   }
 
+  private supplyOrAwait(entry: LogEntry, proposed: ProposedBatch): void {
+    this.supply(entry, proposed);
+    if (entry.batch === undefined && !this.incomplete.has(entry.sequence)) this.awaitBodies(entry.sequence, proposed);
+  }
+
+  private awaitBodies(sequence: SequenceNumber, batch: ProposedBatch): void {
+    this.incomplete.set(sequence, { batch, since: this.core.now });
+    this.quietTicks = 0;
+  }
+
   /** With what clients have sent here themselves. */
   private complete(batch: ProposedBatch): Batch | undefined {
     const { bodies, queue } = this.core;
@@ -182,7 +202,7 @@ export class NormalCase {
   /** A client's request is here: perhaps the one that a proposal waits for. */
   onBody(request: Request): void {
     const { digest } = request;
-    if (isLarge(request)) this.lastBodyAt = this.core.now;
+    if (isLarge(request)) this.quietTicks = 0;
     for (const [sequence, { batch }] of this.incomplete) {
       const entry = this.core.log.get(sequence);
       if (entry === undefined || !batch.requests.some((each) => sameDigest(each.digest, digest))) continue;
@@ -194,14 +214,14 @@ export class NormalCase {
   /** Whether contents are to be asked for that did not come from their clients in time. */
   wantLate(): boolean {
     const { now } = this.core;
-    const quiet = now - this.lastBodyAt >= BodyTiming.quietMs;
+    const quiet = ++this.quietTicks >= BodyTiming.quietTicks;
     let late = false;
     for (const [sequence, { since }] of this.incomplete) {
       const entry = this.core.log.get(sequence);
       // What has committed is asked for anyway.
       const done = entry?.digest === undefined || entry.batch !== undefined || entry.committed !== undefined;
       if (done) this.incomplete.delete(sequence);
-      else if (entry.wanted === undefined && now - since >= (quiet ? BodyTiming.quietMs : BodyTiming.longestMs)) {
+      else if (entry.wanted === undefined && (quiet || now - since >= BodyTiming.longestMs)) {
         entry.wanted = entry.digest;
         late = true;
       }

@@ -7,9 +7,12 @@ import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
 import { MAC_BYTES } from '../crypto/macs.js';
 import type { Signables } from '../crypto/signables.js';
 import { BrokenInvariant, Limits } from '../limits.js';
+import { isLarge } from '../pbft/bodies.js';
 import {
   type Batch,
+  type BatchData,
   type Message,
+  type PrePrepare,
   type ProposedBatch,
   type Reply,
   ReplyStatus,
@@ -100,14 +103,30 @@ export function encodeMessage(message: Message): Buffer {
   return bytes;
 }
 
+/** For the journal alone: good until the next call. */
+export function encodeRecorded(message: PrePrepare | BatchData): Uint8Array {
+  const { batch } = message;
+  // What is that large is named to other replicas, or is here as it came.
+  if (!batch.requests.some((each) => each.kind === 'request' && isLarge(each)) || encodedPrePrepares.has(batch)) {
+    return encodeMessage(message);
+  }
+  const size = sizeHint(message);
+  if (size > recorded.length) recorded = Buffer.allocUnsafeSlow(size);
+  return encodeInto(recorded, message);
+}
+
+let recorded = Buffer.alloc(0);
+
+function encodeInto(buffer: Buffer, message: Message): Buffer {
+  const writer = Writer.create();
+  writer.buf = buffer;
+  write(message, writer);
+  return writer.finish(true) as Buffer;
+}
+
 function encode(message: Message): Buffer {
   const size = sizeHint(message);
-  if (size > SMALL_BYTES) {
-    const writer = Writer.create();
-    writer.buf = Buffer.allocUnsafe(size);
-    write(message, writer);
-    return writer.finish(true) as Buffer;
-  }
+  if (size > SMALL_BYTES) return encodeInto(Buffer.allocUnsafe(size), message);
   scratch.pos = 0;
   scratch.view = null;
   write(message, scratch);

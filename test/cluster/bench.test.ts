@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BenchReport } from '../../bench/report.js';
+import { PARTS } from '../../src/profiling/stopwatch.js';
 import { CLI, must } from './harness.js';
 
 const TIMEOUT_MS = 300_000;
@@ -16,7 +17,26 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
+const sum = (parts: object): number => Object.values(parts).reduce((all, part) => all + part, 0);
+
 describe('byzfs bench micro', { timeout: TIMEOUT_MS }, () => {
+  it('says where the time goes of each operation, with so many outstanding', async () => {
+    const args = ['--only', 'byzfs', '--outstanding', '1', '--operations', '16', '--runs', '1', '--profile'];
+    const { targets } = await bench('micro', ...args);
+    const [{ profile, phases }] = targets;
+    expect(profile!.requests.map(({ kind }) => kind)).toEqual(phases.map(({ name }) => name));
+    for (const { kind, count, parts, meanUs } of profile!.requests) {
+      expect([kind, count]).toEqual([kind, kind.startsWith('128') ? 2 : 16]);
+      expect(Math.abs(sum(parts) - meanUs), kind).toBeLessThan(1);
+      expect(parts.client, kind).toBeGreaterThan(0);
+      expect(parts.kernel).toBe(0);
+    }
+    expect(profile!.operations.map(({ ordered, readOnly }) => [ordered, readOnly])).toEqual([
+      ...[16, 16, 16, 2].map((ordered) => [ordered, 0]),
+      ...[16, 16, 16].map((readOnly) => [0, readOnly]),
+    ]);
+  });
+
   it('starts clusters with and without an optimization, measures both, and takes them down', async () => {
     const args = ['--only', 'no-separate-requests', '--outstanding', '1', '--operations', '16', '--runs', '2'];
     const report = await bench('micro', ...args);
@@ -57,6 +77,49 @@ describe('byzfs bench on mounts', { timeout: TIMEOUT_MS }, () => {
       [1, 'buffered'],
       [4, 'synced'],
     ]);
+  });
+
+  it('small: says where the time of each kind of operation goes, by request, operation and process', async () => {
+    const args = ['--files', '20', '--runs', '1', '--targets', 'byzfs,byzfs-f0,local', '--profile'];
+    const { targets } = await bench('small', ...args);
+    expect(targets.map(({ profile }) => profile !== undefined)).toEqual([true, true, false]);
+    for (const { settings, profile } of targets.slice(0, 2)) {
+      const { requests, operations, processes, orderedOperations, calls, traffic } = profile!;
+      const counts = Object.fromEntries(requests.map(({ kind, count }) => [kind, count]));
+      // 20 files and 2 that are fsynced; their writes are answered from memory, and sent by flush or fsync.
+      expect(counts).toMatchObject({ create: 22, unlink: 20, open: 20, 'write, from memory': 22, fsync: 2, flush: 20 });
+      for (const { kind, count, meanUs, parts, messages, bytes } of requests) {
+        expect(Object.keys(parts)).toEqual([...PARTS]);
+        for (const part of Object.values(parts)) expect(part, kind).toBeGreaterThanOrEqual(0);
+        expect(Math.abs(sum(parts) - meanUs), kind).toBeLessThan(1);
+        expect(count).toBeGreaterThan(0);
+        const fromMemory = kind.endsWith('from memory');
+        expect(messages > 0 && bytes > 0, kind).toBe(!fromMemory);
+        expect(parts.kernel > 0, kind).toBe(!kind.endsWith('in the background'));
+      }
+      const created = requests.find(({ kind }) => kind === 'create')!;
+      for (const part of Object.values(created.parts)) expect(part).toBeGreaterThan(0);
+      const executed = Object.fromEntries(operations.map(({ kind, ordered }) => [kind, ordered]));
+      expect(executed).toMatchObject({ create: 22, write: 22, unlink: 20, fsync: 2 });
+      expect(orderedOperations).toBe(Object.values(executed).reduce((all, count) => all + count));
+      expect(calls).toBeGreaterThanOrEqual(orderedOperations);
+      const replicated = settings!.replicas! > 1;
+      for (const { kind, replicas, primary, backup } of operations) {
+        for (const cpu of Object.values(replicas)) expect(cpu, kind).toBeGreaterThanOrEqual(0);
+        expect(replicas.execution, kind).toBeGreaterThan(0);
+        const parts = sum(primary) + 3 * (backup === undefined ? 0 : sum(backup));
+        expect(Math.abs(sum(replicas) - parts), kind).toBeLessThan(3);
+      }
+      expect(processes.map(({ name }) => name)).toEqual([
+        ...['client', 'replicas', 'primary', ...(replicated ? ['backup'] : [])],
+      ]);
+      for (const { cpuUs, parts } of processes) expect(Math.abs(sum(parts) - cpuUs)).toBeLessThan(1);
+      const replicas = processes.find(({ name }) => name === 'replicas')!;
+      for (const part of ['network', 'agreement', 'execution', 'hashing', 'journal', 'rest'] as const)
+        expect(replicas.parts[part], part).toBeGreaterThan(0);
+      expect(traffic.amongReplicas.messages > 0).toBe(replicated);
+      expect(traffic.withClient.messages).toBeGreaterThanOrEqual(2);
+    }
   });
 
   it('sequential: replicated, beside local disk', async () => {

@@ -35,9 +35,9 @@ function look() {
     const [low, high] = [luminance(colour), ground].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
-  const marks = [...document.querySelectorAll('.dot, .curve')].map((mark) => {
+  const marks = [...document.querySelectorAll('.dot, .curve, .part')].map((mark) => {
     const { fill, stroke } = getComputedStyle(mark);
-    return contrast(mark.classList.contains('dot') ? fill : stroke);
+    return contrast(mark.classList.contains('curve') ? stroke : fill);
   });
   return {
     dark: ground < 0.5,

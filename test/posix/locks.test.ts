@@ -3,7 +3,7 @@ import { open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RENEWAL_SECONDS } from '../../src/fileservice/types.js';
-import { pause } from './behaviours/support.js';
+import { fails, pause } from './behaviours/support.js';
 import { EAGAIN, withLockers } from './locker.js';
 import { canMount, TestMount } from './mounted.js';
 
@@ -65,6 +65,28 @@ describe.skipIf(!canMount()).each(['session', 'strict'] as const)('two %s mounts
         await reader.expect('wait f read 0 0', 'ok');
         await reader.expect(`read f 0 ${text.length}`, text);
         await reader.expect('lock f unlock 0 0', 'ok');
+      }
+    }));
+
+  it('see under a lock which names the other made and removed before, and what became of them', () =>
+    withLockers(2, async ([a, b]) => {
+      const { here, there } = fresh();
+      await a.expect(`open f ${here}`, 'ok');
+      await b.expect(`open f ${there}`, 'ok');
+      const locked = async (locker: typeof a, work: () => Promise<unknown>): Promise<void> => {
+        await locker.expect('wait f write 0 0', 'ok');
+        await work();
+        await locker.expect('lock f unlock 0 0', 'ok');
+      };
+      const journal = { here: `${here}-journal`, there: `${there}-journal` };
+      for (let round = 0; round < 5; round++) {
+        // Neither mount has to be told more than once in a second, unless something has happened.
+        await locked(b, () => fails('ENOENT', stat(journal.there)));
+        await locked(a, () => writeFile(journal.here, 'x'));
+        await locked(b, async () => expect((await stat(journal.there)).size).toBe(1));
+        await locked(a, () => writeFile(journal.here, 'longer'));
+        await locked(b, async () => expect((await stat(journal.there)).size).toBe(6));
+        await locked(a, () => unlink(journal.here));
       }
     }));
 

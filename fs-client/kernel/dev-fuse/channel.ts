@@ -104,16 +104,18 @@ export class Channel implements Notifier {
     this.pump();
   }
 
-  invalidateEntries(): void {
-    if (!this.open) return;
+  invalidateEntries(): boolean {
+    if (!this.open) return true;
     const message = Buffer.alloc(Size.OUT_HEADER);
     header(message, Notification.INC_EPOCH);
     this.notifications++;
     // Takes no lock either, and nothing answered from now on may be of an old name: written before any of it.
     try {
       writeSync(this.fd, message, 0, message.length);
+      return true;
     } catch (error) {
       this.notNotified(error as NodeJS.ErrnoException);
+      return (error as NodeJS.ErrnoException).code !== 'EINVAL';
     }
   }
 

@@ -26,7 +26,7 @@ const nothingRemembered: Notifier = {
   invalidateData: async () => {},
   launderData: async () => {},
   invalidateEntry: () => {},
-  invalidateEntries: () => {},
+  invalidateEntries: () => true,
 };
 
 /**

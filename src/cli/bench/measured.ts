@@ -5,6 +5,7 @@ import type { BenchReport } from '../../../bench/report.js';
 import { CommandError } from '../errors.js';
 import { stopRequested } from '../signals.js';
 import { describe } from './describe.js';
+import { describeProfiles } from './profile.js';
 
 export interface OutputGiven {
   json?: string;
@@ -43,7 +44,7 @@ export async function measured(
   if (json === '-') process.stdout.write(text);
   else {
     if (json !== undefined) writeFileSync(json, text);
-    process.stdout.write(describe(report));
+    process.stdout.write(describe(report) + (await describeProfiles(report)));
   }
   if (directory !== undefined) {
     const { writeReport } = await import('../../../bench/page/write.js');

@@ -168,6 +168,34 @@ describe('the plots', () => {
     ]);
   });
 
+  it('show what the time goes to, as shares of each bar or as lengths, for targets that were profiled', () => {
+    const figures = figuresOf(REPORTS.find(({ bench }) => bench === 'small')!).slice(-4);
+    expect(figures.map(({ title }) => title)).toEqual(
+      ['byzfs', 'byzfs-f0'].flatMap((name) => [
+        `small: what the time of one request goes to, ${name}`,
+        `small: CPU time by process, ${name}`,
+      ]),
+    );
+    const [wall, cpu] = figures;
+    const segments = (svg: string) =>
+      [...svg.matchAll(/<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="14" class="part f(\d)"/g)].map(
+        (match) => match.slice(1).map(Number),
+      );
+    // Nine kinds, one of which has two parts only.
+    expect(segments(wall.svg)).toHaveLength(8 * 7 + 2);
+    expect(segments(cpu.svg)).toHaveLength(4 * 8);
+    const lengths = (svg: string): number[] => {
+      const bars = new Map<number, number>();
+      for (const [, y, width] of segments(svg)) bars.set(y, (bars.get(y) ?? 0) + width);
+      return [...bars.values()];
+    };
+    for (const length of lengths(wall.svg)) expect(length).toBeCloseTo(lengths(wall.svg)[0], -1);
+    const [mount, replicas] = lengths(cpu.svg);
+    expect(replicas / mount).toBeCloseTo(2, 1);
+    expect(wall.caption).toMatch(/^Wall time of one request/);
+    expect(cpu.caption).toMatch(/^CPU time of processes/);
+  });
+
   it('say why there is nothing to see', () => {
     const figures = figuresOf(REPORTS.find(({ bench }) => bench === 'scale')!);
     expect(figures.find(({ title }) => title.includes('round-trip'))).toMatchObject({
@@ -191,6 +219,7 @@ describe('the page', () => {
     expect(page).not.toMatch(/<script|<link|<img|@import|url\(|(src|href)=/);
     expect(page).toContain('as they are, &amp; &lt;not&gt; &quot;dropped&quot;');
     expect(page).toContain('files per copy');
+    expect(page.match(/<summary>Where the time goes: byzfs<\/summary>/g)).toHaveLength(2);
   });
 
   it('gathers what is in the directory; a newer run takes the place of an older one', () => {

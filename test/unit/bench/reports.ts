@@ -1,4 +1,5 @@
 /** Reports as benchmarks make them, of invented figures: for what draws them. */
+import type { Profile } from '../../../bench/profile/profile.js';
 import type { BenchReport, PhaseReport, TargetReport } from '../../../bench/report.js';
 
 const base = (bench: string): BenchReport => ({
@@ -38,6 +39,35 @@ const targets = (phases: (t: number) => PhaseReport[]): TargetReport[] =>
     totalSeconds: 1,
   }));
 
+const parts = (scale: number) => ({
+  ...{ kernel: 30 * scale, client: 200 * scale, network: 900 * scale, agreement: 120 * scale },
+  ...{ execution: 310 * scale, hashing: 90 * scale, journal: 45.5 * scale },
+});
+
+const PROFILE: Profile = {
+  orderedOperations: 1000,
+  calls: 1500,
+  requests: [
+    ...['create', 'write, in the background', 'lookup', 'getattr', 'unlink', 'fsync', 'open', 'readdir'].map(
+      (kind, i) => ({ kind, count: 1000, meanUs: 1695.5 * (i + 1), parts: parts(i + 1), messages: 31.7, bytes: 8111 }),
+    ),
+    {
+      ...{ kind: 'getattr, from memory', count: 100_000, meanUs: 230, messages: 0, bytes: 0 },
+      parts: { ...parts(0), kernel: 30, client: 200 },
+    },
+  ],
+  operations: ['create', 'lookup'].map((kind) => ({
+    ...{ kind, ordered: 500, readOnly: 250 },
+    replicas: { ...parts(4), rest: 400 },
+    primary: { ...parts(1.2), rest: 120 },
+    backup: { ...parts(0.9), rest: 90 },
+  })),
+  processes: (['client', 'replicas', 'primary', 'backup'] as const).map((name, i) => ({
+    ...{ name, cpuUs: 1795.5 * (i + 1), parts: { ...parts(i + 1), rest: 100 * (i + 1) } },
+  })),
+  traffic: { amongReplicas: { messages: 25.2, bytes: 6126 }, withClient: { messages: 6.5, bytes: 1985 } },
+};
+
 const MICRO = ['0/0', '4/0', '0/4', '0/0 read-only'];
 
 export const REPORTS: readonly BenchReport[] = [
@@ -59,7 +89,9 @@ export const REPORTS: readonly BenchReport[] = [
   },
   {
     ...base('small'),
-    targets: targets((t) => [phase('create', 0.1 * 2 ** t, { quantilesUs: quantilesUs(100 * 3 ** t) })]),
+    targets: targets((t) => [phase('create', 0.1 * 2 ** t, { quantilesUs: quantilesUs(100 * 3 ** t) })]).map(
+      (target, t) => (t < 2 ? { ...target, profile: PROFILE } : target),
+    ),
   },
   {
     ...base('sequential'),
@@ -74,6 +106,7 @@ export const REPORTS: readonly BenchReport[] = [
     targets: ['byzfs', 'byzfs-f0', 'floor', 'no-batching'].map((name, t) => ({
       name,
       totalSeconds: 1,
+      ...(t === 0 ? { profile: PROFILE } : {}),
       phases: MICRO.flatMap((operation) =>
         [1, 4, 16, 64].map((calls) =>
           phase(`${operation}, ${calls} outstanding`, 1, {

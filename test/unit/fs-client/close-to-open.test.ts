@@ -61,7 +61,7 @@ describe('attributes that the kernel has of a file that others changed', () => {
       invalidateData: async () => {},
       launderData: async () => {},
       invalidateEntry: () => {},
-      invalidateEntries: () => {},
+      invalidateEntries: () => true,
     });
     await mount.fs.getattr(ROOT, ino);
     changedByOthers(mount);

@@ -255,7 +255,10 @@ export class ScriptedMount {
       invalidateData: async (ino) => void this.invalidated.push(ino),
       launderData: async (ino) => void this.laundered.push(ino),
       invalidateEntry: () => {},
-      invalidateEntries: () => this.epochs++,
+      invalidateEntries: () => {
+        this.epochs++;
+        return true;
+      },
     });
   }
 

@@ -50,7 +50,7 @@ describe('a mount of a part', () => {
       invalidateData: tell,
       launderData: tell,
       invalidateEntry: (parent) => void told.push(parent),
-      invalidateEntries: () => {},
+      invalidateEntries: () => true,
     });
     return fs;
   };

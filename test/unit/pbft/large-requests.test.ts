@@ -251,6 +251,16 @@ describe('a primary', () => {
     expect(primary.ask(request('d', 2))).toEqual(['pre-prepare naming to replicas']);
   });
 
+  it('names them again to who lacks the batch, and sends them to who asks', () => {
+    const primary = new Alone(0);
+    primary.ask(request('a'));
+    const status: ReplicaMessage = {
+      ...{ kind: 'status', view: 0, active: true, dissatisfied: false, viewChanges: 0, lastStable: 0, lastExecuted: 0 },
+      ...{ lastFlushed: 0, recovering: false, awaited: 0, missing: [{ sequence: 1, batch: false, prepared: false }] },
+    };
+    expect(primary.hear(status, 3)).toEqual(['pre-prepare naming to 3']);
+  });
+
   it('sends small requests whole', () => {
     setProtocolLimits({});
     expect(new Alone(0).ask(request('a'))).toEqual(['pre-prepare to replicas']);
