@@ -71,8 +71,14 @@ const Timing = {
   retransmitMaxMs: 4000,
   /** A designated replier is late after this long. */
   replierMs: 60,
-  /** A read without a quorum by then is ordered. */
-  readMs: 100,
+  /** A read without a quorum by then is ordered. A quorum of correct replicas is enough: no faulty one can stretch it. */
+  read: { initial: 100, least: 100, most: 1000 },
+  /**
+   * Large ordered requests, which cost too much to be sent again only because much is asked of the replicas (RFC 6298
+   * §2.1 has one second at first). Small ones are sent again at a fixed time, so that no primary can get clients used to
+   * delays; what it can gain with large ones is bounded.
+   */
+  large: { initial: 1000, least: 250, most: 2000 },
 } as const;
 
 const nothing = (): ClientReady => ({
@@ -102,8 +108,8 @@ export class Client {
   private nextSequence = 1;
   private now = 0;
   private readonly replicas: KnownReplicas;
-  /** Of large ordered requests. */
-  private readonly responseTime = new ResponseTime();
+  private readonly readTime = new ResponseTime(Timing.read);
+  private readonly largeTime = new ResponseTime(Timing.large);
   /** A link went down, and none has come up since. */
   private unlinked = false;
   /** Ordered calls without a slot, and reads, that have yet to be sent. */
@@ -230,7 +236,8 @@ export class Client {
     const closed = status === ReplyStatus.NoSession && call.kind === CallKind.CloseSession;
     if (!executed && !closed) return this.sessionLost(`the replicas answered with status ${status}`);
     this.pending.delete(pendingKey(call.slot, call.sequence));
-    if (!call.readOnly && isLarge(call.request!)) this.responseTime.note(this.now - call.sentAt);
+    if (call.readOnly) this.readTime.note((call.agreedAt ?? this.now) - call.sentAt);
+    else if (isLarge(call.request!)) this.largeTime.note(this.now - call.sentAt);
     this.release(call);
     // Not cached: executed, and changed nothing, so that it may as well be executed again.
     if (status === ReplyStatus.NotCached) this.again(call, false);
@@ -251,6 +258,12 @@ export class Client {
     if (call.abandoned) return this.report(call, { kind: 'settled', call: call.id });
     const { id, operation, kind, query, deadline } = call;
     this.waiting.unshift(this.newCall(id, operation, { kind, query, readOnly }, deadline));
+  }
+
+  /** Whether it would have found its quorum is not known: the next ones are given longer, or else never would. */
+  private giveUpRead(call: PendingCall): void {
+    this.readTime.note(2 * (this.now - call.sentAt));
+    this.orderRead(call);
   }
 
   private orderRead(call: PendingCall): void {
@@ -332,7 +345,7 @@ export class Client {
     for (const call of [...this.pending.values()]) {
       if (call.deadline <= now && !call.abandoned) this.abandon(call);
       if (call.agreedAt !== undefined && now - call.agreedAt >= Timing.replierMs) this.askEveryone(call, resent);
-      else if (call.readOnly && now - call.sentAt >= Timing.readMs) this.orderRead(call);
+      else if (call.readOnly && now - call.sentAt >= this.readTime.timeout) this.giveUpRead(call);
       else if (!call.readOnly && now >= call.retransmitAt) this.retransmit(call, resent);
     }
     const expired = this.waiting.filter((call) => call.deadline <= now);
@@ -423,7 +436,7 @@ export class Client {
       replier: this.replicas.designateReplier(this.now),
       calls: calls.map(({ kind, slot, sequence, operation }) => ({ kind, slot, sequence, operation })),
     });
-    const patience = !readOnly && isLarge(request) ? this.responseTime.timeout : Timing.retransmitMs;
+    const patience = !readOnly && isLarge(request) ? this.largeTime.timeout : Timing.retransmitMs;
     for (const call of calls) {
       call.request = request;
       call.sentAt = this.now;

@@ -193,3 +193,32 @@ describe('client', () => {
     expect(primaryOfNextCall()).toBe(2);
   });
 });
+
+describe('a read that finds its quorum late', () => {
+  /** Makes a read that is answered after so long; returns whether it was ordered by then. */
+  const readIn = (bench: Bench, ms: number): boolean => {
+    bench.client.submit(Buffer.from('read'), true, 1e9);
+    const [{ request: asked }] = bench.turn().send;
+    for (let waited = 0; waited < ms; waited += 10) bench.pass(10);
+    const [ordered] = bench.turn().send;
+    const request = ordered?.request ?? asked;
+    bench.answer(request, [0, 1, 2], result('content'));
+    expect(bench.turn().completed).toHaveLength(1);
+    return !request.readOnly;
+  };
+
+  it('is ordered, and the next ones are given longer, a second at most', () => {
+    const bench = new Bench().open();
+    expect(readIn(bench, 150)).toBe(true);
+    for (let i = 0; i < 20; i++) expect(readIn(bench, 150)).toBe(false);
+    expect(readIn(bench, 1010)).toBe(true);
+    expect(bench.client.counters.orderedReads).toBe(2);
+  });
+
+  it('is given no longer than before once they are quick again', () => {
+    const bench = new Bench().open();
+    readIn(bench, 150);
+    for (let i = 0; i < 100; i++) readIn(bench, 0);
+    expect(readIn(bench, 110)).toBe(true);
+  });
+});

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ResponseTime } from '../../../src/pbft/response-time.js';
 
+const bounds = { initial: 1000, least: 250, most: 2000 };
+
 const timeoutAfter = (...samples: number[]): number => {
-  const time = new ResponseTime();
+  const time = new ResponseTime(bounds);
   for (const each of samples) time.note(each);
   return time.timeout;
 };
