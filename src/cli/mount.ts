@@ -114,6 +114,8 @@ async function serve(request: MountRequest): Promise<void> {
   const log = await openLog(`mount ${mountpoint}`);
   const service = await connect({ cluster, identity, log, deadlineMs: parsed.deadlineMs });
   try {
+    if (service.isRevoked)
+      throw new CommandError(`client ${client} was revoked: ask whoever runs the cluster for another`);
     const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log });
     writeMountRecord(directory, { mountpoint, client });
     onStopSignal((signal) => {
