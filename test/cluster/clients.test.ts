@@ -295,14 +295,20 @@ describe('a mount', { timeout: 300_000 }, () => {
     expect([full.code, full.stderr]).toEqual([1, expect.stringMatching(/quota exceeded/i)]);
     expect(await shell(`df --output=size,itotal ${other} | tail -1`)).toMatch(/^ *1024 +5$/m);
 
+    const sign = path.join(cluster.scratch, 'sign');
     // A file with changes that are not sent yet when its client is revoked.
-    const writer = shell(`exec 3> ${other}/file; echo lost >&3; sleep 3; sync -d /proc/self/fd/3`);
+    const writer = shell(
+      `exec 3> ${other}/file; echo lost >&3; touch ${sign}.written; while [ ! -e ${sign}.revoked ]; do sleep 0.1; done; ` +
+        "python3 -c 'import os; os.fsync(3)'",
+    );
+    await until('it is written', () => fs.existsSync(`${sign}.written`));
     const outcome = writer.then(
       () => 'synced',
       (error: Error) => error.message,
     );
     expect((await cluster.byzfs('client', 'revoke', cluster.directory, 'a')).code).toBe(0);
     await until('the log says so', () => logOf(other).includes('revoked'));
+    fs.writeFileSync(`${sign}.revoked`, '');
     for (const command of [`ls ${other}`, `cat ${other}/file`, `touch ${other}/x`, `mkdir ${other}/y`]) {
       const { code, stderr } = await run('bash', ['-c', command]);
       expect([command, code !== 0, stderr]).toEqual([command, true, expect.stringContaining('Permission denied')]);
