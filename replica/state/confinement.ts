@@ -32,7 +32,7 @@ export function isInside(store: Store, root: number, directory: number): boolean
 
 /** What a handle means to a session whose client is confined to `root`; undefined: nothing. */
 export function confined(store: Store, session: SessionId, root: Handle, handle: Handle): Handle | undefined {
-  if (handle.ino === ROOT_INO) return root;
+  if (handle.ino === ROOT_INO) return handle.generation === ROOT_HANDLE.generation ? root : undefined;
   const row = store.inodes.get(handle.ino);
   if (row === undefined || row.generation !== handle.generation) return undefined;
   if (isDirectory(row.mode)) return isInside(store, root.ino, row.ino) ? handle : undefined;

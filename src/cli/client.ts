@@ -95,7 +95,7 @@ export function register(program: Command): void {
       );
       if (revoked !== undefined) report(options, revoked, ({ id }) => `client ${id} ${name} is revoked\n`);
     });
-  verb('sign', "sign a proposed change as a replica's owner; needs DIR/keys, and no replica that runs")
+  verb('sign', "sign a proposed change as a replica's owner, with its key in DIR/keys; nobody is asked")
     .argument('<file>', 'that --proposal made')
     .requiredOption('--id <n>', "whose key signs: that replica's", integerIn(0, 3 * Limits.maxFaults))
     .action((dir: string, file: string, { id }: { id: number }) => sign(canonicalDirectory(dir), file, id));

@@ -216,7 +216,7 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   onDown(link: Link, reason: string): void {
     const { id } = link.peer;
     this.core.linkDown(id);
-    if (!this.closed && !this.dismissedBy.has(id)) {
+    if (!this.closed && !this.isRevoked && !this.dismissedBy.has(id)) {
       this.options.log.warn({ replica: id, reason }, 'link to a replica is down');
     }
   }

@@ -24,9 +24,8 @@ export function asserted(rights: Rights, stated: Credentials, { op }: Operation)
   if (squash !== undefined) {
     const { uid, gid } = squash;
     if (who.uid === 0) return { uid, gid, groups: [] };
-    if (who.gid === 0) who = { ...who, gid };
     if (who.groups.includes(0)) who = { ...who, groups: who.groups.filter((group) => group !== 0) };
-    if (isIn(uids, who.uid) && who.gid === gid) return withGroups(who, gids);
+    if (who.gid === 0 && isIn(uids, who.uid)) return withGroups({ ...who, gid }, gids);
   }
   if (isAny(uids) && isAny(gids)) return who;
   if ((!isIn(uids, who.uid) || !isIn(gids, who.gid)) && !FOR_NOBODY.has(op)) return undefined;

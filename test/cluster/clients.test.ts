@@ -316,7 +316,7 @@ describe('a mount', { timeout: 300_000 }, () => {
     expect(await outcome).toMatch(/Input\/output error|Permission denied/);
     const lines = logOf(other)
       .split('\n')
-      .filter((line) => /"level":[56]0/.test(line));
+      .filter((line) => /"level":[456]0/.test(line));
     expect(lines.filter((line) => line.includes('this client was revoked'))).toHaveLength(1);
     expect(lines.length).toBeLessThanOrEqual(2);
     expect(await shell(`cat ${mnt}/top`)).toBe('top\n');

@@ -42,6 +42,12 @@ describe('as whom a call is executed', () => {
       who(1500, 0, 0),
       who(1500, 65_534),
     ],
+    [
+      'a user in the group that roots are put in',
+      { ...USERS, squash: { whom: 'root', ...NOBODY } },
+      who(1500, 65_534),
+      undefined,
+    ],
     ['nobody, who may be nobody', rights({ uids: [] }), who(0, 0), undefined],
   ];
   for (const [what, granted, stated, as] of cases) {

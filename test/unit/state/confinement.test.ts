@@ -92,7 +92,13 @@ describe('a client confined to a directory', () => {
       expect([op, fs.outcome(op, operands as never, ROOT, session)]).toEqual([op, 'ESTALE']);
     }
     // What does not exist is answered in the same way.
-    expect(fs.outcome('getattr', { node: { ino: 999, generation: 1 } }, ROOT, session)).toBe('ESTALE');
+    for (const node of [
+      { ino: 999, generation: 1 },
+      { ino: 1, generation: 2 },
+      { ...f, generation: 2 },
+    ]) {
+      expect(fs.outcome('getattr', { node }, ROOT, session)).toBe('ESTALE');
+    }
     expect([fs.stat(secret), fs.names(fs.stat(out))]).toEqual([before, ['secret']]);
   });
 
