@@ -25,15 +25,21 @@ const REPETITIONS = 15;
 const PER_DIRECTORY = 1000;
 const CALLS_PER_BATCH = 64;
 const MIB = 1 << 20;
+const CLIENT = { id: SESSION.client, name: 'mount', publicKey: Buffer.alloc(32, 9) };
 
 /** A replica's state in a directory of its own, and calls on it. */
 class State {
   constructor(scratch, name) {
     this.path = path.join(scratch, `${name}.db`);
     const cluster = {
-      ...{ id: Buffer.alloc(32, 1), f: 1, replicas: [], clients: [], rootUid: 0, rootGid: 0 },
+      ...{ id: Buffer.alloc(32, 1), f: 1, replicas: [], clients: [CLIENT], rootUid: 0, rootGid: 0 },
       ...{ capacityBytes: 2 ** 40, capacityInodes: 10_000_000, createdSeconds: 1_700_000_000, durability: 'buffered' },
-      ...{ requestAuthentication: 'signature', recoveryPeriodSeconds: 0, optimizations: { ...ALL_OPTIMIZATIONS } },
+      ...{
+        requestAuthentication: 'signature',
+        recoveryPeriodSeconds: 0,
+        ownerSignatures: 0,
+        optimizations: { ...ALL_OPTIMIZATIONS },
+      },
     };
     this.state = createFileState({ path: this.path, cluster, durability: 'buffered' });
     this.calls = 0;

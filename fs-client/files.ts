@@ -125,6 +125,8 @@ export class Files {
   private unanswered(op: OperationName, error: Error): Failure {
     const { unlogged } = this;
     const code = error instanceof CallError ? error.code : undefined;
+    // That is said once, by the client itself.
+    if (code === 'revoked') return { errno: Errno.EACCES };
     // After the unmount, when the client is closed, nobody waits for it, and a lost write is logged as one.
     if (code === 'deadline') this.outage.failed(op, error.message);
     else if (code !== 'closed' && this.mayLog()) {

@@ -13,6 +13,7 @@ import type { Outgoing, Ready } from '../src/pbft/ready.js';
 import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
+import { ClientKeys } from './client-keys.js';
 import { clearMarker, writeMarker } from './damage-marker.js';
 import { noteRunning, noteStopped } from './journal/boot.js';
 import type { Journal } from './journal/journal.js';
@@ -64,6 +65,10 @@ export class ReplicaServer implements LinkHandler {
   private notes: JournalRecord[] = [];
   /** In `synced` mode: the flush that covers all that was persisted so far. */
   private flushed: Promise<void> | undefined;
+  /** Of the client at the other end when the link came up. */
+  private readonly linkKeys = new WeakMap<Link, Buffer>();
+  /** `Registry.changes` when all links were last looked at. */
+  private clientsSeen = 0;
   private turnScheduled = false;
   private transferring = false;
   private stopped = false;
@@ -88,9 +93,11 @@ export class ReplicaServer implements LinkHandler {
     const { state, journal, tally, lostPower } = files;
     const { cluster, identity, log } = options;
     const synced = cluster.durability === 'synced';
+    const clientKey = new ClientKeys(state.registry).of;
     const authentication = new ReplicaAuthentication({
       cluster,
       identity,
+      clientKey,
       authenticatorKeys: (session) => this.authenticatorKeys(session),
     });
     this.state = state;
@@ -134,7 +141,7 @@ export class ReplicaServer implements LinkHandler {
       },
       Date.now(),
     );
-    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch: started.epoch });
+    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch: started.epoch, clientKey });
     log.info({ records: recovered.length, lastExecuted: this.state.lastExecuted }, 'restored');
   }
 
@@ -184,9 +191,30 @@ export class ReplicaServer implements LinkHandler {
   onUp(link: Link): void {
     const { role, id } = link.peer;
     this.options.log.info({ role, id }, 'link is up');
-    if (role !== 'replica') return;
-    this.guard(() => this.replica.linkUp(id));
-    this.scheduleTurn();
+    if (role === 'replica') {
+      this.guard(() => this.replica.linkUp(id));
+      return this.scheduleTurn();
+    }
+    const client = this.state.registry.get(id);
+    if (client !== undefined) this.linkKeys.set(link, client.publicKey);
+    this.dismissIfRevoked(link);
+  }
+
+  /** Ends a link whose client has been revoked, or is not the one any more that it was. */
+  private dismissIfRevoked(link: Link): void {
+    const client = this.state.registry.get(link.peer.id);
+    const isSame = client !== undefined && this.linkKeys.get(link)?.equals(client.publicKey) === true;
+    if (isSame && client.revoked === undefined) return;
+    if (isSame) link.send(encodeMessage({ kind: 'revoked' }));
+    link.close();
+  }
+
+  /** Somebody was registered or revoked: links follow the state. */
+  private followClients(): void {
+    const { changes } = this.state.registry;
+    if (changes === this.clientsSeen) return;
+    this.clientsSeen = changes;
+    for (const link of [...this.endpoint.clients]) this.dismissIfRevoked(link);
   }
 
   onDown(link: Link, reason: string): void {
@@ -301,6 +329,7 @@ export class ReplicaServer implements LinkHandler {
   private say({ send, replies }: Pick<Ready, 'send' | 'replies'>): void {
     for (const { to, reply } of replies) this.reply(to, reply);
     for (const outgoing of send) this.send(outgoing);
+    this.followClients();
   }
 
   /** This and `reply` are overridden by the faulty replicas that tests build. */

@@ -66,7 +66,7 @@ function makeTables(db: Database.Database, cluster: Cluster): void {
   db.pragma(`application_id = ${APPLICATION_ID}`);
   db.pragma(`user_version = ${SCHEMA_VERSION}`);
   db.exec(SCHEMA);
-  db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
+  db.prepare('INSERT INTO state VALUES (1, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)').run(cluster.id);
 }
 
 /** Opens it for this process alone. @throws StateError */

@@ -6,6 +6,8 @@ import type { Digest, ReplicaId, SequenceNumber, Timestamp } from '../../src/pbf
 import type { ReplicatedState, Service, SessionStore } from '../../src/pbft/ports.js';
 import type { StateTransfer, TransferSource, TransferTarget } from '../../src/pbft/transfer-ports.js';
 import type { FileStateOptions } from './database.js';
+import { Owners } from './owners.js';
+import { Registry } from './registry.js';
 import type { Scrub } from './scrub.js';
 import { FileService } from './service.js';
 import { StoredSessions } from './sessions.js';
@@ -40,6 +42,7 @@ export interface FileStateStatistics {
 export class FileState implements ReplicatedState, TransferSource, TransferTarget {
   readonly service: Service;
   readonly sessions: SessionStore;
+  readonly registry: Registry;
   private executing: SequenceNumber = 0;
   /** How far the batch is that comes after all those that are final. */
   private batch: 'none' | 'executing' | 'tentative' = 'none';
@@ -61,8 +64,9 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     private readonly options: FileStateOptions,
     private readonly digestOfInitial: () => Digest,
   ) {
-    this.service = options.service?.(store) ?? new FileService(store);
+    this.service = options.service?.(store) ?? new FileService(store, new Owners(options.cluster));
     this.sessions = new StoredSessions(store);
+    this.registry = new Registry(store);
     this.committed = this.lastExecuted;
     store.beginTransaction();
   }
@@ -112,6 +116,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
   commitBatch(): void {
     assert(this.batch === 'tentative', 'a batch to be made final has been executed');
     this.store.commitBatch();
+    this.registry.follow();
     this.leaveTentative();
   }
 
@@ -227,6 +232,7 @@ export class FileState implements ReplicatedState, TransferSource, TransferTarge
     this.staging = undefined;
     if (isRight) {
       this.isDamaged = false;
+      this.registry.reload();
       // The journal has nothing to execute again of what the transfer brought.
       this.commit(true);
     }

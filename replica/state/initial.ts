@@ -1,9 +1,10 @@
 /** The agreed state that every replica starts from. */
 
-import type { Cluster } from '../../src/cluster/types.js';
+import type { ClientEntry, Cluster } from '../../src/cluster/types.js';
+import { ALL_RIGHTS } from '../../src/fileservice/rights.js';
 import { FileType, ROOT_HANDLE } from '../../src/fileservice/types.js';
 import { DIRECTORY_BYTES, FIRST_COOKIE } from './nodes.js';
-import type { HeaderRow, InodeRow } from './rows.js';
+import type { ClientRow, HeaderRow, InodeRow } from './rows.js';
 
 export function initialRoot({ rootUid, rootGid, createdSeconds }: Cluster): InodeRow {
   const created = { seconds: createdSeconds, nanoseconds: 0 };
@@ -26,6 +27,7 @@ export function initialRoot({ rootUid, rootGid, createdSeconds }: Cluster): Inod
     xattrBytes: 0,
     reserved: 0,
     fork: ROOT_HANDLE.ino,
+    payer: 0,
   };
 }
 
@@ -36,4 +38,12 @@ export const initialHeader = ({ createdSeconds }: Cluster): HeaderRow => ({
   usedBytes: 0,
   usedInodes: 1,
   discardedBytes: 0,
+  clientsVersion: 0,
+});
+
+/** Those in the cluster file may do anything that the users may whom they speak for. */
+export const initialClient = ({ createdSeconds }: Cluster, { id, name, publicKey }: ClientEntry): ClientRow => ({
+  ...{ id, name, publicKey, rights: ALL_RIGHTS },
+  ...{ since: { seconds: createdSeconds, nanoseconds: 0 }, revoked: undefined },
+  ...{ usedBytes: 0, usedInodes: 0 },
 });

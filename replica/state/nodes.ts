@@ -13,16 +13,19 @@ import {
 } from '../../src/fileservice/types.js';
 import { assert } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
+import { reaches } from './confinement.js';
 import { sameSession } from './lock-ranges.js';
 import { isPermitted, isStuck } from './permissions.js';
-import type { DentryRow, InodeRow } from './rows.js';
-import { dropBlocks } from './space.js';
+import type { ClientRow, DentryRow, InodeRow } from './rows.js';
+import { chargeInodes, dropBlocks, inodeError, payerOf, refund } from './space.js';
 import type { Store } from './store.js';
 import { freeXattrs } from './xattrs.js';
 
 /** One call under execution: on whose behalf, when, and on what. */
 export interface Call {
   store: Store;
+  /** Whose session it is, as it was registered. */
+  client: ClientRow;
   who: Credentials;
   /** Agreed time of the call. */
   now: Time;
@@ -67,6 +70,10 @@ export function findNode({ store }: Call, handle: Handle): InodeRow | Errno {
   const row = store.inodes.get(handle.ino);
   return row !== undefined && row.generation === handle.generation ? row : Errno.ESTALE;
 }
+
+/** What `..` is: whoever is confined to a directory has nothing above it. */
+export const parentOf = ({ client }: Call, directory: InodeRow): number =>
+  directory.ino === client.rights.subtree?.ino ? directory.ino : directory.parent;
 
 /** The directory a name is to be looked up in: the caller must be allowed to search it. */
 export function enterDirectory(call: Call, handle: Handle): InodeRow | Errno {
@@ -129,14 +136,12 @@ export function removeEntry(call: Call, directory: InodeRow, entry: DentryRow, c
   });
 }
 
-/** Makes an inode without a name yet; undefined if there are as many as were agreed. */
-export function makeInode(
-  call: Call,
-  fields: Pick<InodeRow, 'mode' | 'gid'> & Partial<InodeRow>,
-): InodeRow | undefined {
+/** Makes an inode without a name yet, unless there are as many as were agreed. */
+export function makeInode(call: Call, fields: Pick<InodeRow, 'mode' | 'gid'> & Partial<InodeRow>): InodeRow | Errno {
   const { store, now } = call;
-  const { usedInodes } = store.header.row;
-  if (usedInodes >= store.capacity.inodes) return undefined;
+  const payer = payerOf(call);
+  const refused = inodeError(store, payer);
+  if (refused !== undefined) return refused;
   const isParent = isDirectory(fields.mode);
   const ino = store.takeNumber();
   const row: InodeRow = {
@@ -159,9 +164,10 @@ export function makeInode(
     xattrBytes: 0,
     reserved: 0,
     fork: ino,
+    payer,
   };
   store.inodes.insert(row.ino, row);
-  store.updateHeader({ usedInodes: usedInodes + 1 });
+  chargeInodes(store, row, 1);
   return row;
 }
 
@@ -172,20 +178,22 @@ export function freeInode(store: Store, row: InodeRow): void {
   freeXattrs(store, row);
   if (store.locks.get(row.ino) !== undefined) store.locks.remove(row.ino);
   store.inodes.remove(row.ino);
-  const { usedBytes, usedInodes } = store.header.row;
-  store.updateHeader({ usedBytes: usedBytes - row.allocated - row.xattrBytes, usedInodes: usedInodes - 1 });
+  refund(store, row);
 }
 
 /**
  * A non-directory lost a name. With the last one it is freed, unless somebody may have it open: the calling session, if
  * `retain` names it, and others with leases, who are asked at their next RENEW. Then it lives on without a name until
  * all have let go of it: by `release`, by RENEW, by the end of the session or of its lease.
+ * @param directory in which the name was
  */
-export function dropLink(call: Call, row: InodeRow, retain: number): InodeRow {
+export function dropLink(call: Call, row: InodeRow, retain: number, directory: InodeRow): InodeRow {
   const { store, session } = call;
   const left = update(call, row, { nlink: row.nlink - 1 });
   if (left.nlink > 0) return left;
-  const others = store.leases.all().filter((lease) => !sameSession(lease.session, session));
+  const others = store.leases
+    .all()
+    .filter((lease) => !sameSession(lease.session, session) && reaches(store, lease.session.client, directory.ino));
   if (retain === row.ino) {
     store.leases.hold(session, call.now);
     store.orphans.add(session, row.ino, true);

@@ -5,7 +5,7 @@ import type { Digest, SequenceNumber } from '../../src/pbft/messages.js';
 import { createDatabase, createInMemory, explained, type FileStateOptions, openDatabase } from './database.js';
 import { StateError } from './errors.js';
 import { FileState } from './file-state.js';
-import { initialHeader, initialRoot } from './initial.js';
+import { initialClient, initialHeader, initialRoot } from './initial.js';
 import { Store } from './store.js';
 
 /** A file up to this size has all its rows checked against its digest when it is opened: well under a second. */
@@ -36,6 +36,7 @@ function fill(db: Database, options: FileStateOptions, elsewhere: SequenceNumber
   const root = initialRoot(options.cluster);
   store.beginTransaction();
   store.inodes.insert(root.ino, root);
+  for (const client of options.cluster.clients) store.clients.insert(client.id, initialClient(options.cluster, client));
   store.header.insert(0, initialHeader(options.cluster));
   store.commitBatch();
   store.header.setInstalled(elsewhere);

@@ -5,6 +5,8 @@
  */
 import { ByteReader, ByteWriter, MalformedBytes } from '../../src/bytes.js';
 import { sha256Text } from '../../src/crypto/digests.js';
+import { readClient, writeClient } from '../../src/fileservice/clients.js';
+import { readTime, writeTime } from '../../src/fileservice/fields.js';
 import {
   readHeldType,
   readKind,
@@ -15,7 +17,6 @@ import {
   writeRange,
   writeType,
 } from '../../src/fileservice/locks.js';
-import { readTime, writeTime } from '../../src/fileservice/operations.js';
 import { FileLimits } from '../../src/fileservice/types.js';
 import { Limits } from '../../src/limits.js';
 import type { Octets } from '../../src/merkle/index.js';
@@ -24,6 +25,7 @@ import type { SessionRow } from '../../src/pbft/ports.js';
 import type { HeldLock } from './lock-ranges.js';
 import {
   type BlockRow,
+  type ClientRow,
   type DentryRow,
   type DiscardedRow,
   type EndedInstanceRow,
@@ -89,9 +91,10 @@ function ended<Row>(r: ByteReader, row: Row): Row {
 
 /** @param version of the state's semantics */
 export const encodeHeader = (version: number, cluster: Uint8Array, row: HeaderRow): Buffer => {
-  const w = new ByteWriter(96).u8(Table.Header).u32(version).bytes(cluster);
+  const w = new ByteWriter(104).u8(Table.Header).u32(version).bytes(cluster);
   writeTime(w, row.clock);
-  return w.u64(row.nextIno).u64(row.usedBytes).u64(row.usedInodes).u64(row.discardedBytes).finish();
+  w.u64(row.nextIno).u64(row.usedBytes).u64(row.usedInodes).u64(row.discardedBytes);
+  return w.u64(row.clientsVersion).finish();
 };
 
 /** @param lastExecuted which the bytes do not have */
@@ -105,7 +108,7 @@ export function decodeHeader(
   if (r.u32() !== version) throw new MalformedBytes('the header of another version');
   if (Buffer.compare(r.bytes(cluster.length), cluster) !== 0) throw new MalformedBytes('the header of another cluster');
   const row = { lastExecuted, clock: readTime(r), nextIno: r.u64(), usedBytes: r.u64() };
-  return ended(r, { ...row, usedInodes: r.u64(), discardedBytes: r.u64() });
+  return ended(r, { ...row, usedInodes: r.u64(), discardedBytes: r.u64(), clientsVersion: r.u64() });
 }
 
 export const encodeInode = (row: InodeRow): Buffer => {
@@ -122,6 +125,7 @@ export const encodeInode = (row: InodeRow): Buffer => {
     .u32(row.xattrBytes)
     .u64(row.reserved)
     .u64(row.fork)
+    .u32(row.payer)
     .finish();
 };
 
@@ -147,6 +151,7 @@ export function decodeInode(content: Uint8Array): InodeRow {
     xattrBytes: r.u32(),
     reserved: r.u64(),
     fork: r.u64(),
+    payer: r.u32(),
   });
 }
 
@@ -281,6 +286,17 @@ export const encodeEndedInstance = (row: EndedInstanceRow): Buffer =>
 export function decodeEndedInstance(content: Uint8Array): EndedInstanceRow {
   const r = reader(content, Table.EndedInstance);
   return ended(r, { client: r.u32(), instance: r.u64() });
+}
+
+export const encodeClient = (row: ClientRow): Buffer => {
+  const w = new ByteWriter(256).u8(Table.Client);
+  writeClient(w, row);
+  return w.finish();
+};
+
+export function decodeClient(content: Uint8Array): ClientRow {
+  const r = reader(content, Table.Client);
+  return ended(r, readClient(r));
 }
 
 export const encodeRecord = (row: RecordRow): Buffer =>

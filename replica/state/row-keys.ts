@@ -74,6 +74,8 @@ export function clientKey(table: number, client: number, instance = 0, number = 
   return finish();
 }
 
+export const registeredKey = (client: number): Octets => clientKey(Table.Client, client);
+
 export const tableOf = (key: Octets): number => key.charCodeAt(0);
 
 /** The integer of 4 or 8 bytes at that place. In a key that a peer made up it may be above 2^53: no row has such. */

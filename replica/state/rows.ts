@@ -1,4 +1,5 @@
 /** The logical rows of the state: all that execution can observe. */
+import type { RegisteredClient } from '../../src/fileservice/clients.js';
 import type { Time } from '../../src/fileservice/types.js';
 import type { SessionId, Timestamp } from '../../src/pbft/messages.js';
 import type { SlotRow } from '../../src/pbft/ports.js';
@@ -20,6 +21,7 @@ export const Table = {
   Lock: 11,
   Lease: 12,
   Discarded: 13,
+  Client: 14,
 } as const;
 
 /**
@@ -36,7 +38,12 @@ export interface HeaderRow {
   usedInodes: number;
   /** Of blocks that no file has any more, and that are still to be removed. */
   discardedBytes: number;
+  /** Changes made to the table of clients. */
+  clientsVersion: number;
 }
+
+/** Never removed: a number stands for one key for ever. */
+export type ClientRow = RegisteredClient;
 
 /** Rows are values: a change makes a new one, so that a before-image may be kept by reference. */
 export interface InodeRow {
@@ -66,6 +73,8 @@ export interface InodeRow {
   reserved: number;
   /** Under which its blocks are kept: its own number, until it has many and is cut to nothing. */
   fork: number;
+  /** One more than the number of the client whose quota it counts towards; 0: of none. */
+  payer: number;
 }
 
 export interface DentryRow {

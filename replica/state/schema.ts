@@ -7,7 +7,7 @@
 export const APPLICATION_ID = 0x62797a66;
 
 /** Of the tables and of what operations do to them; also part of the digest (DESIGN: versions). */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /** Measured from 4 to 64 KiB: a 32 KiB row costs the same (50 µs); small rows in scattered pages favour small ones. */
 export const PAGE_BYTES = 8192;
@@ -26,6 +26,7 @@ export const SCHEMA = `
     used_bytes INTEGER NOT NULL,
     used_inodes INTEGER NOT NULL,
     discarded_bytes INTEGER NOT NULL,
+    clients_version INTEGER NOT NULL,
     -- The rows' sequence number when the partition tree was brought up to date.
     tree_version INTEGER NOT NULL,
     -- The checkpoint that the last state transfer brought; 0 if none.
@@ -56,7 +57,8 @@ export const SCHEMA = `
     next_cookie INTEGER NOT NULL,
     xattr_bytes INTEGER NOT NULL,
     reserved INTEGER NOT NULL,
-    fork INTEGER NOT NULL
+    fork INTEGER NOT NULL,
+    payer INTEGER NOT NULL
   ) STRICT;
 
   -- By the digest that stands for the name in the partition tree, so that a row is found by its key there.
@@ -69,6 +71,7 @@ export const SCHEMA = `
     PRIMARY KEY (parent, name_digest)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX dentry_by_cookie ON dentry (parent, cookie);
+  CREATE INDEX dentry_by_child ON dentry (child, parent);
 
   CREATE TABLE block (
     fork INTEGER NOT NULL,
@@ -141,6 +144,11 @@ export const SCHEMA = `
   CREATE TABLE ended_instance (
     client INTEGER PRIMARY KEY,
     instance INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE client (
+    id INTEGER PRIMARY KEY,
+    content BLOB NOT NULL
   ) STRICT;
 
   -- What services keep that are not the file service, by the digest that stands for the key in the partition tree.

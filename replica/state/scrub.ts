@@ -11,7 +11,8 @@ import type { SequenceNumber } from '../../src/pbft/messages.js';
 import type { Checkpoints } from './checkpoints.js';
 import { DatabaseContradiction } from './errors.js';
 import { Table } from './rows.js';
-import type { DentryTable, IndexEntry } from './tables/dentries.js';
+import type { DentryTable } from './tables/dentries.js';
+import type { DentryIndex, IndexEntry } from './tables/dentry-indexes.js';
 import type { StoredRows } from './tables/table.js';
 
 /** Rows of one step: less than 1 ms. Measured: 6 µs a row and, on the same machine, 150 µs a block. */
@@ -52,9 +53,9 @@ export class Scrub {
   }
 
   private *pass(): Generator<void> {
-    const { tables, checkpoints } = this.state;
+    const { tables, dentries, checkpoints } = this.state;
     for (const table of tables) yield* this.passTable(table);
-    yield* this.passIndex();
+    for (const index of dentries.indexes) yield* this.passIndex(index);
     for (const checkpoint of [...checkpoints.readable]) yield* this.passImages(checkpoint);
   }
 
@@ -117,16 +118,16 @@ export class Scrub {
     return { leaves, end: to, next: to };
   }
 
-  /** The index by which READDIR goes has nothing that the directories do not have. */
-  private *passIndex(): Generator<void> {
+  /** An index of directory entries has nothing that the directories do not have. */
+  private *passIndex(index: DentryIndex): Generator<void> {
     const { dentries } = this.state;
     let last: IndexEntry | undefined;
     for (;;) {
-      const entries = dentries.indexAfter(last, ROWS_AT_ONCE);
+      const entries = index.after(last, ROWS_AT_ONCE);
       if (entries.length === 0) return;
       for (const entry of entries) {
         if (last !== undefined && !isBefore(last, entry)) throw new DatabaseContradiction('an index is not in order');
-        if (!dentries.hasRowOf(entry)) this.damaged++;
+        if (!dentries.hasRowOf(index, entry)) this.damaged++;
         last = entry;
       }
       yield;

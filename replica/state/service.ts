@@ -1,5 +1,6 @@
 /** The file service: operation bytes in, result bytes out, whatever the bytes are. */
 import { MalformedBytes } from '../../src/bytes.js';
+import { asserted, isChange, withHandles } from '../../src/fileservice/authority.js';
 import { Errno } from '../../src/fileservice/errno.js';
 import { decodeOperation, isReadOnly, type Operation } from '../../src/fileservice/operations.js';
 import { encodeFailure, encodeResult, type Results } from '../../src/fileservice/results.js';
@@ -7,8 +8,10 @@ import { type Credentials, FileLimits, type Time } from '../../src/fileservice/t
 import { Limits } from '../../src/limits.js';
 import type { SessionId } from '../../src/pbft/messages.js';
 import type { Execution, ExecutionContext, Service } from '../../src/pbft/ports.js';
+import { confined, seenFrom } from './confinement.js';
 import type { Call } from './nodes.js';
 import { allocate } from './operations/allocate.js';
+import { administer, clients } from './operations/clients.js';
 import { copy } from './operations/copy.js';
 import { create, link, mkdir, mknod, symlink } from './operations/create.js';
 import { fsync, read, write } from './operations/data.js';
@@ -20,6 +23,7 @@ import { rename } from './operations/rename.js';
 import { seek } from './operations/seek.js';
 import { setattr } from './operations/setattr.js';
 import { getxattr, listxattr, removexattr, setxattr } from './operations/xattrs.js';
+import type { Owners } from './owners.js';
 import type { Store } from './store.js';
 
 type Outcome = Results[Operation['op']] | Errno;
@@ -27,7 +31,10 @@ type Outcome = Results[Operation['op']] | Errno;
 const ZEROS = Buffer.alloc(FileLimits.ioBytes);
 
 export class FileService implements Service {
-  constructor(private readonly store: Store) {}
+  constructor(
+    private readonly store: Store,
+    private readonly owners: Owners,
+  ) {}
 
   execute(bytes: Uint8Array, { time, session }: ExecutionContext): Execution {
     const decoded = decode(bytes);
@@ -37,7 +44,8 @@ export class FileService implements Service {
     const result = this.run(operation, credentials, time, session);
     return {
       result,
-      durable: operation.op === 'fsync',
+      // Who was told that a client is revoked need not fear that it comes back with a loss of power.
+      durable: operation.op === 'fsync' || operation.op === 'administer',
       transient: result.length > Limits.cachedReplyBytes && isReadOnly(operation),
     };
   }
@@ -55,8 +63,27 @@ export class FileService implements Service {
   }
 
   private run(operation: Operation, who: Credentials, now: Time, session: SessionId): Buffer {
-    const outcome = perform({ store: this.store, who, now, session }, operation);
+    const outcome = this.permitted(operation, who, now, session);
     return typeof outcome === 'number' ? encodeFailure(outcome) : encodeResult(operation.op, outcome as never);
+  }
+
+  /** The one way in: nothing is performed but what the client's rights grant, whatever its process sends. */
+  private permitted(operation: Operation, stated: Credentials, now: Time, session: SessionId): Outcome {
+    const { store, owners } = this;
+    const client = store.clients.get(session.client);
+    if (client === undefined || client.revoked !== undefined) return Errno.EACCES;
+    const { rights } = client;
+    const who = asserted(rights, stated, operation);
+    if (who === undefined) return Errno.EACCES;
+    if (rights.readOnly && isChange(operation)) return Errno.EROFS;
+    const { subtree } = rights;
+    const call = { store, client, who, now, session };
+    if (subtree === undefined) return perform(call, operation, owners);
+    const within = withHandles(operation, (handle) => confined(store, session, subtree, handle));
+    // What lies outside is told from what does not exist by nothing.
+    if (within === undefined) return Errno.ESTALE;
+    const outcome = perform(call, within, owners);
+    return typeof outcome === 'number' ? outcome : seenFrom(subtree, outcome);
   }
 }
 
@@ -69,7 +96,7 @@ function decode(bytes: Uint8Array): ReturnType<typeof decodeOperation> | undefin
   }
 }
 
-function perform(call: Call, o: Operation): Outcome {
+function perform(call: Call, o: Operation, owners: Owners): Outcome {
   switch (o.op) {
     case 'null':
       return o.resultBytes > ZEROS.length ? Errno.EINVAL : { errno: 0, padding: ZEROS.subarray(0, o.resultBytes) };
@@ -131,5 +158,9 @@ function perform(call: Call, o: Operation): Outcome {
       return testlock(call, o);
     case 'renew':
       return renew(call, o);
+    case 'clients':
+      return clients(call, o, owners);
+    case 'administer':
+      return administer(call, o, owners);
   }
 }

@@ -1,11 +1,17 @@
 /** Sessions and replies as rows of the replicated state (trap 5). */
 import type { SessionId } from '../../src/pbft/messages.js';
-import type { SessionRow, SessionStore, SlotRow } from '../../src/pbft/ports.js';
+import type { SessionRow, SessionStore, SlotRow, Standing } from '../../src/pbft/ports.js';
 import type { Store } from './store.js';
 
 /** Rows handed over or out are shared, not copied: neither side changes them afterwards. */
 export class StoredSessions implements SessionStore {
   constructor(private readonly store: Store) {}
+
+  standing(client: number): Standing {
+    const row = this.store.clients.get(client);
+    if (row === undefined) return 'unknown';
+    return row.revoked === undefined ? 'registered' : 'revoked';
+  }
 
   endedInstance(client: number): number {
     return this.store.endedInstances.get(client)?.instance ?? 0;

@@ -7,10 +7,11 @@
  * full. What does not exist is a hole: it costs nothing and reads as zeros. Copying a hole leaves a hole where there was
  * one, and zeros where there was a block.
  */
+import { Errno } from '../../src/fileservice/errno.js';
 import { assert } from '../../src/limits.js';
 import type { Call } from './nodes.js';
 import { BLOCK_BYTES } from './row-bytes.js';
-import type { InodeRow } from './rows.js';
+import type { ClientRow, InodeRow } from './rows.js';
 import type { Store } from './store.js';
 
 /** Space is handed out in units of 4 KiB, as disk file systems do. */
@@ -49,8 +50,7 @@ export function isDense(node: InodeRow): boolean {
  * Whether the agreed capacity has room for so many bytes more. If it has because files were removed or cut whose blocks
  * are still there, enough of those are removed now: never is more stored than was agreed.
  */
-export function hasRoom(store: Store, bytes: number): boolean {
-  if (bytes <= 0) return true;
+function hasRoom(store: Store, bytes: number): boolean {
   const free = store.capacity.bytes - store.header.row.usedBytes - bytes;
   if (free < 0) return false;
   for (;;) {
@@ -102,6 +102,45 @@ function removeDiscarded(store: Store, atMost: number): void {
   }
 }
 
-export function charge(store: Store, bytes: number): void {
-  if (bytes !== 0) store.updateHeader({ usedBytes: store.header.row.usedBytes + bytes });
+/** As quotas of users go by a file's owner, whoever writes to it, those of clients go by who made it. */
+type Paid = Pick<InodeRow, 'payer'>;
+
+/** `payer` of what the calling client makes. */
+export const payerOf = ({ client }: Call): number => (client.rights.quota === undefined ? 0 : client.id + 1);
+
+function payingClient(store: Store, { payer }: Paid): ClientRow | undefined {
+  return payer === 0 ? undefined : store.clients.get(payer - 1);
+}
+
+/** Why so many bytes more cannot be had for an inode; undefined if they can. */
+export function spaceError(store: Store, node: Paid, bytes: number): Errno | undefined {
+  if (bytes <= 0) return undefined;
+  const client = payingClient(store, node);
+  if (client !== undefined && client.usedBytes + bytes > client.rights.quota!.bytes) return Errno.EDQUOT;
+  return hasRoom(store, bytes) ? undefined : Errno.ENOSPC;
+}
+
+export function inodeError(store: Store, payer: number): Errno | undefined {
+  const client = payingClient(store, { payer });
+  if (client !== undefined && client.usedInodes >= client.rights.quota!.inodes) return Errno.EDQUOT;
+  return store.header.row.usedInodes >= store.capacity.inodes ? Errno.ENOSPC : undefined;
+}
+
+export function charge(store: Store, node: Paid, bytes: number): void {
+  if (bytes === 0) return;
+  store.updateHeader({ usedBytes: store.header.row.usedBytes + bytes });
+  const client = payingClient(store, node);
+  if (client !== undefined) store.clients.put(client.id, { ...client, usedBytes: client.usedBytes + bytes });
+}
+
+export function chargeInodes(store: Store, node: Paid, inodes: number): void {
+  store.updateHeader({ usedInodes: store.header.row.usedInodes + inodes });
+  const client = payingClient(store, node);
+  if (client !== undefined) store.clients.put(client.id, { ...client, usedInodes: client.usedInodes + inodes });
+}
+
+/** All that an inode was charged for, which is no more. */
+export function refund(store: Store, node: InodeRow): void {
+  charge(store, node, -node.allocated - node.xattrBytes);
+  chargeInodes(store, node, -1);
 }

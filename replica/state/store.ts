@@ -13,6 +13,7 @@ import { HEADER_SEAL, PAGE_BYTES } from './schema.js';
 import { keysInOrder, leafOf, Scrub } from './scrub.js';
 import type { Staging } from './staging.js';
 import { BlockTable } from './tables/blocks.js';
+import { ClientTable } from './tables/clients.js';
 import { DentryTable } from './tables/dentries.js';
 import { DiscardedTable } from './tables/discarded.js';
 import { HeaderTable } from './tables/header.js';
@@ -75,6 +76,7 @@ export class Store {
   readonly sessions: SessionTable;
   readonly slots: SlotTable;
   readonly endedInstances: EndedInstanceTable;
+  readonly clients: ClientTable;
   /** The checkpoint that was installed last; 0 if none. */
   installed: SequenceNumber;
   /** Of a service that is not the file service. */
@@ -109,10 +111,11 @@ export class Store {
     this.slots = new SlotTable(db);
     this.endedInstances = new EndedInstanceTable(db);
     this.records = new RecordTable(db);
+    this.clients = new ClientTable(db);
     this.tables = [
       ...[this.header, this.inodes, this.dentries, this.blocks, this.targets],
       ...[this.orphans, this.sessions, this.slots, this.endedInstances, this.records],
-      ...[this.xattrs, this.locks, this.leases, this.discarded],
+      ...[this.xattrs, this.locks, this.leases, this.discarded, this.clients],
     ];
     for (const [at, { number }] of this.tables.entries())
       assert(number === at, 'tables are in the order of their numbers');

@@ -46,7 +46,7 @@ export function changeXattr(
   const bytes = bytesAdded(store, node, name, value);
   if (value !== undefined) store.xattrs.set({ ino: node.ino, name, value: Buffer.from(value) });
   else if (bytes !== 0) store.xattrs.unset(node.ino, name);
-  charge(store, bytes);
+  charge(store, node, bytes);
   return { xattrBytes: node.xattrBytes + bytes };
 }
 

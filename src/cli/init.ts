@@ -9,6 +9,7 @@ import { writeKeyFile } from '../cluster/keys.js';
 import { CLUSTER_FILE, layoutOf } from '../cluster/layout.js';
 import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster } from '../cluster/types.js';
+import { Limits } from '../limits.js';
 import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import { CommandError, UsageError } from './errors.js';
 import { asText, clientName, collect, integerIn, names, replicaCount } from './options.js';
@@ -24,6 +25,7 @@ export interface InitOptions {
   durability?: Cluster['durability'];
   requestAuthentication?: Cluster['requestAuthentication'];
   recoveryPeriod?: number;
+  ownerSignatures?: number;
   without?: (keyof Optimizations)[];
 }
 
@@ -51,6 +53,11 @@ export function register(program: Command): void {
       '--recovery-period <seconds>',
       'each replica recovers once in that time, though nothing is known to be wrong with it (default 0: never)',
       integerIn(0, MAX_RECOVERY_PERIOD_SECONDS),
+    )
+    .option(
+      '--owner-signatures <k>',
+      "of replicas' owners, that a change of clients and rights takes (default 0: the administrator alone decides)",
+      integerIn(0, 3 * Limits.maxFaults + 1),
     )
     .option('--without <names>', `for measurements: do without ${OPTIMIZATIONS.join(', ')}`, names(OPTIMIZATIONS))
     .action(async (dir: string, options: InitOptions) => {
@@ -111,6 +118,9 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
   if (replicas === 1 && (options.recoveryPeriod ?? 0) > 0) {
     throw new UsageError('--recovery-period: a single replica has nobody to recover from');
   }
+  if ((options.ownerSignatures ?? 0) > replicas) {
+    throw new UsageError(`--owner-signatures: ${replicas} at most: there is one owner a replica`);
+  }
   return {
     replicas,
     hosts,
@@ -122,6 +132,7 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
     durability: options.durability,
     requestAuthentication: options.requestAuthentication,
     recoveryPeriodSeconds: options.recoveryPeriod,
+    ownerSignatures: options.ownerSignatures,
     without: options.without,
   };
 }

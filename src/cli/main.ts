@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import * as bench from './bench.js';
+import * as client from './client.js';
 import * as doctor from './doctor.js';
 import * as down from './down.js';
 import { oneLine, UsageError } from './errors.js';
@@ -17,7 +18,7 @@ import * as umount from './umount.js';
 import * as up from './up.js';
 import { versionLine } from './version.js';
 
-const VERBS = [init, replica, mount, umount, up, down, status, scrub, bench, doctor];
+const VERBS = [init, replica, mount, umount, up, down, status, client, scrub, bench, doctor];
 
 function commandLine(): Command {
   const program = new Command('byzfs')
@@ -54,7 +55,9 @@ export async function main(args: readonly string[], failed?: (line: string) => P
 
 /** Commander has shown the help already where no verb was given at all. */
 function usageLine(error: Error, args: readonly string[]): string {
-  const verb = /^[a-z]/.test(args[0] ?? '') ? ` ${args[0]}` : '';
+  const isVerb = (at: number): boolean => /^[a-z]/.test(args[at] ?? '');
+  const second = args[0] === 'client' && isVerb(1) ? ` ${args[1]}` : '';
+  const verb = isVerb(0) ? ` ${args[0]}${second}` : '';
   if (error instanceof CommanderError && error.code === 'commander.help') return 'byzfs: a verb is missing: see above';
   const what = oneLine(error)
     .replace(/^error: /, '')

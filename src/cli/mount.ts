@@ -115,6 +115,8 @@ async function serve(request: MountRequest): Promise<void> {
   const profile = await profileMount();
   const service = await connect({ cluster, identity, log, deadlineMs: parsed.deadlineMs });
   try {
+    if (service.isRevoked)
+      throw new CommandError(`client ${client} was revoked: ask whoever runs the cluster for another`);
     const measured = profile?.(service);
     const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log, ...measured });
     writeMountRecord(directory, { mountpoint, client });

@@ -1,7 +1,7 @@
 /** Parsers of option values: each throws commander's own error, so that a bad value is a usage error. */
 import { InvalidArgumentError } from 'commander';
 import { CLUSTER_SIZES } from '../cluster/create.js';
-import { CLIENT_NAME } from '../cluster/file.js';
+import { CLIENT_NAME } from '../fileservice/clients.js';
 
 export const integerIn =
   (low: number, high: number) =>

@@ -58,6 +58,8 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   private readonly inDoubt = new Map<number, () => void>();
   private readonly sessionLostListeners: (() => void)[] = [];
   private readonly inspections = new Map<ReplicaId, ((json: string) => void)[]>();
+  /** Replicas that say that this client was revoked. */
+  private readonly dismissedBy = new Set<ReplicaId>();
   private readonly encoded = new WeakMap<Request, Buffer>();
   private readonly ticking: NodeJS.Timeout;
   private instance = 0;
@@ -120,11 +122,24 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
       if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(this.encode(request));
       else this.endpoint.replicas[to]?.send(this.encode(request));
     }
+    if (ready.revoked) this.onRevoked();
     if (ready.sessionLost) {
-      this.logLoss(ready.incarnation);
+      if (!ready.revoked) this.logLoss(ready.incarnation);
       for (const listener of this.sessionLostListeners) listener();
     }
     for (const completion of ready.completed) this.complete(completion);
+  }
+
+  /** Nothing will come of any link. */
+  private onRevoked(): void {
+    this.options.log.error('this client was revoked: no call of it is executed any more');
+    this.endpoint.close();
+    this.onLinked?.();
+  }
+
+  /** Whether the client was revoked: every call fails. */
+  get isRevoked(): boolean {
+    return this.core.isRevoked;
   }
 
   private logLoss(incarnation: number | undefined): void {
@@ -207,7 +222,9 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   onDown(link: Link, reason: string): void {
     const { id } = link.peer;
     this.core.linkDown(id);
-    if (!this.closed) this.options.log.warn({ replica: id, reason }, 'link to a replica is down');
+    if (!this.closed && !this.isRevoked && !this.dismissedBy.has(id)) {
+      this.options.log.warn({ replica: id, reason }, 'link to a replica is down');
+    }
   }
 
   onRefused(address: string, reason: string): void {
@@ -221,6 +238,10 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     } else if (message.kind === 'inspection') {
       for (const resolve of this.inspections.get(link.peer.id) ?? []) resolve(message.json);
       this.inspections.delete(link.peer.id);
+    } else if (message.kind === 'revoked') {
+      this.dismissedBy.add(link.peer.id);
+      this.core.onRevoked(link.peer.id);
+      this.scheduleTurn();
     } else {
       assert(false, `${message.kind} let through to a client`);
     }

@@ -6,6 +6,8 @@ export type CallErrorCode =
   | 'deadline'
   /** The session was ended by the service, or the group rolled back; what the call has come to is unknown. */
   | 'session-lost'
+  /** The client was revoked: no call is executed any more. */
+  | 'revoked'
   /** The client is closed. */
   | 'closed';
 

@@ -34,6 +34,8 @@ export interface NewClusterOptions {
   requestAuthentication?: Cluster['requestAuthentication'];
   /** Default: 0, which is never. */
   recoveryPeriodSeconds?: number;
+  /** Default: 0. */
+  ownerSignatures?: number;
   /** Optimizations that the cluster does without. */
   without?: readonly (keyof Optimizations)[];
 }
@@ -52,7 +54,7 @@ const publicKeyOf = (seed: Buffer): Buffer => new SigningKey(seed).publicKey;
 export function newCluster(options: NewClusterOptions): NewCluster {
   const { hosts, basePort, rootUid, rootGid, createdSeconds } = options;
   const { durability = 'buffered', requestAuthentication = 'signature', without = [] } = options;
-  const { recoveryPeriodSeconds = 0 } = options;
+  const { recoveryPeriodSeconds = 0, ownerSignatures = 0 } = options;
   const replicaSeeds = Array.from({ length: options.replicas }, generateSeed);
   const clientSeeds = options.clientNames.map(generateSeed);
   const optimizations = { ...ALL_OPTIMIZATIONS };
@@ -74,6 +76,7 @@ export function newCluster(options: NewClusterOptions): NewCluster {
     durability,
     requestAuthentication,
     recoveryPeriodSeconds,
+    ownerSignatures,
     optimizations,
   };
   return { cluster: { id: clusterId(content), ...content }, replicaSeeds, clientSeeds };

@@ -27,6 +27,7 @@ export function clusterId(cluster: Omit<Cluster, 'id'>): Buffer {
   w.u32(cluster.rootUid).u32(cluster.rootGid).u64(cluster.createdSeconds);
   w.u8(DURABILITY[cluster.durability]).u8(REQUEST_AUTHENTICATION[cluster.requestAuthentication]);
   if (cluster.recoveryPeriodSeconds > 0) w.bytes(Buffer.from('recovery period')).u64(cluster.recoveryPeriodSeconds);
+  if (cluster.ownerSignatures > 0) w.bytes(Buffer.from('owner signatures')).u32(cluster.ownerSignatures);
   // Where all are on, as in every cluster before there was a choice, nothing is said of them.
   const names = Object.keys(ALL_OPTIMIZATIONS) as (keyof Optimizations)[];
   if (!names.every((name) => cluster.optimizations[name])) {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { checkPublicKey } from '../crypto/ed25519.js';
+import { CLIENT_NAME } from '../fileservice/clients.js';
 import { Limits } from '../limits.js';
 import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import { clusterId } from './digest.js';
@@ -11,9 +12,6 @@ import { layoutOf } from './layout.js';
 import type { Cluster } from './types.js';
 
 export const FORMAT = 'byzfs-cluster/1';
-
-/** Names become file names and appear in logs: nothing in them needs quoting. */
-export const CLIENT_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /** A year. */
 export const MAX_RECOVERY_PERIOD_SECONDS = 365 * 86_400;
@@ -74,6 +72,7 @@ const clusterFile = z.strictObject({
   durability: z.enum(['buffered', 'synced'], { error: '"buffered" or "synced" expected' }),
   requestAuthentication: z.enum(['signature', 'mac'], { error: '"signature" or "mac" expected' }),
   recoveryPeriodSeconds: integer(0, MAX_RECOVERY_PERIOD_SECONDS).default(0),
+  ownerSignatures: integer(0, 3 * Limits.maxFaults + 1).default(0),
   optimizations: optimizations.default({ ...ALL_OPTIMIZATIONS }),
 });
 
@@ -116,6 +115,7 @@ function brokenRelation(file: ClusterFile): string | null {
   if (file.f === 0 && file.recoveryPeriodSeconds > 0) {
     return 'recoveryPeriodSeconds: 0 expected for f = 0: there is nobody to recover from';
   }
+  if (file.ownerSignatures > n) return `ownerSignatures: ${n} at most: there is one owner a replica`;
   const names = new Map<string, string>();
   for (const [i, client] of file.clients.entries()) {
     const broken =

@@ -14,6 +14,8 @@ export interface Layout {
   run: string;
   replicaKey(id: number): string;
   clientKey(name: string): string;
+  /** Of a client that was registered later: its number. */
+  clientRecord(name: string): string;
   /** State and journal of one replica. */
   replica(id: number): string;
   replicaPid(id: number): string;
@@ -34,6 +36,7 @@ export function layoutOf(directory: string): Layout {
     run,
     replicaKey: (id) => join(keys, `replica-${id}.key`),
     clientKey: (name) => join(clients, `${name}.key`),
+    clientRecord: (name) => join(clients, `${name}.json`),
     replica: (id) => join(directory, `replica-${id}`),
     replicaPid: (id) => join(run, `replica-${id}.pid`),
     replicaLog: (id) => join(run, `replica-${id}.log`),

@@ -13,7 +13,10 @@ export function clientNamed(cluster: Cluster, name: string): ClientEntry {
   const client = cluster.clients.find((entry) => entry.name === name);
   if (client === undefined) {
     const known = cluster.clients.map((entry) => entry.name).join(', ');
-    throw new ClusterError('unknown-member', `cluster.json: no client is named "${name}": it has ${known}`);
+    throw new ClusterError(
+      'unknown-member',
+      `cluster.json: no client is named "${name}": it has ${known}, and there is no clients/${name}.json of byzfs client add`,
+    );
   }
   return client;
 }

@@ -27,6 +27,8 @@ export interface ReplicaAuthenticationOptions {
   cluster: Cluster;
   /** Of this replica. */
   identity: Identity;
+  /** The key of a client that is registered, as far as this replica has come. */
+  clientKey: (client: number) => VerifyingKey | undefined;
   /** The keys shared with the process at the other end of that session, the current one first; empty if there is none. */
   authenticatorKeys: (session: SessionId) => readonly MacKey[];
 }
@@ -41,17 +43,17 @@ export class ReplicaAuthentication implements Authentication {
   private readonly me: ReplicaId;
   private readonly signingKey: SigningKey;
   private readonly replicaKeys: readonly VerifyingKey[];
-  private readonly clientKeys: ReadonlyMap<number, VerifyingKey>;
+  private readonly clientKey: (client: number) => VerifyingKey | undefined;
   private readonly macsSuffice: boolean;
   private readonly authenticatorKeys: (session: SessionId) => readonly MacKey[];
 
-  constructor({ cluster, identity, authenticatorKeys }: ReplicaAuthenticationOptions) {
+  constructor({ cluster, identity, clientKey, authenticatorKeys }: ReplicaAuthenticationOptions) {
     assert(identity.role === 'replica', 'a replica authenticates as one');
     this.signables = new Signables(cluster.id);
     this.me = identity.id;
     this.signingKey = new SigningKey(identity.seed);
     this.replicaKeys = cluster.replicas.map((replica) => new VerifyingKey(replica.publicKey));
-    this.clientKeys = new Map(cluster.clients.map((client) => [client.id, new VerifyingKey(client.publicKey)]));
+    this.clientKey = clientKey;
     this.macsSuffice = cluster.requestAuthentication === 'mac';
     this.authenticatorKeys = authenticatorKeys;
   }
@@ -68,13 +70,13 @@ export class ReplicaAuthentication implements Authentication {
   }
 
   verifyRequestMac(request: Request): boolean {
-    if (!this.clientKeys.has(request.session.client)) return false;
+    if (this.clientKey(request.session.client) === undefined) return false;
     return verifyAuthenticator(request.digest, request.authenticator, this.me, this.authenticatorKeys(request.session));
   }
 
   verifyRequestSignature(request: Request): boolean {
     if (this.macsSuffice && request.signature.length === 0) return this.verifyRequestMac(request);
-    return this.clientKeys.get(request.session.client)?.verify(request.digest, request.signature) ?? false;
+    return this.clientKey(request.session.client)?.verify(request.digest, request.signature) ?? false;
   }
 
   signCheckpoint(sequence: SequenceNumber, stateDigest: Digest): Uint8Array {

@@ -49,6 +49,7 @@ export class Signables {
   private readonly forgottenBytes: Buffer;
   private readonly reportBytes: Buffer;
   private readonly numberedBytes: Buffer;
+  private readonly administrationBytes: Buffer;
   private readonly resultBytes: Buffer;
   private readonly handshakeBytes: Record<LinkEnd, Buffer>;
   private readonly channelBytes: Buffer;
@@ -77,6 +78,7 @@ export class Signables {
     this.forgottenBytes = signable('forgotten', 4 + 8 + 8 + 4 + REPLICAS * 8);
     this.reportBytes = signable('report', 4 + 8 + 2 * NUMBERED_BYTES + 2 * DIGEST_BYTES);
     this.numberedBytes = Buffer.alloc(4 + Limits.reportedBatches * NUMBERED_BYTES);
+    this.administrationBytes = signable('administration', 8 + DIGEST_BYTES);
     this.resultBytes = signable('result', DIGEST_BYTES);
     this.channelBytes = signable('channel', 2 * DIGEST_BYTES);
     this.handshakeBytes = {
@@ -231,6 +233,14 @@ export class Signables {
       at += NUMBERED_BYTES;
     }
     return sha256(bytes.subarray(0, at));
+  }
+
+  /** What an owner signs of a change of clients and rights: version of what is changed (8) ‖ digest of the change (32). */
+  administration(version: number, change: Uint8Array): Digest {
+    const bytes = this.administrationBytes;
+    putU64(bytes, FIELDS_AT, version);
+    bytes.set(sha256(change), FIELDS_AT + 8);
+    return sha256(bytes);
   }
 
   /** What replies to one call are compared by: result digest. */

@@ -3,6 +3,8 @@
  * every one is executed by each replica from these bytes alone.
  */
 import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
+import { type Approval, type Change, readApprovals, readChange, writeApprovals, writeChange } from './clients.js';
+import { readHandle, readTime, writeHandle } from './fields.js';
 import { type LockRequest, readLockRequest, writeLockRequest } from './locks.js';
 import { type Credentials, FileLimits, type Handle, type Time } from './types.js';
 
@@ -112,7 +114,11 @@ export type Operation =
    * The session lives: what it holds is kept for another lease time. Of the nameless inodes that the service keeps lest
    * the session have them open, it has the `claimed`, and has not the `released`.
    */
-  | { op: 'renew'; claimed: readonly number[]; released: readonly number[] };
+  | { op: 'renew'; claimed: readonly number[]; released: readonly number[] }
+  /** Administrators' alone: clients with numbers from `from` on, revoked ones too. */
+  | { op: 'clients'; from: number }
+  /** Administrators' alone. `version`: of the clients' table that is changed, so that no change is made twice. */
+  | { op: 'administer'; version: number; change: Change; approvals: readonly Approval[] };
 
 export type OperationName = Operation['op'];
 
@@ -151,6 +157,8 @@ const NUMBERS: Record<OperationName, number> = {
   lock: 27,
   testlock: 28,
   renew: 29,
+  clients: 30,
+  administer: 31,
 };
 
 const NAMES: (OperationName | undefined)[] = [];
@@ -170,19 +178,12 @@ const READ_ONLY: ReadonlySet<OperationName> = new Set([
   'listxattr',
   'seek',
   'testlock',
+  'clients',
 ]);
 
 export const isReadOnly = (operation: Operation): boolean => READ_ONLY.has(operation.op);
 
 const NO_CREDENTIALS: Credentials = { uid: 0, gid: 0, groups: [] };
-
-function writeHandle(w: ByteWriter, handle: Handle): void {
-  w.u64(handle.ino).u32(handle.generation);
-}
-
-function readHandle(r: ByteReader): Handle {
-  return { ino: r.u64(), generation: r.u32() };
-}
 
 function writeTimeUpdate(w: ByteWriter, time: TimeUpdate): void {
   if (time === 'now') w.u8(0);
@@ -192,17 +193,6 @@ function writeTimeUpdate(w: ByteWriter, time: TimeUpdate): void {
 function readTimeUpdate(r: ByteReader): TimeUpdate {
   if (!r.bool()) return 'now';
   return readTime(r);
-}
-
-export function writeTime(w: ByteWriter, time: Time): void {
-  w.i64(time.seconds).u32(time.nanoseconds);
-}
-
-export function readTime(r: ByteReader): Time {
-  const seconds = r.i64();
-  const nanoseconds = r.u32();
-  if (nanoseconds >= 1_000_000_000) throw new MalformedBytes(`${nanoseconds} nanoseconds`);
-  return { seconds, nanoseconds };
 }
 
 export function writeInos(w: ByteWriter, inos: readonly number[]): void {
@@ -388,6 +378,14 @@ export function encodeOperation(credentials: Credentials, o: Operation): Buffer 
       writeInos(w, o.claimed);
       writeInos(w, o.released);
       break;
+    case 'clients':
+      w.u32(o.from);
+      break;
+    case 'administer':
+      w.u64(o.version);
+      writeChange(w, o.change);
+      writeApprovals(w, o.approvals);
+      break;
   }
   return w.finish();
 }
@@ -490,6 +488,10 @@ function readBody(op: OperationName, r: ByteReader): Operation {
       return { op, node: readHandle(r), lock: readLockRequest(r) };
     case 'renew':
       return { op, claimed: readInos(r), released: readInos(r) };
+    case 'clients':
+      return { op, from: r.u32() };
+    case 'administer':
+      return { op, version: r.u64(), change: readChange(r), approvals: readApprovals(r) };
   }
 }
 

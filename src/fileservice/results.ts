@@ -1,7 +1,9 @@
 /** Results of file operations: an errno, or what the operation yields. Their bytes are what replicas agree on. */
 import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
+import { ClientLimits, type RegisteredClient, readClient, writeClient } from './clients.js';
+import { readTime, writeTime } from './fields.js';
 import { type Conflict, readHeldType, readRange, writeRange, writeType } from './locks.js';
-import { type OperationName, readInos, readTime, writeInos, writeTime } from './operations.js';
+import { type OperationName, readInos, writeInos } from './operations.js';
 import { type Attributes, FileLimits } from './types.js';
 
 /** One directory entry; `cookie` resumes READDIR after it and stays valid while other entries come and go. */
@@ -76,6 +78,10 @@ export interface Results {
    * FileLimits.inosInRenewal, of which the service wants to know whether the session has them open.
    */
   renew: { errno: 0; lapsed: boolean; unclaimed: number[] };
+  /** `owners`: how many have to consent to a change; 0: none. `end`: there are no more clients. */
+  clients: { errno: 0; version: number; owners: number; end: boolean; clients: RegisteredClient[] };
+  /** The client that it was about. */
+  administer: { errno: 0; client: RegisteredClient };
 }
 
 /** What an operation of that name yields: `result.errno === 0` tells success from failure. */
@@ -232,6 +238,15 @@ export function encodeResult(op: OperationName, result: Results[OperationName]):
       writeInos(w.bool(lapsed), unclaimed);
       break;
     }
+    case 'clients': {
+      const { version, owners, end, clients } = any as Results['clients'];
+      w.u64(version).u8(owners).bool(end).u8(clients.length);
+      for (const client of clients) writeClient(w, client);
+      break;
+    }
+    case 'administer':
+      writeClient(w, (any as Results['administer']).client);
+      break;
     case 'statfs': {
       const s = (any as Results['statfs']).statistics;
       w.u32(s.blockSize).u64(s.blocks).u64(s.freeBlocks).u64(s.files).u64(s.freeFiles);
@@ -316,6 +331,14 @@ function readResult(op: OperationName, r: ByteReader): Results[OperationName] {
       return r.bool() ? { errno: 0, conflict: { type: readHeldType(r), ...readRange(r), pid: r.u32() } } : { errno: 0 };
     case 'renew':
       return { errno: 0, lapsed: r.bool(), unclaimed: readInos(r) };
+    case 'clients': {
+      const listing = { version: r.u64(), owners: r.u8(), end: r.bool() };
+      const count = r.u8();
+      if (count > ClientLimits.listed) throw new MalformedBytes(`${count} clients`);
+      return { errno: 0, ...listing, clients: Array.from({ length: count }, () => readClient(r)) };
+    }
+    case 'administer':
+      return { errno: 0, client: readClient(r) };
     case 'statfs':
       return {
         errno: 0,

@@ -34,6 +34,7 @@ const WAYS: Record<Message['kind'], readonly Way[]> = {
   inspect: ['client to replica'],
   reply: ['replica to client'],
   inspection: ['replica to client'],
+  revoked: ['replica to client'],
 };
 
 /** Whether a message may come from that peer to one of our role. Clients speak for themselves; replicas relay for all. */

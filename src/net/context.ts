@@ -47,7 +47,7 @@ export interface NetContext {
   readonly signables: Signables;
   readonly decoding: Decoding;
   readonly signingKey: SigningKey;
-  /** The key registered for that replica or client; undefined for one that is not in the cluster. */
+  /** The key registered for that replica or client; undefined for one that is none. */
   keyOf(role: Role, id: number): VerifyingKey | undefined;
   readonly handler: LinkHandler;
   readonly timings: NetTimings;
@@ -60,14 +60,22 @@ export interface NetOptions {
   handler: LinkHandler;
   /** Of a replica; default 0. */
   epoch?: number;
+  /** The key of a client that is registered; default: those in the cluster file are. */
+  clientKey?: (client: number) => VerifyingKey | undefined;
   /** Those given replace those of NET_TIMINGS. */
   timings?: Partial<NetTimings>;
 }
 
-export function createContext({ cluster, identity, handler, epoch = 0, timings }: NetOptions): NetContext {
+/** Of the clients in the cluster file. */
+export function keysIn({ clients }: Cluster): (client: number) => VerifyingKey | undefined {
+  const keys = new Map(clients.map(({ id, publicKey }) => [id, new VerifyingKey(publicKey)]));
+  return (client) => keys.get(client);
+}
+
+export function createContext(options: NetOptions): NetContext {
+  const { cluster, identity, handler, epoch = 0, clientKey = keysIn(cluster), timings } = options;
   const signables = new Signables(cluster.id);
   const replicaKeys = new Map(cluster.replicas.map(({ id, publicKey }) => [id, new VerifyingKey(publicKey)]));
-  const clientKeys = new Map(cluster.clients.map(({ id, publicKey }) => [id, new VerifyingKey(publicKey)]));
   return {
     cluster,
     role: identity.role,
@@ -77,7 +85,7 @@ export function createContext({ cluster, identity, handler, epoch = 0, timings }
     signables,
     decoding: { n: cluster.replicas.length, signables },
     signingKey: new SigningKey(identity.seed),
-    keyOf: (role, id) => (role === 'replica' ? replicaKeys : clientKeys).get(id),
+    keyOf: (role, id) => (role === 'replica' ? replicaKeys.get(id) : clientKey(id)),
     handler,
     timings: { ...NET_TIMINGS, ...timings },
     counters: newCounters(),

@@ -21,7 +21,7 @@ import type { Peer } from './admission.js';
 import type { NetContext } from './context.js';
 
 /** Of the wire: handshake, frames, messages, and the operations and results in them. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** Largest record. */
 const RECORD_BYTES = 512;
@@ -183,7 +183,7 @@ function decodeHello(bytes: Buffer, context: NetContext, end: LinkEnd): Hello {
   r.raw(NONCE_BYTES);
   r.end();
   if (context.keyOf(peer.role, peer.id) === undefined) {
-    throw new HandshakeError('unknown-peer', `${describe(peer)} is not in the cluster file`);
+    throw new HandshakeError('unknown-peer', `${describe(peer)} is not registered`);
   }
   return { peer, epoch, dialed, ephemeral };
 }

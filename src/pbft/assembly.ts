@@ -104,6 +104,7 @@ export class Assembly {
       this.chain.extend(sequence, digest, this.checkpointing.digestAt(sequence));
       this.flushing.onCommitted(sequence);
       this.timer.onCommitted(attested);
+      this.normalCase.onCommitted(sequence);
     });
     this.checkpointing = new Checkpointing(
       core,

@@ -44,7 +44,7 @@ export interface ClientOptions {
   slots: number;
 }
 
-export type CallFailure = 'deadline' | 'session-lost';
+export type CallFailure = 'deadline' | 'session-lost' | 'revoked';
 
 export type Completion =
   | { kind: 'result'; call: number; result: Uint8Array }
@@ -64,6 +64,8 @@ export interface ClientReady {
   incarnation: number | undefined;
   /** The instance changed: tell every replica before anything else. */
   attach: number | undefined;
+  /** This client was revoked, as f+1 replicas say: no call is executed any more. Told once. */
+  revoked: boolean;
 }
 
 const Timing = {
@@ -87,6 +89,7 @@ const nothing = (): ClientReady => ({
   sessionLost: false,
   incarnation: undefined,
   attach: undefined,
+  revoked: false,
 });
 
 type KindOfCall = Pick<PendingCall, 'kind' | 'query' | 'readOnly'>;
@@ -110,6 +113,8 @@ export class Client {
   private readonly replicas: KnownReplicas;
   private readonly readTime = new ResponseTime(Timing.read);
   private readonly largeTime = new ResponseTime(Timing.large);
+  /** Replicas that say that this client was revoked. */
+  private readonly revokedAt = new Set<ReplicaId>();
   /** A link went down, and none has come up since. */
   private unlinked = false;
   /** Ordered calls without a slot, and reads, that have yet to be sent. */
@@ -211,6 +216,29 @@ export class Client {
     this.evaluate(call);
   }
 
+  /** A replica says that this client has been revoked; one of f+1 who do is correct. */
+  onRevoked(from: ReplicaId): void {
+    if (this.isRevoked) return;
+    this.revokedAt.add(from);
+    if (!this.isRevoked) return;
+    const before = [...this.pending.values()].filter(({ id }) => id !== OWN);
+    this.pending.clear();
+    this.ready.sessionLost = this.sessionState === 'open';
+    this.ready.revoked = true;
+    for (const call of before) this.refuse(call);
+  }
+
+  /** Whether no call will ever be executed again. */
+  get isRevoked(): boolean {
+    return this.revokedAt.size > this.options.configuration.f;
+  }
+
+  /** Of what was sent it is not known whether it was executed; it never will be. */
+  private refuse(call: PendingCall): void {
+    const detail = 'this client was revoked';
+    this.report(call, { kind: 'failed', call: call.id, failure: 'revoked', detail, final: true });
+  }
+
   private evaluate(call: PendingCall): void {
     const { quorum } = this.options.configuration;
     const agreed = call.votes.agreed(quorum);
@@ -287,7 +315,7 @@ export class Client {
    */
   private askForSession(): void {
     const asking = [...this.pending.values()].some(({ id }) => id === OWN);
-    if (this.sessionState === 'open' && !asking) this.sendOpen();
+    if (this.sessionState === 'open' && !asking && !this.isRevoked) this.sendOpen();
   }
 
   private opened(status: number, incarnation: number): void {
@@ -390,6 +418,10 @@ export class Client {
   }
 
   private sendWaiting(): void {
+    if (this.isRevoked) {
+      for (const call of this.waiting.splice(0)) this.refuse(call);
+      return;
+    }
     if (this.sessionState === 'new') this.openSession();
     if (this.sessionState !== 'open') return;
     const reads: PendingCall[] = [];

@@ -350,6 +350,11 @@ export interface Inspection {
   json: string;
 }
 
+/** The client was revoked: its link is about to be closed, and so is any other that it opens. */
+export interface Revoked {
+  kind: 'revoked';
+}
+
 /** From replica to replica. */
 export type ReplicaMessage =
   | Request
@@ -375,4 +380,4 @@ export type ReplicaMessage =
 /** From client to replica. */
 export type ClientMessage = Request | Attach | Inspect;
 
-export type Message = ReplicaMessage | Reply | Attach | Inspect | Inspection;
+export type Message = ReplicaMessage | Reply | Attach | Inspect | Inspection | Revoked;

@@ -193,6 +193,15 @@ export class NormalCase {
     this.quietTicks = 0;
   }
 
+  /** What comes next may be of a client that this batch registered: only now can its requests be known for its own. */
+  onCommitted(sequence: SequenceNumber): void {
+    const next = this.core.log.get(sequence + 1);
+    if (next?.batch === undefined || next.digest === undefined || next.authentic) return;
+    if (!this.isAuthentic(next.batch)) return;
+    next.authentic = true;
+    this.acceptPrePrepare(next);
+  }
+
   /** With what clients have sent here themselves. */
   private complete(batch: ProposedBatch): Batch | undefined {
     const { bodies, queue } = this.core;

@@ -63,8 +63,12 @@ export interface SessionRow {
   opened: Timestamp;
 }
 
+/** Of a client: whether it may have anything executed. */
+export type Standing = 'unknown' | 'registered' | 'revoked';
+
 /** Sessions and replies as rows of the replicated state: hashed, checkpointed and transferred with it (trap 5). */
 export interface SessionStore {
+  standing(client: number): Standing;
   /** Highest instance of this client's ended sessions; 0 if none. */
   endedInstance(client: number): number;
   setEndedInstance(client: number, instance: number): void;
@@ -115,7 +119,10 @@ export interface Authentication {
   resultDigest(result: Uint8Array): Digest;
   /** Whether this replica's entry of the request's authenticator is right. False too while no key is shared. */
   verifyRequestMac(request: Request): boolean;
-  /** Whether the signature is right and the client is registered. */
+  /**
+   * Whether the signature is right and the client is registered, as far as this replica has executed for good. Whether it
+   * was revoked is another matter, decided where its request is executed, and by all alike.
+   */
   verifyRequestSignature(request: Request): boolean;
   signCheckpoint(sequence: SequenceNumber, stateDigest: Digest): Uint8Array;
   verifyCheckpoint(sequence: SequenceNumber, stateDigest: Digest, replica: ReplicaId, signature: Uint8Array): boolean;

@@ -35,6 +35,8 @@ export class Sessions {
 
   /** Executes an ordered call, or finds that it was. */
   execute(request: Request, call: Call, context: ExecutionContext): Outcome {
+    // Whatever let it through. A revoked client's sessions have ended, and it opens no more.
+    if (this.store.standing(request.session.client) !== 'registered') return refused(ReplyStatus.NoSession);
     if (call.kind === CallKind.OpenSession) return this.open(request.session, call, context);
     if (call.kind === CallKind.CloseSession) return this.close(request.session, context);
     const session = this.store.session(request.session);
@@ -58,6 +60,7 @@ export class Sessions {
 
   /** The outcome of a call that this state already holds the answer to; undefined if it has yet to be ordered. */
   remembered(request: Request, call: Call): Outcome | undefined {
+    if (this.store.standing(request.session.client) === 'revoked') return refused(ReplyStatus.NoSession);
     const session = this.store.session(request.session);
     if (call.kind === CallKind.OpenSession) return session && { status: ReplyStatus.Ok, result: NOTHING, durableAt: 0 };
     if (call.kind === CallKind.CloseSession || session === undefined) {

@@ -76,6 +76,7 @@ const TYPE = {
   'reply-stable': 21,
   forgotten: 22,
   'new-incarnation': 23,
+  revoked: 24,
 } as const satisfies Record<Message['kind'], number>;
 
 const KINDS: (Message['kind'] | undefined)[] = [];
@@ -222,6 +223,9 @@ function write(message: Message, w: Writer): void {
     case 'inspection':
       schema.Inspection.encode(message, w);
       break;
+    case 'revoked':
+      schema.Revoked.encode(message, w);
+      break;
     case 'view-change':
       writeViewChange(message, w);
       break;
@@ -343,6 +347,9 @@ function read(kind: Message['kind'], r: Reader, decoding: Decoding): Message {
       return { kind, scrub: schema.Inspect.decode(r).scrub };
     case 'inspection':
       return { kind, json: schema.Inspection.decode(r).json };
+    case 'revoked':
+      schema.Revoked.decode(r);
+      return { kind };
     case 'view-change':
       return readViewChange(r, decoding.n);
     case 'new-view':

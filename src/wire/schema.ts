@@ -158,6 +158,7 @@ export interface Schema {
   Attach: MessageCodec<{ instance: number }>;
   Inspect: MessageCodec<{ scrub: boolean }>;
   Inspection: MessageCodec<{ json: string }>;
+  Revoked: MessageCodec<object>;
 }
 
 export const schema = wire as unknown as Schema;

@@ -58,7 +58,24 @@ class Slow extends ReplicaServer {
   }
 }
 
-const Faulty = { lying: Lying, equivocating: Equivocating, forging: Forging, slow: Slow, ...LYING_SOURCES }[fault];
+/** Lets revoked clients stay, and as primary proposes what they ask for, as if it had not been executed before. */
+class Permissive extends ReplicaServer {
+  constructor(...given) {
+    super(...given);
+    this.replica.rooms.execution.answerRemembered = () => false;
+  }
+
+  dismissIfRevoked() {}
+}
+
+const Faulty = {
+  lying: Lying,
+  equivocating: Equivocating,
+  forging: Forging,
+  slow: Slow,
+  permissive: Permissive,
+  ...LYING_SOURCES,
+}[fault];
 const options = {
   cluster,
   identity: loadReplicaIdentity(directory, cluster, id),

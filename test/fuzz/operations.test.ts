@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MalformedBytes } from '../../src/bytes.js';
+import type { Change } from '../../src/fileservice/clients.js';
 import { LOCK_OWNER_BYTES } from '../../src/fileservice/locks.js';
 import {
   decodeOperation,
@@ -10,10 +11,11 @@ import {
   type OperationName,
 } from '../../src/fileservice/operations.js';
 import { decodeResult } from '../../src/fileservice/results.js';
+import { ALL_RIGHTS } from '../../src/fileservice/rights.js';
 import { FileType, type Handle, ROOT_HANDLE } from '../../src/fileservice/types.js';
 import { ACCESS_ACL, DEFAULT_ACL } from '../../src/fileservice/xattr-names.js';
 import { inside } from '../unit/state/damage.js';
-import { Driver } from '../unit/state/support.js';
+import { ADMIN_SESSION, Driver, SESSION } from '../unit/state/support.js';
 
 const u16 = fc.integer({ min: 0, max: 0xffff });
 const u32 = fc.oneof(fc.nat(9), fc.integer({ min: 0, max: 0xffff_ffff }));
@@ -71,6 +73,30 @@ const lock = fc
   })
   .chain((asked) => range.map((bytes) => ({ ...asked, ...bytes })));
 const inos = fc.array(u64, { maxLength: 4 });
+const key = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
+const clientName = fc.constantFrom('other', 'c3', 'c4', 'x-1.y_2');
+const change: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ kind: fc.constant('revoke' as const), name: clientName }),
+  fc.record({
+    ...{ kind: fc.constant('register' as const), name: clientName, publicKey: key },
+    rights: fc.record({
+      ...{
+        uids: fc.constantFrom([], [{ low: 0, high: 0 }], ALL_RIGHTS.uids),
+        gids: fc.constant([{ low: 5, high: 9 }]),
+      },
+      squash: fc.constantFrom(undefined, { whom: 'root' as const, uid: 7, gid: 8 }),
+      readOnly: fc.boolean(),
+      subtree: fc.option(
+        node.map((handle) => ({ ...handle, path: '/a' })),
+        { nil: undefined },
+      ),
+      quota: fc.constantFrom(undefined, { bytes: 5, inodes: 6 }),
+    }),
+  }),
+);
+const approvals = fc
+  .uniqueArray(fc.nat(9), { maxLength: 4 })
+  .map((owners) => owners.sort((a, b) => a - b).map((replica) => ({ replica, signature: Buffer.alloc(64, replica) })));
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
 /** Every operation there is: one that is new has to be added here to compile. */
@@ -124,6 +150,8 @@ const fields: Record<OperationName, fc.Arbitrary<object>> = {
   lock: fc.record({ node, lock }),
   testlock: fc.record({ node, lock }),
   renew: fc.record({ claimed: inos, released: inos }),
+  clients: fc.record({ from: u32 }),
+  administer: fc.record({ version: fc.oneof(fc.nat(4), u64), change, approvals }),
 };
 
 const NAMES = Object.keys(fields) as OperationName[];
@@ -191,13 +219,15 @@ describe('the service', () => {
       fc.property(operation, credentials, fc.option(damage), (operation, who, damage) => {
         const whole = encodeOperation(who, operation);
         const bytes = damage === null || damage.at % 4 > 0 ? whole : damaged(whole, damage);
-        const result = fs.execute(bytes);
-        fs.state.service.query(bytes, { client: 0, instance: 7 });
+        const isAdministration = operation.op === 'clients' || operation.op === 'administer';
+        const session = isAdministration ? ADMIN_SESSION : SESSION;
+        const result = fs.execute(bytes, session);
+        fs.state.service.query(bytes, session);
         if (bytes !== whole) return;
         if (decodeResult(operation.op, result).errno === 0) ok.add(operation.op);
-        if (isReadOnly(operation)) expect(fs.state.service.query(bytes, { client: 0, instance: 7 })).toEqual(result);
+        if (isReadOnly(operation)) expect(fs.state.service.query(bytes, session)).toEqual(result);
       }),
-      { seed: 33, numRuns: 20_000 },
+      { seed: 34, numRuns: 40_000 },
     );
     expect([...ok].sort()).toEqual([...NAMES].sort());
     expect(fs.state.checkpoint()).toEqual(fs.state.recomputeDigest());

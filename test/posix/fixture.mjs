@@ -24,7 +24,7 @@ const cluster = {
   id: Buffer.alloc(32, 7),
   f: 0,
   replicas: [],
-  clients: [],
+  clients: [0, 1, 2, 3].map((id) => ({ id, name: `c${id}`, publicKey: Buffer.alloc(32, id) })),
   capacityBytes: options.capacityBytes ?? GIB,
   capacityInodes: 100_000,
   rootUid: options.rootUid ?? 0,
@@ -32,6 +32,7 @@ const cluster = {
   createdSeconds: 1_700_000_000,
   durability: 'buffered',
   requestAuthentication: 'signature',
+  ownerSignatures: 0,
 };
 const state = createFileState({ path: join(options.directory, 'state.db'), cluster, durability: 'buffered' });
 

@@ -2,7 +2,15 @@ import { assert } from '../../src/limits.js';
 import { sessionKey } from '../../src/pbft/digests.js';
 import { incarnationOf, startOf } from '../../src/pbft/incarnation.js';
 import type { Digest, SessionId, Timestamp } from '../../src/pbft/messages.js';
-import type { Execution, ExecutionContext, Service, SessionRow, SessionStore, SlotRow } from '../../src/pbft/ports.js';
+import type {
+  Execution,
+  ExecutionContext,
+  Service,
+  SessionRow,
+  SessionStore,
+  SlotRow,
+  Standing,
+} from '../../src/pbft/ports.js';
 import type { StateTransfer } from '../../src/pbft/transfer-ports.js';
 import { beginsText, executedText, slotText } from './checkers/executions.js';
 import { type ListRows, ListService } from './list-service.js';
@@ -317,6 +325,10 @@ export class MemoryState implements SimulatedState, Service {
 
 class MemorySessions implements SessionStore {
   constructor(private readonly state: MemoryState) {}
+
+  standing(): Standing {
+    return 'registered';
+  }
 
   endedInstance(client: number): number {
     return (this.state.row(`ended ${client}`) as number | undefined) ?? 0;

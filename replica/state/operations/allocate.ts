@@ -7,7 +7,7 @@ import { attributes, type Call, findNode, isFailure } from '../nodes.js';
 import { isPermittedOnOpenFile } from '../permissions.js';
 import { BLOCK_BYTES } from '../row-bytes.js';
 import type { InodeRow } from '../rows.js';
-import { blockCharge, blocksIn, chargeForGrowth, hasRoom, spaceEnd } from '../space.js';
+import { blockCharge, blocksIn, chargeForGrowth, spaceEnd, spaceError } from '../space.js';
 import { NO_BYTES, zeroed } from './block-content.js';
 import { changed } from './data.js';
 
@@ -69,7 +69,8 @@ function reserve(
 ): Results['allocate'] | Errno {
   const { store } = call;
   // What cannot fit, even if all that the file has is in the range, is refused before any of it is taken.
-  if (!hasRoom(store, end - start - node.allocated)) return Errno.ENOSPC;
+  const tooMuch = spaceError(store, node, end - start - node.allocated);
+  if (tooMuch !== undefined) return tooMuch;
   const first = Math.floor(start / BLOCK_BYTES);
   const reached = Math.min(end, (first + FileLimits.allocateBlocks) * BLOCK_BYTES);
   const size = o.mode & KEEP_SIZE ? node.size : Math.max(node.size, reached);
@@ -83,7 +84,8 @@ function reserve(
     missing.push(position);
     bytes += blockCharge(position, newEnd);
   }
-  if (!hasRoom(store, bytes)) return Errno.ENOSPC;
+  const full = spaceError(store, node, bytes);
+  if (full !== undefined) return full;
 
   if (o.mode & ZERO_RANGE) {
     for (let position = first; position < blocksIn(reached); position++) {

@@ -7,7 +7,7 @@ import { attributes, type Call, findNode, isFailure } from '../nodes.js';
 import { isPermittedOnOpenFile } from '../permissions.js';
 import { BLOCK_BYTES } from '../row-bytes.js';
 import type { InodeRow } from '../rows.js';
-import { blockCharge, blocksIn, chargeForGrowth, hasRoom } from '../space.js';
+import { blockCharge, blocksIn, chargeForGrowth, spaceError } from '../space.js';
 import { changed, mayRead, readBytes, writeBytes } from './data.js';
 
 /** As much as goes into one block of the target. */
@@ -39,7 +39,8 @@ export function copy(call: Call, o: OperationOf<'copy'>): Results['copy'] | Errn
     const position = Math.floor(offset / BLOCK_BYTES);
     if (!call.store.blocks.has(node.fork, position)) bytes += blockCharge(position, newEnd);
   }
-  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
+  const full = spaceError(call.store, node, bytes);
+  if (full !== undefined) return full;
   for (const { offset, sourceOffset, length } of pieces) {
     writeBytes(call, node, offset, readBytes(call, source, sourceOffset, length));
   }

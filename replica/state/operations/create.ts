@@ -5,6 +5,7 @@ import type { NodeResult, Results } from '../../../src/fileservice/results.js';
 import { FileLimits, FileType, isDirectory, isInGroup, isRegular } from '../../../src/fileservice/types.js';
 import { ACCESS_ACL, DEFAULT_ACL } from '../../../src/fileservice/xattr-names.js';
 import { encodeAcl, inheritedAcl, modeOfAcl } from '../acl.js';
+import { CONFINED_LINKS } from '../confinement.js';
 import {
   addEntry,
   attributes,
@@ -22,7 +23,7 @@ import {
 } from '../nodes.js';
 import { isPermitted, isRoot, ModeBit } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
-import { hasRoom } from '../space.js';
+import { payerOf, spaceError } from '../space.js';
 import { aclOf, changeXattr, xattrCharge } from '../xattrs.js';
 import { truncate } from './data.js';
 
@@ -80,9 +81,10 @@ function addNode(
   const granted = umask === undefined ? { ...owned, lists: [] } : withLists(call, directory, owned.mode, umask);
   const { lists } = granted;
   const bytes = lists.reduce((sum, [list, value]) => sum + xattrCharge(list, value), 0);
-  if (!hasRoom(store, bytes)) return Errno.ENOSPC;
+  const full = spaceError(store, { payer: payerOf(call) }, bytes);
+  if (full !== undefined) return full;
   let node = makeInode(call, { ...fields, gid: owned.gid, mode: granted.mode });
-  if (node === undefined) return Errno.ENOSPC;
+  if (isFailure(node)) return node;
   for (const [list, value] of lists) node = { ...node, ...changeXattr(store, node, list, value) };
   if (lists.length > 0) store.inodes.put(node.ino, node);
   const parent = addEntry(call, directory, name, node);
@@ -169,7 +171,9 @@ export function link(call: Call, o: OperationOf<'link'>): Results['link'] | Errn
   if (isFailure(directory)) return directory;
   if (isDirectory(node.mode)) return Errno.EPERM;
   if (node.nlink === 0) return Errno.ENOENT;
-  if (node.nlink >= FileLimits.links) return Errno.EMLINK;
+  // One more and it would be out of reach of whoever is confined.
+  const links = call.client.rights.subtree === undefined ? FileLimits.links : CONFINED_LINKS;
+  if (node.nlink >= links) return Errno.EMLINK;
   const linked = update(call, node, { nlink: node.nlink + 1 });
   const parent = addEntry(call, directory, o.name, linked);
   return { errno: 0, attributes: attributes(linked), parent: attributes(parent) };

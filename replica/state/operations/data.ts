@@ -7,7 +7,7 @@ import { attributes, type Call, findNode, isFailure, update } from '../nodes.js'
 import { isPermittedOnOpenFile, isRoot, withoutPrivileges } from '../permissions.js';
 import { BLOCK_BYTES } from '../row-bytes.js';
 import type { InodeRow } from '../rows.js';
-import { blockCharge, blocksIn, charge, chargeForGrowth, dropBlocks, hasRoom, spaceEnd } from '../space.js';
+import { blockCharge, blocksIn, charge, chargeForGrowth, dropBlocks, spaceEnd, spaceError } from '../space.js';
 import type { Store } from '../store.js';
 import { withoutCapability } from '../xattrs.js';
 import { overlaid, shortened } from './block-content.js';
@@ -54,7 +54,8 @@ export function write(call: Call, o: OperationOf<'write'>): Results['write'] | E
   const size = Math.max(node.size, end);
   const newEnd = Math.max(size, node.reserved);
   const bytes = chargeForGrowth(call, node, newEnd) + chargeForNewBlocks(call, node, newEnd, offset, end);
-  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
+  const full = spaceError(call.store, node, bytes);
+  if (full !== undefined) return full;
   writeBytes(call, node, offset, o.data);
   return { errno: 0, attributes: attributes(changed(call, node, { size }, bytes, o.killPrivileges)) };
 }
@@ -70,7 +71,7 @@ export function changed(
   bytes: number,
   killPrivileges: boolean,
 ): InodeRow {
-  charge(call.store, bytes);
+  charge(call.store, node, bytes);
   return update(call, node, {
     mtime: call.now,
     allocated: node.allocated + bytes,
@@ -123,10 +124,11 @@ export function truncate(
   // What was reserved beyond the end stays reserved as the end moves up, and goes when it is set, be it where it is.
   const reserved = grows ? node.reserved : 0;
   const growth = grows ? chargeForGrowth(call, node, Math.max(size, reserved)) : 0;
-  if (!hasRoom(call.store, growth)) return Errno.ENOSPC;
+  const full = spaceError(call.store, node, growth);
+  if (full !== undefined) return full;
   const changes = others();
   const { bytes, fork } = grows ? { bytes: growth, fork: node.fork } : cut(call, node, size);
-  charge(call.store, bytes);
+  charge(call.store, node, bytes);
   const mode = modeAfterWrite(call, node, killPrivileges);
   const allocated = node.allocated + bytes;
   const unprivileged = withoutCapability(call.store, { ...node, ...changes });

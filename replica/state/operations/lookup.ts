@@ -14,6 +14,7 @@ import {
   isDotDot,
   isFailure,
   nameError,
+  parentOf,
 } from '../nodes.js';
 import { isPermitted } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
@@ -26,11 +27,12 @@ export function lookup(call: Call, o: OperationOf<'lookup'>): Results['lookup'] 
   return isFailure(found) ? found : { errno: 0, attributes: attributes(found), parent: attributes(directory) };
 }
 
-function findEntry({ store }: Call, directory: InodeRow, name: Uint8Array): InodeRow | Errno {
+function findEntry(call: Call, directory: InodeRow, name: Uint8Array): InodeRow | Errno {
   const wrong = nameError(name);
   if (wrong !== undefined) return wrong;
   if (isDot(name)) return directory;
-  if (isDotDot(name)) return inode(store, directory.parent);
+  const { store } = call;
+  if (isDotDot(name)) return inode(store, parentOf(call, directory));
   const entry = store.dentries.find(directory.ino, name);
   return entry === undefined ? Errno.ENOENT : inode(store, entry.child);
 }
@@ -86,7 +88,7 @@ export function readdir(call: Call, o: OperationOf<'readdir'>): Results['readdir
   const limit = Math.floor(room / encodedEntryBytes(1)) + 1;
   const complete =
     (o.cookie >= 1 || fits(1, DOT_NAME, directory.ino)) &&
-    (o.cookie >= 2 || fits(2, DOT_DOT_NAME, directory.parent)) &&
+    (o.cookie >= 2 || fits(2, DOT_DOT_NAME, parentOf(call, directory))) &&
     store.dentries.list(directory.ino, o.cookie, limit).every((entry) => fits(entry.cookie, entry.name, entry.child));
   // Not even one entry fits: as getdents(2), rather than an empty listing that would never advance.
   if (!complete && entries.length === 0) return Errno.EINVAL;
@@ -98,18 +100,21 @@ const DOT_DOT_NAME = Buffer.from('..');
 
 const STATFS_BLOCK_BYTES = 4096;
 
-/** Used space and inodes are those of the agreed capacity, never of a replica's disk. */
-export function statfs({ store }: Call): Results['statfs'] {
+/** Of the agreed capacity, never of a replica's disk; who has a quota sees that, and what is left of it. */
+export function statfs({ store, client }: Call): Results['statfs'] {
   const { usedBytes, usedInodes } = store.header.row;
   const { bytes, inodes } = store.capacity;
+  const quota = client.rights.quota ?? { bytes, inodes };
+  const left = (used: number, most: number, usedOfQuota: number, quota: number) =>
+    Math.max(0, Math.min(most - used, quota - usedOfQuota));
   return {
     errno: 0,
     statistics: {
       blockSize: STATFS_BLOCK_BYTES,
-      blocks: Math.floor(bytes / STATFS_BLOCK_BYTES),
-      freeBlocks: Math.floor((bytes - usedBytes) / STATFS_BLOCK_BYTES),
-      files: inodes,
-      freeFiles: inodes - usedInodes,
+      blocks: Math.floor(Math.min(bytes, quota.bytes) / STATFS_BLOCK_BYTES),
+      freeBlocks: Math.floor(left(usedBytes, bytes, client.usedBytes, quota.bytes) / STATFS_BLOCK_BYTES),
+      files: Math.min(inodes, quota.inodes),
+      freeFiles: left(usedInodes, inodes, client.usedInodes, quota.inodes),
     },
   };
 }

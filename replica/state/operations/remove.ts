@@ -31,7 +31,7 @@ export function unlink(call: Call, o: OperationOf<'unlink'>): Results['unlink'] 
   const refused = removalError(call, directory, victim, false);
   if (refused !== undefined) return refused;
   const parent = removeEntry(call, directory, entry, victim);
-  return { errno: 0, node: attributes(dropLink(call, victim, o.retain)), parent: attributes(parent) };
+  return { errno: 0, node: attributes(dropLink(call, victim, o.retain, directory)), parent: attributes(parent) };
 }
 
 export function rmdir(call: Call, o: OperationOf<'rmdir'>): Results['rmdir'] | Errno {

@@ -103,7 +103,7 @@ function parentChangeError(call: Call, node: InodeRow, from: InodeRow, to: Inode
   return isPermitted(call, node, Access.WRITE) ? undefined : Errno.EACCES;
 }
 
-const parentOf = (node: InodeRow, directory: InodeRow): Partial<InodeRow> =>
+const parentFields = (node: InodeRow, directory: InodeRow): Partial<InodeRow> =>
   isDirectory(node.mode) ? { parent: directory.ino } : {};
 
 /** The directories as they are after both changes, which may have been of the same one. */
@@ -117,7 +117,7 @@ const moved = (store: Store, source: Side, node: InodeRow, newParent: number): R
 function move(call: Call, source: Side, newDirectory: InodeRow, newName: Uint8Array): Results['rename'] {
   const { store } = call;
   removeEntry(call, source.directory, source.entry, source.node);
-  const node = update(call, source.node, parentOf(source.node, newDirectory));
+  const node = update(call, source.node, parentFields(source.node, newDirectory));
   addEntry(call, inode(store, newDirectory.ino), newName, node);
   return moved(store, source, node, newDirectory.ino);
 }
@@ -134,10 +134,10 @@ function replace(call: Call, source: Side, target: Side, retain: number): Result
   if (target.node.entries > 0) return Errno.ENOTEMPTY;
 
   removeEntry(call, source.directory, source.entry, source.node);
-  const node = update(call, source.node, parentOf(source.node, target.directory));
+  const node = update(call, source.node, parentFields(source.node, target.directory));
   store.dentries.set({ ...target.entry, child: node.ino });
   update(call, inode(store, target.directory.ino), { mtime: call.now });
-  const replaced = isDir ? dropDirectory(call, target.node) : dropLink(call, target.node, retain);
+  const replaced = isDir ? dropDirectory(call, target.node) : dropLink(call, target.node, retain, target.directory);
   return { ...moved(store, source, node, target.directory.ino), replaced: attributes(replaced) };
 }
 
@@ -154,8 +154,8 @@ function swap(call: Call, source: Side, target: Side): Results['rename'] | Errno
 
   store.dentries.set({ ...source.entry, child: target.node.ino });
   store.dentries.set({ ...target.entry, child: source.node.ino });
-  const node = update(call, source.node, parentOf(source.node, target.directory));
-  const replaced = update(call, target.node, parentOf(target.node, source.directory));
+  const node = update(call, source.node, parentFields(source.node, target.directory));
+  const replaced = update(call, target.node, parentFields(target.node, source.directory));
   const gained = (targetIsDir ? 1 : 0) - (sourceIsDir ? 1 : 0);
   const directory = update(call, source.directory, { mtime: call.now, nlink: source.directory.nlink + gained });
   // In one directory the two changes of nlink cancel each other.

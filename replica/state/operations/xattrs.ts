@@ -8,7 +8,7 @@ import { encodeAcl, isValidAcl, modeOfAcl, parseAcl } from '../acl.js';
 import { attributes, type Call, findNode, isFailure, update } from '../nodes.js';
 import { isOwnerOrRoot, isPermitted, isPermittedOnOpenFile, isRoot, ModeBit } from '../permissions.js';
 import type { InodeRow } from '../rows.js';
-import { hasRoom } from '../space.js';
+import { spaceError } from '../space.js';
 import { bytesAdded, CAPABILITY, changeXattr, xattrOf } from '../xattrs.js';
 
 const textOf = (name: Uint8Array): string => Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
@@ -84,7 +84,8 @@ function store(
 ): Results['setxattr'] | Errno {
   const bytes = bytesAdded(call.store, node, name, value);
   if (bytes > 0 && node.xattrBytes + bytes > FileLimits.xattrsBytes) return Errno.ENOSPC;
-  if (!hasRoom(call.store, bytes)) return Errno.ENOSPC;
+  const full = spaceError(call.store, node, bytes);
+  if (full !== undefined) return full;
   const next = update(call, node, { ...changed, ...changeXattr(call.store, node, name, value) });
   return { errno: 0, attributes: attributes(next) };
 }

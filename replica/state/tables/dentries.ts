@@ -4,6 +4,7 @@ import { type Octets, octets, toBytes } from '../../../src/merkle/index.js';
 import { decodeDentry, encodeDentry } from '../row-bytes.js';
 import { integerAt, dentryKey as keyOfDentry, nameDigest, nameDigestIn } from '../row-keys.js';
 import { type DentryRow, Table } from '../rows.js';
+import { DentryIndex, type IndexEntry } from './dentry-indexes.js';
 import { PrimaryKeys, readStatement } from './statements.js';
 import { RowTable } from './table.js';
 
@@ -13,8 +14,6 @@ const dentryKey = (parent: number, name: Uint8Array): string =>
 
 type DentryPosition = [parent: number, nameDigest: Buffer];
 type DentryColumns = [parent: number, name: Buffer, child: number, cookie: number];
-/** Of the index by which READDIR goes. */
-export type IndexEntry = [parent: number, cookie: number, nameDigest: Buffer];
 
 const keyOf = (row: DentryRow): string => dentryKey(row.parent, row.name);
 const byCookie = (a: DentryRow, b: DentryRow): number => a.cookie - b.cookie;
@@ -25,8 +24,9 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
   override readonly number = Table.Dentry;
   private readonly byName;
   private readonly afterCookie;
-  private readonly index;
-  private readonly indexed;
+  private readonly ofChild;
+  /** By which READDIR goes, and by which the names of a file are found. */
+  readonly indexes: readonly DentryIndex[];
   private readonly upsert;
   private readonly delete;
 
@@ -40,12 +40,14 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
       db,
       'SELECT parent, name, child, cookie FROM dentry WHERE parent = ? AND cookie > ? ORDER BY cookie LIMIT ?',
     );
-    const index = 'dentry INDEXED BY dentry_by_cookie';
-    this.index = new PrimaryKeys<IndexEntry>(db, index, ['parent', 'cookie', 'name_digest']);
-    this.indexed = readStatement<[number, number], [nameDigest: Buffer]>(
+    this.ofChild = readStatement<[number], DentryColumns>(
       db,
-      `SELECT name_digest FROM ${index} WHERE parent = ? AND cookie = ?`,
+      'SELECT parent, name, child, cookie FROM dentry INDEXED BY dentry_by_child WHERE child = ?',
     );
+    this.indexes = [
+      new DentryIndex(db, 'dentry_by_cookie', ['parent', 'cookie'], true),
+      new DentryIndex(db, 'dentry_by_child', ['child', 'parent'], false),
+    ];
     this.upsert = db.prepare<[number, Buffer, Buffer, number, number]>(
       'INSERT OR REPLACE INTO dentry VALUES (?, ?, ?, ?, ?)',
     );
@@ -81,21 +83,27 @@ export class DentryTable extends RowTable<string, DentryRow, DentryPosition> {
     return rows.sort(byCookie).slice(0, limit);
   }
 
-  /** At most `limit` entries of the index, in its order, from the first after `entry`. */
-  indexAfter(entry: IndexEntry | undefined, limit: number): IndexEntry[] {
-    return this.index.after(entry, limit);
+  /** The directories that have names of an inode, each once, in no order. */
+  parentsOf(child: number): Set<number> {
+    const parents = new Set(this.touchedWhere((row) => row.child === child).map(({ parent }) => parent));
+    for (const columns of this.ofChild.all(child)) {
+      const row = toDentry(columns);
+      if (!this.isTouched(keyOf(row))) parents.add(row.parent);
+    }
+    return parents;
   }
 
   /** Whether an entry of the index is that of a row. */
-  hasRowOf([parent, cookie, digest]: IndexEntry): boolean {
-    return this.load([parent, digest])?.cookie === cookie;
+  hasRowOf(index: DentryIndex, entry: IndexEntry): boolean {
+    const row = this.load([index.parentIn(entry), entry[2]]);
+    return row !== undefined && index.isOf(entry, row);
   }
 
-  /** Whether the index has an entry for the row under `key`, which is there, and it alone at its place. */
+  /** Whether every index has the row under `key`, which is there, at its place. */
   isIndexed(key: Octets): boolean {
-    const [parent, digest] = this.columnsAt(key);
-    const found = this.indexed.all(parent, this.load([parent, digest])!.cookie);
-    return found.length === 1 && found[0][0].equals(digest);
+    const columns = this.columnsAt(key);
+    const row = this.load(columns)!;
+    return this.indexes.every((index) => index.has(row, columns[1]));
   }
 
   protected override keyOf(row: DentryRow): string {

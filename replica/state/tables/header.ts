@@ -13,7 +13,7 @@ const KEY = 0;
 
 const COLUMNS = [
   ...['last_executed', 'clock_seconds', 'clock_nanoseconds'],
-  ...['next_ino', 'used_bytes', 'used_inodes', 'discarded_bytes'],
+  ...['next_ino', 'used_bytes', 'used_inodes', 'discarded_bytes', 'clients_version'],
 ];
 
 type HeaderColumns = [
@@ -24,6 +24,7 @@ type HeaderColumns = [
   usedBytes: number,
   usedInodes: number,
   discardedBytes: number,
+  clientsVersion: number,
 ];
 
 export class HeaderTable extends RowTable<number, HeaderRow, []> {
@@ -90,14 +91,15 @@ export class HeaderTable extends RowTable<number, HeaderRow, []> {
   protected override load(): HeaderRow | undefined {
     const c = this.select.get();
     if (c === undefined) return undefined;
-    const [lastExecuted, seconds, nanoseconds, nextIno, usedBytes, usedInodes, discardedBytes] = c;
-    return { lastExecuted, clock: { seconds, nanoseconds }, nextIno, usedBytes, usedInodes, discardedBytes };
+    const [lastExecuted, seconds, nanoseconds, nextIno, usedBytes, usedInodes, discardedBytes, clientsVersion] = c;
+    const counters = { nextIno, usedBytes, usedInodes, discardedBytes, clientsVersion };
+    return { lastExecuted, clock: { seconds, nanoseconds }, ...counters };
   }
 
   protected override store(row: HeaderRow): void {
-    const { clock, nextIno, usedBytes, usedInodes, discardedBytes } = row;
+    const { clock, nextIno, usedBytes, usedInodes, discardedBytes, clientsVersion } = row;
     const time = [clock.seconds, clock.nanoseconds] as const;
-    this.update.run(row.lastExecuted, ...time, nextIno, usedBytes, usedInodes, discardedBytes);
+    this.update.run(row.lastExecuted, ...time, nextIno, usedBytes, usedInodes, discardedBytes, clientsVersion);
   }
 
   protected override erase(): void {

@@ -9,7 +9,7 @@ import { RowTable } from './table.js';
 
 type InodeColumns = [
   ...[number, number, number, number, number, number, number, number, number],
-  ...[number, number, number, number, number, number, number, number, number, number, number, number, number],
+  ...[number, number, number, number, number, number, number, number, number, number, number, number, number, number],
 ];
 
 const toInode = (c: InodeColumns): InodeRow => ({
@@ -32,6 +32,7 @@ const toInode = (c: InodeColumns): InodeRow => ({
   xattrBytes: c[19],
   reserved: c[20],
   fork: c[21],
+  payer: c[22],
 });
 
 export class InodeTable extends RowTable<number, InodeRow, [ino: number]> {
@@ -43,7 +44,7 @@ export class InodeTable extends RowTable<number, InodeRow, [ino: number]> {
   constructor(db: Database) {
     super(16_384, new PrimaryKeys(db, 'inode', ['ino']));
     this.byIno = readStatement<[number], InodeColumns>(db, 'SELECT * FROM inode WHERE ino = ?');
-    this.upsert = db.prepare(`INSERT OR REPLACE INTO inode VALUES (${'?, '.repeat(21)}?)`);
+    this.upsert = db.prepare(`INSERT OR REPLACE INTO inode VALUES (${'?, '.repeat(22)}?)`);
     this.delete = db.prepare<[number]>('DELETE FROM inode WHERE ino = ?');
   }
 
@@ -73,7 +74,7 @@ export class InodeTable extends RowTable<number, InodeRow, [ino: number]> {
     this.upsert.run(
       ...[row.ino, row.generation, row.mode, row.nlink, row.uid, row.gid, row.rdev, row.size, row.allocated],
       ...[atime.seconds, atime.nanoseconds, mtime.seconds, mtime.nanoseconds, ctime.seconds, ctime.nanoseconds],
-      ...[row.change, row.parent, row.entries, row.nextCookie, row.xattrBytes, row.reserved, row.fork],
+      ...[row.change, row.parent, row.entries, row.nextCookie, row.xattrBytes, row.reserved, row.fork, row.payer],
     );
   }
 

@@ -40,7 +40,7 @@ export const EXECUTION_MUTANTS: readonly Mutant[] = [
       putSlot: (id: SessionId, row: SlotRow) => void rows.set(key(id, row.slot), row),
     };
     this.store = Object.assign(Object.create(store), inMemory) as SessionStore;
-    for (const method of ['endedInstance', 'setEndedInstance', 'sessions', 'session', 'putSession', 'deleteSession']) {
+    for (const method of ['standing', 'endedInstance', 'setEndedInstance', 'sessions', 'session', 'putSession', 'deleteSession']) {
       Object.assign(this.store, { [method]: (...values: unknown[]) => (store as unknown as Record<string, (...v: unknown[]) => unknown>)[method](...values) });
     }
   }`,

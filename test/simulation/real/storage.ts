@@ -23,6 +23,9 @@ export interface RealStorageOptions {
   onWrite?: (host: ReplicaHost, what: Write) => void;
 }
 
+/** More than any world has. */
+const CLIENTS = 16;
+
 export class RealStorage {
   private readonly directory = fs.mkdtempSync(path.join(MEMORY, 'byzfs-simulation-'));
   private readonly kept: { state: SqliteState; disk: JournalDisk }[] = [];
@@ -33,7 +36,7 @@ export class RealStorage {
       id: CLUSTER_ID,
       f: options.f,
       replicas: [],
-      clients: [],
+      clients: Array.from({ length: CLIENTS }, (_, id) => ({ id, name: `c${id}`, publicKey: Buffer.alloc(32, id) })),
       capacityBytes: 1 << 30,
       capacityInodes: 1000,
       rootUid: 0,
@@ -42,6 +45,7 @@ export class RealStorage {
       durability: options.synced ? 'synced' : 'buffered',
       requestAuthentication: 'signature',
       recoveryPeriodSeconds: 0,
+      ownerSignatures: 0,
       optimizations: ALL_OPTIMIZATIONS,
     };
   }

@@ -70,6 +70,11 @@ describe('init', () => {
     expect((await init({ recoveryPeriod: 60 })).recoveryPeriodSeconds).toBe(60);
   });
 
+  it('wants no more signatures than there are owners', async () => {
+    await expect(init({ ownerSignatures: 5 })).rejects.toThrow('--owner-signatures: 4 at most');
+    expect((await init({ ownerSignatures: 2 })).ownerSignatures).toBe(2);
+  });
+
   it('refuses hosts and ports that do not fit', async () => {
     await expect(init({ host: ['a', 'b'] })).rejects.toThrow('--host is given 2 times');
     await expect(init({ basePort: 65_533 })).rejects.toThrow('65532 is the last that does');

@@ -89,6 +89,17 @@ describe('the cluster file', () => {
     expect(fault(JSON.stringify({ ...single, recoveryPeriodSeconds: 60 }))).toMatch(/nobody to recover from/);
   });
 
+  it('says how many owners have to sign a change of clients, as part of its id, and else none', () => {
+    const bare = JSON.parse(text);
+    delete bare.ownerSignatures;
+    expect(parseCluster(JSON.stringify(bare), 'x')).toEqual(cluster);
+    expect(cluster.ownerSignatures).toBe(0);
+    const signed = parseCluster(JSON.stringify({ ...bare, ownerSignatures: 3 }), 'x');
+    expect(signed.id).not.toEqual(cluster.id);
+    expect(parseCluster(formatCluster(signed), 'x')).toEqual(signed);
+    expect(fault(JSON.stringify({ ...bare, ownerSignatures: 5 }))).toMatch(/ownerSignatures: 4 at most/);
+  });
+
   it.each<[string, string, Spoil]>([
     ['optimizations: unknown field "prefetch"', 'an unknown one', (f) => (f.optimizations.prefetch = true)],
     ['optimizations.batching: true or false expected', 'no boolean', (f) => (f.optimizations.batching = 1)],

@@ -2,10 +2,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeClientRecord } from '../../../src/cluster/client-record.js';
 import { newCluster } from '../../../src/cluster/create.js';
 import { loadClientIdentity, loadReplicaIdentity } from '../../../src/cluster/identity.js';
 import { writeKeyFile } from '../../../src/cluster/keys.js';
 import { layoutOf } from '../../../src/cluster/layout.js';
+import { SigningKey } from '../../../src/crypto/ed25519.js';
 
 const made = newCluster({
   replicas: 4,
@@ -62,6 +64,21 @@ describe('identities', () => {
     rmSync(path());
     writeKeyFile(path(), 'replica 2', replicaSeeds[1]);
     expect(load).toThrow(`${path()}: not the key of replicas[2] in cluster.json`);
+  });
+
+  it('of a client that was registered later go by its record, also where it has the name of another', () => {
+    const layout = layoutOf(directory);
+    const seed = Buffer.alloc(32, 9);
+    const entry = { id: 17, name: 'mount', publicKey: new SigningKey(seed).publicKey };
+    writeKeyFile(layout.clientKey('mount'), 'client mount', seed);
+    const identity = () => loadClientIdentity(directory, cluster, 'mount');
+    expect(identity).toThrow('not the key of clients[0] in cluster.json');
+    writeClientRecord(layout.clientRecord('mount'), cluster.id, entry);
+    expect(identity()).toEqual({ role: 'client', id: 17, seed });
+    writeClientRecord(layout.clientRecord('mount'), Buffer.alloc(32), entry);
+    expect(identity).toThrow(/mount\.json: the record of a client of another cluster$/);
+    writeFileSync(layout.clientRecord('mount'), '{}');
+    expect(identity).toThrow(/mount\.json: no record of a client: byzfs client add makes one$/);
   });
 
   it('that are missing are named', () => {

@@ -3,6 +3,7 @@ import type { Cluster } from '../../../src/cluster/types.js';
 import { ClientAuthentication, ReplicaAuthentication } from '../../../src/crypto/authentication.js';
 import { SigningKey } from '../../../src/crypto/ed25519.js';
 import { MacKey } from '../../../src/crypto/macs.js';
+import { keysIn } from '../../../src/net/context.js';
 import { ALL_OPTIMIZATIONS } from '../../../src/pbft/configuration.js';
 import {
   CallKind,
@@ -31,6 +32,7 @@ function cluster(requestAuthentication: 'signature' | 'mac'): Cluster {
     durability: 'buffered',
     requestAuthentication,
     recoveryPeriodSeconds: 0,
+    ownerSignatures: 0,
     optimizations: { ...ALL_OPTIMIZATIONS },
   };
 }
@@ -42,6 +44,7 @@ function replica(id: number, c = cluster('signature'), shared: readonly MacKey[]
   return new ReplicaAuthentication({
     cluster: c,
     identity: { role: 'replica', id, seed: seed(id) },
+    clientKey: keysIn(c),
     authenticatorKeys,
   });
 }

@@ -78,6 +78,9 @@ describe('signables', () => {
       );
       expect(signables.batch(time, [])).toEqual(sha256(head('batch'), timeBytes, u32(0)));
       expect(signables.checkpoint(large, d(4), 3)).toEqual(sha256(head('checkpoint'), u64(large), d(4), u32(3)));
+      expect(signables.administration(large, Buffer.from('change'))).toEqual(
+        sha256(head('administration'), u64(large), sha256(Buffer.from('change'))),
+      );
       expect(signables.chain(d(1), large, d(2))).toEqual(sha256(head('chain'), d(1), u64(large), d(2)));
       expect(signables.flushed(large, d(4), 3)).toEqual(sha256(head('flushed'), u64(large), d(4), u32(3)));
       expect(signables.channel(d(1), d(2))).toEqual(sha256(head('channel'), sha256(d(1)), sha256(d(2))));

@@ -53,6 +53,30 @@ describe('client', () => {
     expect(bench.turn().completed).toEqual([{ kind: 'result', call: expect.any(Number), ...result('right') }]);
   });
 
+  it('gives up for good when f+1 replicas say that it was revoked', () => {
+    const bench = new Bench(1).open();
+    bench.client.submit(Buffer.from('a'), false, 1e9);
+    bench.client.submit(Buffer.from('b'), false, 1e9);
+    expect(bench.turn().send).toHaveLength(1);
+    bench.client.onRevoked(2);
+    bench.client.onRevoked(2);
+    expect(bench.turn()).toMatchObject({ revoked: false, completed: [] });
+    bench.client.onRevoked(3);
+    const told = bench.turn();
+    expect(told).toMatchObject({ revoked: true, sessionLost: true, send: [] });
+    expect(told.completed.map((each) => [each.kind, 'failure' in each && each.failure])).toEqual([
+      ['failed', 'revoked'],
+      ['failed', 'revoked'],
+    ]);
+    bench.client.submit(Buffer.from('c'), true, 1e9);
+    const { revoked, completed, send } = bench.turn();
+    expect([revoked, completed.length, send]).toEqual([false, 1, []]);
+    bench.pass(5000);
+    bench.client.linkDown(0);
+    bench.client.linkUp(0);
+    expect(bench.turn().send).toEqual([]);
+  });
+
   it('keeps a slot busy until its call is answered, and further calls waiting for it', () => {
     const bench = new Bench(1).open();
     bench.client.submit(Buffer.from('a'), false, 1e9);

@@ -1,11 +1,12 @@
 /** Changes of all that is in the state: every operation, and the session store. */
 import type { FileState } from '../../../replica/state/index.js';
+import type { Change as ClientChange } from '../../../src/fileservice/clients.js';
 import { encodeOperation, type Operation } from '../../../src/fileservice/operations.js';
 import { decodeResult, succeeded } from '../../../src/fileservice/results.js';
 import { type Handle, ROOT_HANDLE, ROOT_INO } from '../../../src/fileservice/types.js';
 import type { SessionId } from '../../../src/pbft/messages.js';
 import type { ExecutionContext, SlotRow } from '../../../src/pbft/ports.js';
-import { bytes, type Driver, ROOT, SESSION } from './support.js';
+import { ADMIN_SESSION, bytes, type Driver, ROOT, SESSION } from './support.js';
 
 export const BLOCK = 32 * 1024;
 /** What `observe` looks at: the first inodes, these sessions, and the first slots of each. */
@@ -41,6 +42,11 @@ export const openSession = (instance: number): Change => ({
   kind: 'open-session',
   session: { client: 0, instance },
   slots: SLOTS,
+});
+export const administer = (version: number, change: ClientChange): Change => ({
+  kind: 'operation',
+  session: ADMIN_SESSION,
+  operation: { op: 'administer', version, change, approvals: [] },
 });
 export const endSession = (session: SessionId): Change => ({ kind: 'end-session', session });
 export const reply = (slot: number, sequence: number): Change => {
@@ -126,10 +132,11 @@ export function observe(state: FileState): Record<string, unknown> {
   const seen: Record<string, unknown> = { clock: state.clock };
   const { usedBytes, usedInodes } = state.statistics;
   Object.assign(seen, { usedBytes, usedInodes });
-  const query = (what: string, operation: Operation): void => {
-    seen[what] = hex(state.service.query(encodeOperation(ROOT, operation), SESSIONS[0]));
+  const query = (what: string, operation: Operation, session = SESSIONS[0]): void => {
+    seen[what] = hex(state.service.query(encodeOperation(ROOT, operation), session));
   };
   query('statfs', { op: 'statfs' });
+  query('clients', { op: 'clients', from: 0 }, ADMIN_SESSION);
   for (let ino = ROOT_INO; ino < ROOT_INO + NODES; ino++) {
     const node = { ino, generation: 1 };
     query(`inode ${ino}`, { op: 'getattr', node });

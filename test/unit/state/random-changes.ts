@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { type AclEntry, AclTag, encodeAcl } from '../../../replica/state/acl.js';
 import type { Operation } from '../../../src/fileservice/operations.js';
 import { FileType, type Handle, ROOT_INO } from '../../../src/fileservice/types.js';
-import { BLOCK, type Change, NODES, SESSIONS, SLOTS } from './changes.js';
+import { administer, BLOCK, type Change, NODES, SESSIONS, SLOTS } from './changes.js';
+import { keyOf, registration } from './clients.js';
 import { operation, step } from './random-operations.js';
 import { bytes } from './support.js';
 
@@ -88,7 +89,12 @@ const others: fc.Arbitrary<Operation> = fc.oneof(
 
 const anyOperation = fc.oneof({ weight: 3, arbitrary: step.map(operation) }, { weight: 2, arbitrary: others });
 
+/** Of clients that do nothing here, for the table as it may be. */
+const NEW = ['n1', 'n2'].map((name, i) => registration(name, { quota: { bytes: 9, inodes: 9 } }, keyOf(200 + i)));
+const clientChange = fc.constantFrom(...NEW, ...['c5', 'n1'].map((name) => ({ kind: 'revoke' as const, name })));
+
 export const change: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 1, arbitrary: fc.tuple(fc.nat(4), clientChange).map(([version, change]) => administer(version, change)) },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('operation' as const), session, operation: anyOperation }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('unlink-open' as const), session, parent: handle, name }) },
   {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openFileState } from '../../../replica/state/index.js';
 import { FileType, ROOT_HANDLE } from '../../../src/fileservice/types.js';
 import {
+  administer,
   apply,
   BLOCK,
   type Change,
@@ -24,6 +25,7 @@ import {
   unlinkOpen,
   write,
 } from './changes.js';
+import { registration } from './clients.js';
 import { change } from './random-changes.js';
 import { Driver, SESSION } from './support.js';
 
@@ -136,6 +138,8 @@ describe('a batch that is undone', () => {
     ['an ended session that came back', [endSession(SESSION), openSession(7), reply(1, 5)]],
     ['attributes', [setXattr(FILE, 'user.a', Buffer.alloc(3)), setXattr(FILE, 'user.b', Buffer.alloc(9))]],
     ['a removed attribute', [call({ op: 'removexattr', node: FILE, name: Buffer.from('user.a') })]],
+    ['a registered client', [administer(0, registration('new'))]],
+    ['a revoked client', [administer(0, { kind: 'revoke', name: 'c5' })]],
     ['a device', [call({ op: 'mknod', ...inRoot('null'), mode: FileType.CHARACTER | 0o600, rdev: 259 })]],
   ];
 

@@ -13,6 +13,7 @@ import {
 } from '../../../replica/state/row-keys.js';
 import { Table } from '../../../replica/state/rows.js';
 import { MalformedBytes } from '../../../src/bytes.js';
+import { canonicalRanges, type Rights } from '../../../src/fileservice/rights.js';
 
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const u64 = fc.maxSafeNat();
@@ -26,6 +27,7 @@ const inode = fc.record({
   xattrBytes: u32,
   reserved: u64,
   fork: u64,
+  payer: u32,
 });
 const slot = fc.record({
   session,
@@ -36,7 +38,22 @@ const slot = fc.record({
 });
 const header = fc.record({
   ...{ lastExecuted: fc.constant(9), clock: time, nextIno: u64, usedBytes: u64, usedInodes: u64 },
-  discardedBytes: u64,
+  ...{ discardedBytes: u64, clientsVersion: u64 },
+});
+const ranges = fc
+  .array(fc.record({ low: u32, high: u32 }), { maxLength: 5 })
+  .map((given) => canonicalRanges(given.filter(({ low, high }) => low <= high)));
+const optional = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined });
+const rights: fc.Arbitrary<Rights> = fc.record({
+  ...{ uids: ranges, gids: ranges, readOnly: fc.boolean() },
+  squash: optional(fc.record({ whom: fc.constantFrom('root' as const, 'all' as const), uid: u32, gid: u32 })),
+  subtree: optional(fc.record({ ino: u64, generation: u32, path: bytes(300).map((path) => path.toString('latin1')) })),
+  quota: optional(fc.record({ bytes: u64, inodes: u64 })),
+});
+const key = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b));
+const client = fc.record({
+  ...{ id: u32, name: fc.constantFrom('a', 'mount', 'x'.repeat(63)), publicKey: key, rights },
+  ...{ since: time, revoked: optional(time), usedBytes: u64, usedInodes: u64 },
 });
 const lock = fc
   .record({
@@ -74,6 +91,7 @@ const codecs: Record<keyof typeof Table, Codec> = {
   ],
   Lock: [fc.record({ ino: u64, locks: fc.array(lock, { maxLength: 5 }) }), rowBytes.encodeLocks, rowBytes.decodeLocks],
   Lease: [fc.record({ session, renewed: u64, announced: fc.boolean() }), rowBytes.encodeLease, rowBytes.decodeLease],
+  Client: [client, rowBytes.encodeClient, rowBytes.decodeClient],
   Record: [fc.record({ key: bytes(256), value: bytes(4096) }), rowBytes.encodeRecord, rowBytes.decodeRecord],
 };
 
@@ -120,6 +138,7 @@ describe('the bytes of a row', () => {
       usedBytes: 3,
       usedInodes: 4,
       discardedBytes: 5,
+      clientsVersion: 6,
     });
     expect(() => decodeHeader(content, 3, cluster, 0)).toThrow('version');
     expect(() => decodeHeader(content, 2, Buffer.alloc(32, 6), 0)).toThrow('cluster');

@@ -56,6 +56,7 @@ describe('a scrub', () => {
   });
 });
 
+const UP_TO_THE_LAST = 'substr(content, 1, length(content) - 1)';
 const ROOT_NODE = "prefix = x''";
 const LAST_NODE = 'prefix = (SELECT max(prefix) FROM tree_node)';
 
@@ -81,6 +82,9 @@ const damages: [what: string, sql: string][] = [
   ['a counter that none has', 'UPDATE state SET next_ino = -1'],
   ['a session', 'UPDATE session SET slots = slots + 1'],
   ['a remembered reply', "UPDATE slot SET result = x'01'"],
+  ['what a client has used', `UPDATE client SET content = CAST(${UP_TO_THE_LAST} || x'01' AS BLOB) WHERE id = 1`],
+  ['the number of a client', 'UPDATE client SET id = 99 WHERE id = 1'],
+  ['a client that is gone', 'DELETE FROM client WHERE id = 1'],
   ['half the files', 'DELETE FROM inode WHERE ino % 2 = 0'],
   ['the top of the tree', `UPDATE tree_node SET content = zeroblob(length(content)) WHERE ${ROOT_NODE}`],
   ['the top of the tree, gone', `DELETE FROM tree_node WHERE ${ROOT_NODE}`],

@@ -18,11 +18,15 @@ export const SESSION: SessionId = { client: 0, instance: 7 };
 
 export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
+/** Of the clients in the cluster file. */
+const NAMES = ['mount', 'other', 'admin', 'c3', 'c4', 'c5'];
+export const ADMIN_SESSION: SessionId = { client: 2, instance: 1 };
+
 export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
   id: Buffer.alloc(32, 0xc1),
   f: 1,
   replicas: [],
-  clients: [],
+  clients: NAMES.map((name, id) => ({ id, name, publicKey: Buffer.alloc(32, 0x50 + id) })),
   capacityBytes: 1 << 30,
   capacityInodes: 100_000,
   rootUid: 0,
@@ -31,6 +35,7 @@ export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
   durability: 'buffered',
   requestAuthentication: 'signature',
   recoveryPeriodSeconds: 0,
+  ownerSignatures: 0,
   optimizations: { ...ALL_OPTIMIZATIONS },
   ...changed,
 });
@@ -103,8 +108,8 @@ export class Driver {
     return result.errno === 0 ? 'ok' : errnoName(result.errno);
   }
 
-  query<N extends Name>(op: N, o: Operand<N>, who = ROOT): Results[N] | { errno: number } {
-    return decodeResult(op, this.state.service.query(encodeOperation(who, { op, ...o } as Operation), SESSION));
+  query<N extends Name>(op: N, o: Operand<N>, who = ROOT, session = SESSION): Results[N] | { errno: number } {
+    return decodeResult(op, this.state.service.query(encodeOperation(who, { op, ...o } as Operation), session));
   }
 
   create(name: string, mode = 0o644, who = ROOT, parent: Handle = ROOT_HANDLE): Attributes {

@@ -179,6 +179,7 @@ const SAMPLES: Message[] = [
   { kind: 'attach', instance: 123 },
   { kind: 'inspect', scrub: false },
   { kind: 'inspect', scrub: true },
+  { kind: 'revoked' },
   { kind: 'inspection', json: '{"id":0,"state":"naïve"}' },
 ];
 
