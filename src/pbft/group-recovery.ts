@@ -159,8 +159,12 @@ export class GroupRecovery {
 
   private sendOrigin(to: ReplicaId | 'replicas'): void {
     const { origin } = this;
+    const { outbox } = this.core;
     assert(origin !== undefined, 'an incarnation that is undecided is not the first');
-    if (origin.forgotten.length > 0) this.core.outbox.send(to, origin);
+    if (origin.forgotten.length === 0) return;
+    // Claims prove themselves, whoever hands them on: else none would lead the others on where each recovers in an
+    // incarnation of its own. The report is this replica's own word.
+    outbox.send(to, outbox.silent ? { ...origin, report: undefined } : origin);
   }
 }
 

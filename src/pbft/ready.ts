@@ -37,6 +37,7 @@ const SAID_WHILE_SILENT: ReadonlySet<ReplicaMessage['kind']> = new Set([
   'flushed-certificate',
   'query-stable',
   'forgotten',
+  'new-incarnation',
   'fetch-state',
   'state-data',
 ] as const);

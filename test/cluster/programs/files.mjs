@@ -114,7 +114,8 @@ export function fio(place) {
 export function dbench(place) {
   const cwd = place.directory('dbench');
   const said = run('dbench', ['-D', cwd, '-t', '60', '-c', '/usr/share/dbench/client.txt', '4']);
-  const wrong = said.split('\n').filter((line) => /ERROR|failed/.test(line));
+  // The barrier at which its processes begin together is a semaphore of the kernel's, and none of the mount's business.
+  const wrong = said.split('\n').filter((line) => /ERROR|failed(?! to create barrier semaphore)/.test(line));
   expect(wrong.length === 0, wrong.join('\n'));
   return /Throughput.*/.exec(said)[0];
 }

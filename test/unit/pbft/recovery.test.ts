@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/limits.js';
 import { Configuration } from '../../../src/pbft/configuration.js';
+import { startOf } from '../../../src/pbft/incarnation.js';
 import type {
   Checkpoint,
+  Forgotten,
+  NewIncarnation,
   NewView,
   ReplicaMessage,
   ReplyStable,
@@ -357,5 +360,43 @@ describe('a primary', () => {
     expect(proposals(waiting(0))).toBe(0);
     expect(proposals(waiting(10 * logSize))).toBe(0);
     expect(proposals({ ...waiting(logSize), recovering: false })).toBe(0);
+  });
+});
+
+describe('a replica that may have forgotten what it said in a later incarnation', () => {
+  const claim = (replica: number): Forgotten => {
+    const heard = [0, 0, 5, 5].map((life, other) => (other === replica ? 0 : life));
+    const unsigned = { kind: 'forgotten' as const, replica, incarnation: 1, life: 5, heard };
+    return { ...unsigned, signature: new FakeAuthentication(replica).signForgotten(unsigned) };
+  };
+  const report = {
+    replica: ME,
+    incarnation: 2,
+    certificate: undefined,
+    flushed: undefined,
+    checkpoints: [],
+    ordered: [],
+  };
+  const origin: NewIncarnation = {
+    kind: 'new-incarnation',
+    incarnation: 2,
+    forgotten: [claim(2), claim(3)],
+    report: { ...report, signature: new Uint8Array(0) },
+  };
+  const behind: Status = {
+    ...{ kind: 'status', view: startOf(1), active: true, dissatisfied: false, viewChanges: 0, lastStable: 0 },
+    ...{ lastExecuted: 0, lastFlushed: 0, recovering: true, awaited: 0, missing: [] },
+  };
+
+  it('shows those behind that it has begun, and nothing of its own: each of them may recover in another one', () => {
+    const alone = new Alone([{ kind: 'incarnation', message: origin }, MARK]);
+    expect(alone.recovering).toBe(true);
+    const shown = alone.hears(behind, 0).filter((message) => message.kind === 'new-incarnation');
+    expect(shown).toEqual([{ ...origin, report: undefined }]);
+    const other = new Alone([]);
+    other.hears(shown[0], 0);
+    expect(other.journal).toContainEqual(
+      expect.objectContaining({ kind: 'incarnation', message: expect.objectContaining({ incarnation: 2 }) }),
+    );
   });
 });
