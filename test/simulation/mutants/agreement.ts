@@ -44,9 +44,9 @@ export const AGREEMENT_MUTANTS: readonly Mutant[] = [
     name: 'a second pre-prepare replaces the first',
     file: 'src/pbft/normal-case.ts',
     find: `      if (!sameDigest(entry.digest, batch.digest)) core.outbox.suspect(from, 'two pre-prepares for one number');
-      else if (entry.batch === undefined) this.supply(entry, batch);
+      else if (entry.batch === undefined) this.supplyOrAwait(entry, batch);
       return;`,
-    replace: `      if (entry.batch === undefined) this.supply(entry, batch);
+    replace: `      if (entry.batch === undefined) this.supplyOrAwait(entry, batch);
       if (sameDigest(entry.digest, batch.digest)) return;`,
   },
   {
