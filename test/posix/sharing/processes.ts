@@ -34,9 +34,6 @@ export async function share(
     ]),
   );
   const outputs = await Promise.all(starts.map((args) => node(args)));
-  await import('node:fs').then((f) =>
-    f.writeFileSync('/tmp/suite-x/events.json', JSON.stringify(outputs.map((o) => JSON.parse(o)))),
-  );
   const events = outputs.flatMap((output) => JSON.parse(output) as Event[]);
   const before = Object.entries(FIRST).map(([key, value]): Event => ['write', key, value, 0, 0]);
   const logs = await Promise.all(
