@@ -257,8 +257,10 @@ export class SqliteState implements SimulatedState {
 
   decay(): void {
     const { file } = this;
-    if (!file.isScrubbable) return;
+    if (!file.isScrubbable || this.isTentative) return;
     const { random } = this.options;
+    // What is yet to be written would replace what is altered.
+    file.commit();
     if (!alterRow(inside(file).db, random)) return;
     this.marked = true;
     const scrub = file.scrub();
