@@ -75,7 +75,7 @@ class Room {
     // Beyond all that it may have voted for, so that it is done when this is.
     const batches = Limits.logSize + 2 * Limits.checkpointInterval;
     const mkdirs = `Promise.all(Array.from({ length: ${batches} }, (_, i) => fs.promises.mkdir('${name}-' + i)))`;
-    const writing = shell(`node -e "const fs = require('fs'); ${mkdirs}"`);
+    const writing = shell(`node -e "const fs = require('fs'); ${mkdirs}"`, { timeoutMs: 180_000 });
     const again = [CLI, 'replica', '--cluster', cluster.directory, '--id', String(REJOINING), '--rejoin'];
     cluster.startReplica(REJOINING, again);
     await writing;
@@ -116,9 +116,9 @@ describe('a replica that lost its disk, f = 1, one source lies', { timeout: 120_
   });
 });
 
-describe('a replica that lost its disk, f = 2, two sources tell the same lie', { timeout: 120_000 }, () => {
+describe('a replica that lost its disk, f = 2, two sources tell the same lie', { timeout: 240_000 }, () => {
   const room = new Room(7);
-  beforeAll(() => room.open(), 120_000);
+  beforeAll(() => room.open(), 240_000);
   afterAll(() => room.cluster.destroy());
 
   it('has the state of the others nonetheless, and knows who lied', async () => {

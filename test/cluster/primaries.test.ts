@@ -4,7 +4,7 @@ import { must, shell, TestCluster } from './harness.js';
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe('a mount while primaries fail', { timeout: 240_000 }, () => {
+describe('a mount while primaries fail', { timeout: 480_000 }, () => {
   let cluster: TestCluster;
 
   beforeEach(() => {
