@@ -3,30 +3,34 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import * as bench from './bench.js';
-import * as client from './client.js';
-import * as doctor from './doctor.js';
-import * as down from './down.js';
 import { oneLine, UsageError } from './errors.js';
-import * as init from './init.js';
-import * as mount from './mount.js';
 import { announce } from './processes.js';
-import * as replica from './replica.js';
-import * as scrub from './scrub.js';
-import * as status from './status.js';
-import * as umount from './umount.js';
-import * as up from './up.js';
 import { versionLine } from './version.js';
 
-const VERBS = [init, replica, mount, umount, up, down, status, client, scrub, bench, doctor];
+/** Loaded when asked for: a process that is a replica needs nothing of what measures, nor a mount what makes keys. */
+const VERBS: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  init: () => import('./init.js'),
+  replica: () => import('./replica.js'),
+  mount: () => import('./mount.js'),
+  umount: () => import('./umount.js'),
+  up: () => import('./up.js'),
+  down: () => import('./down.js'),
+  status: () => import('./status.js'),
+  client: () => import('./client.js'),
+  scrub: () => import('./scrub.js'),
+  bench: () => import('./bench.js'),
+  doctor: () => import('./doctor.js'),
+};
 
-function commandLine(): Command {
+/** @param verb the one that is asked for; undefined, or none that there is: all are described */
+async function commandLine(verb: string | undefined): Promise<Command> {
   const program = new Command('byzfs')
     .description('A replicated file service that stays right while up to f of its 3f+1 replicas do anything at all.')
     .option('--version', 'print the versions of program, protocol and state')
     .exitOverride()
     .configureOutput({ outputError: () => {} });
-  for (const verb of VERBS) verb.register(program);
+  const asked = verb !== undefined && Object.hasOwn(VERBS, verb) ? [VERBS[verb]] : Object.values(VERBS);
+  for (const load of asked) (await load()).register(program);
   return program;
 }
 
@@ -40,7 +44,8 @@ export async function main(args: readonly string[], failed?: (line: string) => P
       process.stdout.write(await versionLine());
       return 0;
     }
-    await commandLine().parseAsync(args, { from: 'user' });
+    const program = await commandLine(args[0]);
+    await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;

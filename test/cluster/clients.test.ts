@@ -179,7 +179,7 @@ describe('rights', { timeout: 300_000 }, () => {
     const change = { kind: 'revoke', name: 'mount' } as const;
     expect(await asked(all, { op: 'administer', version: 3, change, approvals: [] })).toBe('EPERM');
     expect(await asked(all, { op: 'clients', from: 0 })).toBe('EPERM');
-    const { view, replicas } = await cluster.status('--barrier');
+    const { view, replicas } = await cluster.status({ barrier: true });
     expect(view).toBe(0);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
   });
@@ -214,7 +214,7 @@ describe('rights', { timeout: 300_000 }, () => {
     }
     expect(await asked(all, { op: 'read', node: file, offset: 0, length: 9 })).toMatchObject({ data: name('aftere') });
     expect(await asked(all, { op: 'lookup', parent: ROOT_HANDLE, name: name('more') })).toBe('ENOENT');
-    const { view, replicas } = await cluster.status('--barrier');
+    const { view, replicas } = await cluster.status({ barrier: true });
     expect(view).toBe(0);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     // Nor does it come back.

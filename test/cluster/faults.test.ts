@@ -17,7 +17,7 @@ describe('a mount while replicas fail', { timeout: 180_000 }, () => {
   };
 
   const equalRoots = async (): Promise<void> => {
-    const { replicas } = await cluster.status('--barrier');
+    const { replicas } = await cluster.status({ barrier: true });
     expect(replicas.every(({ up }) => up)).toBe(true);
     expect(new Set(replicas.map(({ stableCheckpoint }) => stableCheckpoint)).size).toBe(1);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);

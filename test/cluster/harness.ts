@@ -2,7 +2,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { clusterStatusOf } from '../../src/cli/status.js';
+import { loadCluster } from '../../src/cluster/file.js';
 import { freePorts } from '../ports.js';
 
 const execute = promisify(execFile);
@@ -60,7 +63,7 @@ export async function until(what: string, condition: () => boolean, withinMs = 2
   const deadline = Date.now() + withinMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
 }
 
@@ -79,6 +82,9 @@ export interface ReplicaStatus {
   scrub: { passes: number; damaged: number; repaired: number; asked: boolean } | null;
   recovery: { phase: string; completed: number; last: number | null; missed: number } | null;
 }
+
+/** Replicas that have much to replay, on a machine with much to do. */
+const READY_MS = 120_000;
 
 /** A cluster made by the command, in a temporary directory, on ports of its own. */
 export class TestCluster {
@@ -124,8 +130,8 @@ export class TestCluster {
     return this.mustByzfs('umount', mountpoint);
   }
 
-  private pid(id: number): number {
-    return Number.parseInt(fs.readFileSync(path.join(this.directory, 'run', `replica-${id}.pid`), 'utf8'), 10);
+  private pidFile(id: number): string {
+    return path.join(this.directory, 'run', `replica-${id}.pid`);
   }
 
   /** The process that serves `mountpoint`, by its record in `run/`. */
@@ -140,7 +146,15 @@ export class TestCluster {
   }
 
   kill(id: number, signal: NodeJS.Signals = 'SIGKILL'): void {
-    process.kill(this.pid(id), signal);
+    process.kill(Number.parseInt(fs.readFileSync(this.pidFile(id), 'utf8'), 10), signal);
+  }
+
+  /** Has a replica end in its own time, and waits until it has. */
+  async stop(id: number): Promise<void> {
+    const file = this.pidFile(id);
+    this.kill(id, 'SIGTERM');
+    // The last that it does.
+    await until(`replica ${id} has ended`, () => !fs.existsSync(file), 60_000);
   }
 
   /** Starts a replica by the command, or another program that takes its place. */
@@ -151,16 +165,18 @@ export class TestCluster {
     return child;
   }
 
-  async status(...more: string[]): Promise<{ quorum: boolean; view: number; replicas: ReplicaStatus[] }> {
-    return JSON.parse(await this.mustByzfs('status', this.directory, '--json', ...more));
+  /** What `byzfs status --json` says, asked from here: a process for each time costs more than all that is asked. */
+  async status(how: { barrier?: boolean } = {}): Promise<{ quorum: boolean; view: number; replicas: ReplicaStatus[] }> {
+    const status = await clusterStatusOf(this.directory, loadCluster(this.directory), how.barrier ?? false);
+    return JSON.parse(JSON.stringify(status));
   }
 
   /** Waits until so many replicas answer and are in normal operation. */
   async ready(count = this.replicas): Promise<void> {
-    for (let tries = 0; tries < 100; tries++) {
+    for (const end = Date.now() + READY_MS; Date.now() < end; ) {
       const { quorum, replicas } = await this.status();
       if (quorum && replicas.filter(({ up, state }) => up && state === 'normal').length >= count) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await delay(100);
     }
     throw new Error(`no ${count} replicas in normal operation: ${JSON.stringify(await this.status())}`);
   }

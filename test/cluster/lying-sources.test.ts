@@ -85,7 +85,7 @@ class Room {
   }
 
   async expectRight(liars: Record<number, string[]>): Promise<void> {
-    const { replicas } = await this.cluster.status('--barrier');
+    const { replicas } = await this.cluster.status({ barrier: true });
     expect(new Set(replicas.map(({ stableCheckpoint }) => stableCheckpoint)).size).toBe(1);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     // It may also have found a primary slow.

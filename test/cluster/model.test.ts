@@ -60,7 +60,7 @@ describe.skipIf(!canMount())('random calls on a cluster', () => {
       await cluster.up();
     }
     await compared;
-    const { replicas, view: last } = await cluster.status('--barrier');
+    const { replicas, view: last } = await cluster.status({ barrier: true });
     expect(new Set(replicas.map(({ stableCheckpoint, stateRoot }) => `${stableCheckpoint} ${stateRoot}`)).size).toBe(1);
     expect(kills).toBeGreaterThan(0);
     process.stdout.write(`${caller.performed} calls, ${kills} replicas killed, ${last - view} view changes\n`);

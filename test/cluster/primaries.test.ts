@@ -23,7 +23,7 @@ describe('a mount while primaries fail', { timeout: 480_000 }, () => {
   };
 
   const equalRoots = async (): Promise<void> => {
-    const { replicas } = await cluster.status('--barrier');
+    const { replicas } = await cluster.status({ barrier: true });
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
   };
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ReplicaStatus, shell, TestCluster, until } from './harness.js';
+import { type ReplicaStatus, shell, TestCluster } from './harness.js';
 
 const PERIOD_SECONDS = 24;
 const ALL = [0, 1, 2, 3];
@@ -19,7 +19,7 @@ describe('replicas that recover in turn', { timeout: 600_000 }, () => {
     await shell(`mkdir -p ${source}; for i in $(seq 1 40); do head -c $((i * 997)) /dev/urandom > ${source}/f$i; done`);
     await shell(`cp -r ${source} ${cluster.mountpoint}/first; sync -f ${cluster.mountpoint}/first/f1`);
     // So that there is something certified to compare with.
-    await cluster.status('--barrier');
+    await cluster.status({ barrier: true });
   });
   afterEach(() => cluster.destroy());
 
@@ -27,10 +27,10 @@ describe('replicas that recover in turn', { timeout: 600_000 }, () => {
   const untilStatus = async (
     what: string,
     isSo: (replicas: ReplicaStatus[]) => boolean,
-    ...how: string[]
+    how: { barrier?: boolean } = {},
   ): Promise<ReplicaStatus[]> => {
     for (const end = Date.now() + 8 * PERIOD_SECONDS * 1000; ; ) {
-      const { replicas } = await cluster.status(...how);
+      const { replicas } = await cluster.status(how);
       if (isSo(replicas)) return replicas;
       if (Date.now() > end) throw new Error(`not so: ${what}: ${JSON.stringify(replicas)}`);
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -42,8 +42,7 @@ describe('replicas that recover in turn', { timeout: 600_000 }, () => {
   /** A block of a file is another from now on: on the disk, while the replica runs and has looked through its state. */
   const spoil = async (id: number): Promise<void> => {
     const state = path.join(cluster.directory, `replica-${id}/state.db`);
-    cluster.kill(id, 'SIGTERM');
-    await until('its log is copied back', () => !fs.existsSync(`${state}-wal`));
+    await cluster.stop(id);
     cluster.startReplica(id);
     await untilStatus('it has been scrubbed', (replicas) => {
       const { scrub, recovery } = replicas[id];
@@ -106,7 +105,7 @@ describe('replicas that recover in turn', { timeout: 600_000 }, () => {
       (each) =>
         each.every(({ up, recovery }) => up && recovery?.phase === 'resting') &&
         new Set(each.map(({ stableCheckpoint }) => stableCheckpoint)).size === 1,
-      '--barrier',
+      { barrier: true },
     );
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     await shell(`diff -r ${source} ${cluster.mountpoint}/first`);

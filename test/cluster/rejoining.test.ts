@@ -31,7 +31,7 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
     await cluster.ready();
     expect(await shell(`tail -n 1 ${cluster.mountpoint}/numbers`)).toBe('5000\n');
     await shell(`cd ${cluster.mountpoint}; echo more > more; sync more`);
-    const { replicas } = await cluster.status('--barrier');
+    const { replicas } = await cluster.status({ barrier: true });
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     // Enough was ordered, if only nothing, that all it may have voted for is below a checkpoint.
     expect(replicas[3].stableCheckpoint).toBeGreaterThanOrEqual(512);
@@ -83,8 +83,7 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
     cluster.kill(3);
     cluster.startReplica(3);
     await cluster.ready();
-    cluster.kill(3, 'SIGTERM');
-    await cluster.ready(3);
+    await cluster.stop(3);
     fs.accessSync(path.join(replica(3), 'journal', 'boot'));
     cluster.startReplica(3);
     await cluster.ready();
@@ -93,8 +92,7 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
 
   it('is given an old backup: it finds out by what it signed since, and rejoins', async () => {
     const backup = path.join(cluster.scratch, 'backup');
-    cluster.kill(3, 'SIGTERM');
-    await cluster.ready(3);
+    await cluster.stop(3);
     fs.cpSync(replica(3), backup, { recursive: true });
     cluster.startReplica(3);
     await cluster.ready();
@@ -102,7 +100,7 @@ describe('a replica that may have forgotten what it said', { timeout: 180_000 },
     cluster.kill(2);
     for (let i = 0; i < 2; i++) {
       await shell(`cd ${cluster.mountpoint}; echo ${i} > since; sync since`);
-      await cluster.status('--barrier');
+      await cluster.status({ barrier: true });
     }
     cluster.kill(3);
     fs.rmSync(replica(3), { recursive: true });

@@ -24,11 +24,6 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
   const state = (id: number): string => path.join(cluster.directory, `replica-${id}/state.db`);
   const log = (id: number): string => fs.readFileSync(path.join(cluster.scratch, `replica-${id}.log`), 'utf8');
 
-  const stop = async (id: number): Promise<void> => {
-    cluster.kill(id, 'SIGTERM');
-    await until('its log is copied back', () => !fs.existsSync(`${state(id)}-wal`));
-  };
-
   /** Random bytes at so many places beyond the first page. */
   const spoil = (id: number, places: number, seed: number): void => {
     const random = new Random(seed);
@@ -51,7 +46,7 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
   };
 
   const expectSame = async (): Promise<void> => {
-    const { replicas } = await cluster.status('--barrier');
+    const { replicas } = await cluster.status({ barrier: true });
     expect(replicas.map(({ state }) => state)).toEqual(['normal', 'normal', 'normal', 'normal']);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     expect(new Set(replicas.map(({ stableCheckpoint }) => stableCheckpoint)).size).toBe(1);
@@ -66,7 +61,7 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
   };
 
   it('while it is stopped: what it has is made good, and the mount is right all the time', async () => {
-    await stop(2);
+    await cluster.stop(2);
     spoil(2, 8, 1);
     cluster.startReplica(2);
     await expectRight();
@@ -80,7 +75,7 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
   });
 
   it('while it runs: the same', async () => {
-    await stop(1);
+    await cluster.stop(1);
     cluster.startReplica(1);
     await cluster.ready();
     // It has read next to nothing yet that it could answer from memory.
@@ -94,7 +89,7 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
   });
 
   it('so that execution trips over it, or a scrub: the replica begins anew, or mends it', async () => {
-    await stop(2);
+    await cluster.stop(2);
     const db = new Database(state(2));
     // A size that no reply can have.
     db.exec('UPDATE inode SET size = -5 WHERE ino > 1');
@@ -111,7 +106,7 @@ describe('a replica whose disk alters what was written', { timeout: 240_000 }, (
   });
 
   it('so that the file is none any more: it begins anew, says so, and keeps the old one', async () => {
-    await stop(3);
+    await cluster.stop(3);
     fs.writeFileSync(state(3), Buffer.alloc(100_000, 0x5a));
     cluster.startReplica(3);
     await cluster.ready();

@@ -35,7 +35,7 @@ describe('a replica that is far behind', { timeout: 300_000 }, () => {
       60_000,
     );
     await writing;
-    const { replicas } = await cluster.status('--barrier');
+    const { replicas } = await cluster.status({ barrier: true });
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     expect(replicas[3].state).toBe('normal');
     // Every quorum needs it now.

@@ -107,7 +107,7 @@ describe('real work in a mounted directory', { timeout: 300_000 }, () => {
   });
 
   it('all replicas hold the same state afterwards', async () => {
-    const { replicas } = await cluster.status('--barrier');
+    const { replicas } = await cluster.status({ barrier: true });
     expect(new Set(replicas.map(({ stateRoot, stableCheckpoint }) => `${stableCheckpoint} ${stateRoot}`)).size).toBe(1);
   });
 });
