@@ -25,7 +25,7 @@ describe('umount --force', { timeout: 180_000 }, () => {
   afterAll(async () => {
     for (const user of users) user.kill('SIGKILL');
     await cluster.destroy();
-  }, 60_000);
+  }, 180_000);
 
   const force = () => cluster.byzfs('umount', mnt, '--force');
   /** A process that is in the mount, and is seen to end. */

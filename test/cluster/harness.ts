@@ -28,7 +28,7 @@ export async function run(command: string, args: string[], options: RunOptions =
   try {
     const { stdout, stderr } = await execute(command, args, {
       cwd: options.cwd,
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: options.timeoutMs ?? 180_000,
       killSignal: 'SIGKILL',
       maxBuffer: 256 * 1024 * 1024,
     });
@@ -59,7 +59,7 @@ export const mountpoints = (): string[] =>
     .map((line) => line.split(' ')[1]);
 
 /** Waits until `condition` holds. */
-export async function until(what: string, condition: () => boolean, withinMs = 20_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, withinMs = 60_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
@@ -102,7 +102,7 @@ export class TestCluster {
   }
 
   byzfs(...args: string[]): Promise<Ran> {
-    return run(process.execPath, [CLI, ...args], { timeoutMs: 120_000 });
+    return run(process.execPath, [CLI, ...args], { timeoutMs: 180_000 });
   }
 
   private async mustByzfs(...args: string[]): Promise<string> {

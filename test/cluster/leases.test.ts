@@ -11,7 +11,7 @@ describe('what a mount holds when its process is killed', { timeout: 180_000 }, 
   beforeAll(async () => {
     await cluster.up();
     await cluster.mount(second);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => cluster.destroy(), 60_000);
 
   /** statfs is answered from what was heard a second ago, and asks then. */

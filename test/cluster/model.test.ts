@@ -35,7 +35,7 @@ describe.skipIf(!canMount())('random calls on a cluster', () => {
     await caller?.stop();
     execFileSync('umount', ['-l', local]);
     await cluster.destroy();
-  }, 60_000);
+  }, 180_000);
 
   it('have the outcomes that they have in a local directory, while replicas are killed', {
     timeout: (SECONDS + 240) * 1000,

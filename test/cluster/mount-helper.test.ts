@@ -20,7 +20,7 @@ describe('mount.fuse.byzfs', { timeout: 120_000 }, () => {
     await cluster.up('--no-mount');
     fs.mkdirSync(mnt);
     fs.mkdirSync(path.join(scratch, 'sbin'));
-  }, 60_000);
+  }, 180_000);
   afterAll(() => cluster.destroy(), 60_000);
 
   /** Runs a script where mount(8) finds the helper. */

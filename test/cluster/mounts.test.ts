@@ -25,7 +25,7 @@ describe('a mount whose process is killed', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     await cluster.up();
     await shell(`echo kept > ${mnt}/file; sync -f ${mnt}/file`);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => cluster.destroy(), 60_000);
 
   const crash = async (): Promise<void> => {
@@ -149,7 +149,7 @@ describe('a mount whose process is asked to end', { timeout: 120_000 }, () => {
   });
 });
 
-describe('what is refused, in one line and with nothing left behind', { timeout: 60_000 }, () => {
+describe('what is refused, in one line and with nothing left behind', { timeout: 180_000 }, () => {
   const cluster = new TestCluster(1);
   const mnt = cluster.mountpoint;
   const { directory, scratch } = cluster;

@@ -7,7 +7,7 @@ import { fails, pause } from './behaviours/support.js';
 import { EAGAIN, withLockers } from './locker.js';
 import { canMount, TestMount } from './mounted.js';
 
-describe.skipIf(!canMount()).each(['session', 'strict'] as const)('two %s mounts', { timeout: 60_000 }, (profile) => {
+describe.skipIf(!canMount()).each(['session', 'strict'] as const)('two %s mounts', { timeout: 180_000 }, (profile) => {
   let mount: TestMount;
   let made = 0;
   beforeAll(async () => {

@@ -120,7 +120,7 @@ export class TestMount {
       await mkdir(path);
       if (owner) await chown(path, owner.uid, owner.gid);
     }
-    const argument = JSON.stringify({ timeLimitMs: 120_000, rootUid: owner?.uid, ...rest, mountpoints, directory });
+    const argument = JSON.stringify({ timeLimitMs: 300_000, rootUid: owner?.uid, ...rest, mountpoints, directory });
     const plain = [join(here, 'fixture.mjs'), argument] as const;
     const devices = join(base, 'devices');
     if (unprivileged) await mkdir(devices);

@@ -6,7 +6,7 @@ import { runFloor } from '../../../bench/micro/floor.js';
 
 const NEVER = new AbortController().signal;
 
-describe('a program that is run in turn with the benchmark', { timeout: 30_000 }, () => {
+describe('a program that is run in turn with the benchmark', { timeout: 180_000 }, () => {
   let directory: string;
   let program: string;
 

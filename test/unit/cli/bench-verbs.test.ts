@@ -36,7 +36,7 @@ describe('byzfs bench', () => {
   });
 });
 
-describe('byzfs bench all', { timeout: 60_000 }, () => {
+describe('byzfs bench all', { timeout: 180_000 }, () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'byzfs-test-'));
