@@ -160,18 +160,23 @@ export class Faults {
     // Fewer who forget beside one that is faulty anyway is more than f, and no group that could recover.
     if (hit.filter(({ faulty }) => !faulty).length <= world.f) return;
     world.statistics.powerLosses++;
-    this.down(hit, (each) => each.losePower());
+    this.cutPower(hit);
   }
 
-  /** All lose power at once, those too that are down: what was not flushed is nowhere any more. */
+  /** Those too that are down: what was not flushed is nowhere any more. */
+  private cutPower(hosts: readonly ReplicaHost[]): void {
+    for (const host of hosts) if (!host.up) host.losePower();
+    this.down(hosts, (host) => host.losePower());
+  }
+
+  /** All lose power at once. */
   losePowerEverywhere(): void {
     const { hosts, statistics, transcript, now } = this.world;
     transcript.event(now, 'world', 'the power fails everywhere');
     statistics.powerLosses++;
     statistics.totalPowerLosses++;
     statistics.durableRepliesBefore += statistics.durableReplies;
-    for (const host of hosts) if (!host.up) host.losePower();
-    this.down(hosts, (host) => host.losePower());
+    this.cutPower(hosts);
   }
 
   /** From everyone: fully, or one way. */
