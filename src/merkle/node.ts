@@ -63,7 +63,15 @@ export class TreeNode {
     if (content.length < tag.length + 1 + content[tag.length] + 2 * BITMAP_BYTES) return undefined;
     const node = new TreeNode(content);
     const paths = node.lengths + node.count;
-    return paths <= content.length && paths + node.pathOffset(node.count) === content.length ? node : undefined;
+    if (paths > content.length || paths + node.pathOffset(node.count) !== content.length) return undefined;
+    return node.hasLeavesAmongChildren() ? node : undefined;
+  }
+
+  /** Nothing else would tell an altered root from what it was, which no digest of a parent covers. */
+  private hasLeavesAmongChildren(): boolean {
+    const { content, present, leaves } = this;
+    for (let at = 0; at < BITMAP_BYTES; at++) if ((content[leaves + at] & ~content[present + at]) !== 0) return false;
+    return true;
   }
 
   get prefix(): Octets {
