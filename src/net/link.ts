@@ -1,6 +1,6 @@
 /**
  * One authenticated connection between two processes of a cluster. Everything sent in one turn of the event loop leaves
- * as one frame, under one MAC, in one socket write.
+ * as one frame, under one MAC or encrypted, in one socket write.
  */
 import type { Socket } from 'node:net';
 import type { MacKey } from '../crypto/macs.js';
@@ -21,7 +21,7 @@ import {
 import { isAdmissible, type Peer } from './admission.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
-import type { Channel } from './handshake.js';
+import type { Channel } from './exchange.js';
 import { Rekeying } from './rekey.js';
 
 /** Why a link ended. */
@@ -65,6 +65,7 @@ export class Link {
   readonly peer: Peer;
   /** Whether this end opened the connection. */
   readonly isDialer: boolean;
+  readonly isEncrypted: boolean;
   private readonly sealer: FrameSealer;
   private readonly opener: FrameOpener;
   private readonly rekeying: Rekeying;
@@ -85,13 +86,14 @@ export class Link {
     private readonly context: NetContext,
     channel: Channel,
   ) {
-    const { peer, keys, end } = channel;
+    const { peer, keys, end, isEncrypted } = channel;
     const { timings } = context;
     this.peer = peer;
     this.isDialer = end === 'dialer';
+    this.isEncrypted = isEncrypted;
     this.sealer = new FrameSealer(this.isDialer ? keys.fromDialer : keys.fromAcceptor);
     this.opener = new FrameOpener(this.isDialer ? keys.fromAcceptor : keys.fromDialer, this.onFrame);
-    this.rekeying = new Rekeying(context, peer, channel.id);
+    this.rekeying = new Rekeying(context, peer, channel.id, isEncrypted);
     this.authenticator = new RotatingKey(keys.authenticator, timings.graceMs);
     this.rekeyDueMs = performance.now() + timings.rekeyMs;
     this.heartbeat = setInterval(() => this.beat(), timings.heartbeatMs);

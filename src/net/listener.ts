@@ -4,7 +4,8 @@ import { Limits } from '../limits.js';
 import type { Peer } from './admission.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
-import { acceptHandshake, HandshakeError } from './handshake.js';
+import { HandshakeError } from './exchange.js';
+import { acceptHandshake } from './handshake.js';
 import { Link } from './link.js';
 import { ignoreError, SOCKET_OPTIONS } from './sockets.js';
 

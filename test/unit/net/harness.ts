@@ -38,6 +38,7 @@ export function testCluster(n: number, clients = 2): Cluster {
     durability: 'buffered',
     requestAuthentication: 'signature',
     recoveryPeriodSeconds: 0,
+    encryption: 'auto',
     ownerSignatures: 0,
     optimizations: { ...ALL_OPTIMIZATIONS },
   };
