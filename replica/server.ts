@@ -141,7 +141,9 @@ export class ReplicaServer implements LinkHandler {
       },
       Date.now(),
     );
-    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch: started.epoch, clientKey });
+    const clientRate = (client: number): number | undefined => state.registry.get(client)?.rights.rate;
+    const { epoch } = started;
+    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch, clientKey, clientRate });
     log.info({ records: recovered.length, lastExecuted: this.state.lastExecuted }, 'restored');
   }
 

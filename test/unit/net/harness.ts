@@ -86,9 +86,15 @@ export const atEnd = (close: () => Promise<void> | void): void => {
   closers.push(close);
 };
 
-export async function startReplica(cluster: Cluster, id: number, timings: Partial<NetTimings> = {}, epoch = 0) {
+export async function startReplica(
+  cluster: Cluster,
+  id: number,
+  timings: Partial<NetTimings> = {},
+  epoch = 0,
+  clientRate?: (client: number) => number | undefined,
+) {
   const handler = new Recorder();
-  const endpoint = new ReplicaEndpoint({ cluster, identity: replicaIdentity(id), handler, epoch, timings });
+  const endpoint = new ReplicaEndpoint({ cluster, identity: replicaIdentity(id), handler, epoch, timings, clientRate });
   await endpoint.start();
   atEnd(() => endpoint.close());
   return { endpoint, handler };
