@@ -4,7 +4,7 @@ import { Signables } from '../crypto/signables.js';
 import type { Decoding } from '../wire/codec.js';
 import { type NetCounters, newCounters } from './counters.js';
 import { Epochs } from './epochs.js';
-import type { LinkHandler } from './link.js';
+import type { LinkHandler } from './link-handler.js';
 import { Paces } from './pace.js';
 
 /** Periods and limits of links. Milliseconds, bytes or counts, as the name says. */

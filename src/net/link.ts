@@ -9,41 +9,16 @@ import { assert, Limits } from '../limits.js';
 import type { Message } from '../pbft/messages.js';
 import { decodeMessage } from '../wire/codec.js';
 import { WireError } from '../wire/errors.js';
-import { FRAME_ITEM_BYTES, type FrameFault, FrameKind, FrameOpener, FrameSealer, itemBytes } from '../wire/framing.js';
+import { FRAME_ITEM_BYTES, FrameKind, FrameOpener, FrameSealer, itemBytes } from '../wire/framing.js';
 import { isAdmissible, type Peer } from './admission.js';
 import { intoFrames } from './coalescing.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
 import type { Channel } from './exchange.js';
 import { Intake } from './intake.js';
+import type { LinkEndReason } from './link-handler.js';
 import type { Pace } from './pace.js';
 import { Rekeying } from './rekey.js';
-
-/** Why a link ended. */
-export type LinkEndReason =
-  /** By its owner. */
-  | 'closed'
-  /** The same replica connected anew. */
-  | 'replaced'
-  | 'disconnected'
-  | 'silent'
-  | 'queue-overflow'
-  | 'unknown-frame'
-  | 'bad-rekey'
-  | FrameFault;
-
-/**
- * Whoever owns the links. Called from the event loop, never from within `send`; what it throws is its own mistake and
- * is not caught. Messages may be answered in the call.
- */
-export interface LinkHandler {
-  onUp(link: Link): void;
-  /** @param bytes encoded size */
-  onMessage(link: Link, message: Message, bytes: number): void;
-  onDown(link: Link, reason: LinkEndReason): void;
-  /** A connection did not become a link: one line for the log. */
-  onRefused?(address: string, reason: string): void;
-}
 
 const RESOLVED = Promise.resolve();
 
@@ -55,6 +30,8 @@ export class Link {
   /** Whether this end opened the connection. */
   readonly isDialer: boolean;
   readonly isEncrypted: boolean;
+  /** At a replica: all links of the same client, this one among them. */
+  siblings: ReadonlySet<Link> | undefined;
   private readonly sealer: FrameSealer;
   private readonly opener: FrameOpener;
   private readonly rekeying: Rekeying;
@@ -122,7 +99,7 @@ export class Link {
   send(encoded: Uint8Array): boolean {
     assert(itemBytes(encoded) <= FRAME_ITEM_BYTES, 'a message fits in a frame');
     if (this.ended !== undefined || this.overflowed) return false;
-    if (this.queuedBytes + encoded.length > Limits.linkQueueBytes) {
+    if (this.isTooMuch(this.queuedBytes + encoded.length)) {
       this.overflowed = true;
       queueMicrotask(() => this.close('queue-overflow'));
       return false;
@@ -135,6 +112,15 @@ export class Link {
       void RESOLVED.then(this.flush);
     }
     return true;
+  }
+
+  /** One client has no more than one link may, however many links it has. */
+  private isTooMuch(bytes: number): boolean {
+    if (bytes > Limits.linkQueueBytes) return true;
+    if (this.siblings === undefined || bytes <= Limits.linkQueueBytes / Limits.sessionsPerClient) return false;
+    let all = bytes - this.queuedBytes;
+    for (const link of this.siblings) all += link.queuedBytes;
+    return all > Limits.linkQueueBytes;
   }
 
   /** Writes what is queued now instead of at the end of the turn. */
