@@ -14,16 +14,23 @@ import { STRANGERS, Strangers } from './strangers.js';
 /** Links of clients that there is to be room for. */
 const LEAST_CLIENT_LINKS = 32;
 
+/**
+ * For how many links of clients a replica has room.
+ * @throws Error one line: this process may not have as many descriptors as it takes
+ */
+export function roomForClients(replicas: number): number {
+  const others = STRANGERS + replicas;
+  return connectionLimit(others + LEAST_CLIENT_LINKS) - others;
+}
+
 export class Listener {
   private readonly server: Server;
   private readonly strangers = new Strangers();
   private readonly replicaLinks = new Map<number, Link>();
   private readonly clientLinks: ClientLinks;
 
-  /** @throws Error one line: this process may not have as many descriptors as it takes */
   constructor(private readonly context: NetContext) {
-    const others = STRANGERS + context.cluster.replicas.length;
-    this.clientLinks = new ClientLinks(connectionLimit(others + LEAST_CLIENT_LINKS) - others);
+    this.clientLinks = new ClientLinks(roomForClients(context.cluster.replicas.length));
     this.server = createServer(SOCKET_OPTIONS, (socket) => this.accept(socket));
   }
 
