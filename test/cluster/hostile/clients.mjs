@@ -71,8 +71,12 @@ export function nonsense(directory) {
 export function deaf(directory) {
   const client = new Crooked(directory, 'deaf');
   const heard = new Set();
+  let isDeaf = false;
   const timer = setInterval(() => {
+    if (!isDeaf) return;
     for (const link of client.links) {
+      // That nothing comes is no reason to give up.
+      link.silentBeats = 0;
       if (heard.has(link)) continue;
       heard.add(link);
       link.socket.pause();
@@ -80,8 +84,9 @@ export function deaf(directory) {
       client.told.sent += 100;
     }
   }, 500);
-  // Before it stops to listen.
-  void client.begin().catch(() => undefined);
+  void client.begin().then(() => {
+    isDeaf = true;
+  });
   return { told: client.told, stop: () => stop(client, timer) };
 }
 
@@ -115,7 +120,7 @@ export function fast(directory) {
       client.told.sent += NULLS;
     }
   }, 20);
-  void client.begin().catch(() => undefined);
+  void client.begin();
   return { told: client.told, stop: () => stop(client, timer) };
 }
 
