@@ -180,7 +180,7 @@ export class Link {
 
   private readonly onFrame = (kind: number, items: Buffer[]): void => {
     this.context.counters.received.frames++;
-    if (items.length === 0) this.intake?.onEmptyFrame();
+    if (kind !== FrameKind.Messages || items.length === 0) this.intake?.onEmptyFrame();
     switch (kind) {
       case FrameKind.Messages:
         for (let i = 0; i < items.length && this.isUp; i++) {

@@ -5,10 +5,10 @@
  *     body: frame kind (u8) ‖ items, each a length (u32) and that many bytes
  *
  * Where the link is encrypted the body is, under a nonce that is the frame's number on the link, which is counted and not
- * sent. The length of a frame, and when it is sent, is all that is seen on the way. Otherwise the MAC covers that
- * number and the body, with the digest of each item above LARGE_BYTES in place of the item. Under keys of one direction of one connection a frame that is changed,
- * dropped, repeated, reordered or sent back therefore fails. Whatever is coalesced, a frame costs one MAC or tag; a large
- * message sent in the clear to many links is hashed once and copied nowhere.
+ * sent. The length of a frame, and when it is sent, is all that is seen on the way. Otherwise the MAC covers that number
+ * and the body, with the digest of each item above LARGE_BYTES in place of the item. Under keys of one direction of one
+ * connection a frame that is changed, dropped, repeated, reordered or sent back therefore fails. Whatever is coalesced, a
+ * frame costs one MAC or tag; a large message sent in the clear to many links is hashed once and copied nowhere.
  */
 import { AEAD_TAG_BYTES, AeadKey } from '../crypto/aead.js';
 import { sha256 } from '../crypto/digests.js';
