@@ -37,6 +37,7 @@ class State {
       ...{
         requestAuthentication: 'signature',
         recoveryPeriodSeconds: 0,
+        encryption: 'auto',
         ownerSignatures: 0,
         optimizations: { ...ALL_OPTIMIZATIONS },
       },

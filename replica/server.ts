@@ -4,7 +4,8 @@ import { ReplicaAuthentication } from '../src/crypto/authentication.js';
 import type { MacKey } from '../src/crypto/macs.js';
 import type { NetCounters } from '../src/net/counters.js';
 import { ReplicaEndpoint } from '../src/net/endpoint.js';
-import type { Link, LinkHandler } from '../src/net/link.js';
+import type { Link } from '../src/net/link.js';
+import type { LinkHandler } from '../src/net/link-handler.js';
 import { Configuration } from '../src/pbft/configuration.js';
 import { sessionKey } from '../src/pbft/digests.js';
 import type { ClientMessage, Message, ReplicaMessage, Reply, SequenceNumber, SessionId } from '../src/pbft/messages.js';
@@ -141,7 +142,9 @@ export class ReplicaServer implements LinkHandler {
       },
       Date.now(),
     );
-    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch: started.epoch, clientKey });
+    const clientRate = (client: number): number | undefined => state.registry.get(client)?.rights.rate;
+    const { epoch } = started;
+    this.endpoint = new ReplicaEndpoint({ cluster, identity, handler: this, epoch, clientKey, clientRate });
     log.info({ records: recovered.length, lastExecuted: this.state.lastExecuted }, 'restored');
   }
 

@@ -1,4 +1,5 @@
 /** The life of a replica process: a server, or one after the other where a state was damaged. */
+import { roomForClients } from '../src/net/listener.js';
 import { writeMarker } from './damage-marker.js';
 import { replicaFiles } from './layout.js';
 import { closeFiles, type OpenedFiles, openFiles } from './open.js';
@@ -9,9 +10,12 @@ import { StagingError } from './state/errors.js';
 
 /**
  * Starts a replica from what its directory holds.
- * @throws StateError, JournalError: state or journal cannot be used; system errors of listening, with their code
+ * @throws StateError, JournalError: state or journal cannot be used; Error: too few descriptors; system errors of
+ * listening, with their code
  */
 export async function startReplica(options: ReplicaServerOptions): Promise<ReplicaServer> {
+  // Before anything is opened: it is nothing that is wrong with the state.
+  roomForClients(options.cluster.replicas.length);
   return begin(options, await openFiles(options, new ScrubTally()));
 }
 

@@ -37,6 +37,10 @@ export const VARIANTS: readonly Variant[] = [
     ...{ name: 'mac', replicas: 4, init: ['--request-authentication', 'mac'] },
     ...{ operations: ['0/0'], outstanding: [1, 64] },
   },
+  {
+    ...{ name: 'encrypted', replicas: 4, init: ['--encryption', 'on'] },
+    ...{ operations: ['0/0', '4/0', '0/4', '128/0'], outstanding: [1, 64] },
+  },
   { name: 'synced', replicas: 4, init: ['--durability', 'synced'], operations: ['0/0'], outstanding: [1, 64] },
 ];
 

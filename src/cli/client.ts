@@ -10,6 +10,7 @@ import { readKeyFile, writeKeyFile } from '../cluster/keys.js';
 import { layoutOf } from '../cluster/layout.js';
 import { checkPublicKey, SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 import type { Change, RegisteredClient } from '../fileservice/clients.js';
+import { RightsLimits } from '../fileservice/rights.js';
 import { Limits } from '../limits.js';
 import { type Administration, administer, type Listing } from './client/administration.js';
 import { describeAll, describeChange, describeOne, toJson } from './client/describe.js';
@@ -66,6 +67,7 @@ export function register(program: Command): void {
     .option('--subtree <path>', 'this directory is all that it sees')
     .option('--quota <bytes>', 'all that it makes may take, as 500M, 10G or 1T', byteCount)
     .option('--quota-inodes <n>', 'it may make', integerIn(1, 2 ** 40))
+    .option('--rate <n>', 'calls a second, and as many at once; what is more waits', integerIn(1, RightsLimits.rate))
     .option('--proposal <file>', proposal)
     .option('--json', json)
     .addHelpText('after', EXAMPLES)

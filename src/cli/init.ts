@@ -25,6 +25,7 @@ export interface InitOptions {
   durability?: Cluster['durability'];
   requestAuthentication?: Cluster['requestAuthentication'];
   recoveryPeriod?: number;
+  encryption?: Cluster['encryption'];
   ownerSignatures?: number;
   without?: (keyof Optimizations)[];
 }
@@ -53,6 +54,11 @@ export function register(program: Command): void {
       '--recovery-period <seconds>',
       'each replica recovers once in that time, though nothing is known to be wrong with it (default 0: never)',
       integerIn(0, MAX_RECOVERY_PERIOD_SECONDS),
+    )
+    .addOption(
+      new Option('--encryption <when>', 'of links: auto is of those that leave a machine')
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
     )
     .option(
       '--owner-signatures <k>',
@@ -132,6 +138,7 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
     durability: options.durability,
     requestAuthentication: options.requestAuthentication,
     recoveryPeriodSeconds: options.recoveryPeriod,
+    encryption: options.encryption,
     ownerSignatures: options.ownerSignatures,
     without: options.without,
   };

@@ -34,6 +34,8 @@ export interface NewClusterOptions {
   requestAuthentication?: Cluster['requestAuthentication'];
   /** Default: 0, which is never. */
   recoveryPeriodSeconds?: number;
+  /** Default: auto. */
+  encryption?: Cluster['encryption'];
   /** Default: 0. */
   ownerSignatures?: number;
   /** Optimizations that the cluster does without. */
@@ -54,7 +56,7 @@ const publicKeyOf = (seed: Buffer): Buffer => new SigningKey(seed).publicKey;
 export function newCluster(options: NewClusterOptions): NewCluster {
   const { hosts, basePort, rootUid, rootGid, createdSeconds } = options;
   const { durability = 'buffered', requestAuthentication = 'signature', without = [] } = options;
-  const { recoveryPeriodSeconds = 0, ownerSignatures = 0 } = options;
+  const { recoveryPeriodSeconds = 0, encryption = 'auto', ownerSignatures = 0 } = options;
   const replicaSeeds = Array.from({ length: options.replicas }, generateSeed);
   const clientSeeds = options.clientNames.map(generateSeed);
   const optimizations = { ...ALL_OPTIMIZATIONS };
@@ -76,6 +78,7 @@ export function newCluster(options: NewClusterOptions): NewCluster {
     durability,
     requestAuthentication,
     recoveryPeriodSeconds,
+    encryption,
     ownerSignatures,
     optimizations,
   };

@@ -10,6 +10,7 @@ import type { Cluster } from './types.js';
 const TAG = Buffer.from('byzfs cluster v1');
 
 const DURABILITY = { buffered: 0, synced: 1 } as const;
+const ENCRYPTION = { off: 0, on: 1 } as const;
 const REQUEST_AUTHENTICATION = { signature: 0, mac: 1 } as const;
 
 /** 32 bytes: sha256 of `cluster` without its id. */
@@ -28,6 +29,7 @@ export function clusterId(cluster: Omit<Cluster, 'id'>): Buffer {
   w.u8(DURABILITY[cluster.durability]).u8(REQUEST_AUTHENTICATION[cluster.requestAuthentication]);
   if (cluster.recoveryPeriodSeconds > 0) w.bytes(Buffer.from('recovery period')).u64(cluster.recoveryPeriodSeconds);
   if (cluster.ownerSignatures > 0) w.bytes(Buffer.from('owner signatures')).u32(cluster.ownerSignatures);
+  if (cluster.encryption !== 'auto') w.bytes(Buffer.from('encryption')).u8(ENCRYPTION[cluster.encryption]);
   // Where all are on, as in every cluster before there was a choice, nothing is said of them.
   const names = Object.keys(ALL_OPTIMIZATIONS) as (keyof Optimizations)[];
   if (!names.every((name) => cluster.optimizations[name])) {

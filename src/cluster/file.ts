@@ -72,6 +72,7 @@ const clusterFile = z.strictObject({
   durability: z.enum(['buffered', 'synced'], { error: '"buffered" or "synced" expected' }),
   requestAuthentication: z.enum(['signature', 'mac'], { error: '"signature" or "mac" expected' }),
   recoveryPeriodSeconds: integer(0, MAX_RECOVERY_PERIOD_SECONDS).default(0),
+  encryption: z.enum(['auto', 'on', 'off'], { error: '"auto", "on" or "off" expected' }).default('auto'),
   ownerSignatures: integer(0, 3 * Limits.maxFaults + 1).default(0),
   optimizations: optimizations.default({ ...ALL_OPTIMIZATIONS }),
 });

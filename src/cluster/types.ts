@@ -37,6 +37,8 @@ export interface Cluster {
   requestAuthentication: 'signature' | 'mac';
   /** Each replica recovers once in so many seconds though nothing is known to be wrong with it; 0: none does. */
   recoveryPeriodSeconds: number;
+  /** Of links between processes; `auto` (default): of those that leave a machine. */
+  encryption: 'auto' | 'on' | 'off';
   /** How many of the replicas' owners have to sign a change of clients and rights; 0: the administrator alone decides. */
   ownerSignatures: number;
   /** All on, but for measurements. */

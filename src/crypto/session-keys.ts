@@ -1,9 +1,11 @@
 /**
  * Keys of one connection: X25519 (RFC 7748) between ephemeral keys that a signed exchange vouches for, then
- * HKDF-SHA-256 (RFC 5869) into one MAC key for each direction and one for request authenticators.
+ * HKDF-SHA-256 (RFC 5869) into one key for each direction and one for request authenticators.
  */
 import { createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
+import { assert } from '../limits.js';
 import type { Digest } from '../pbft/messages.js';
+import { AEAD_KEY_BYTES, AeadKey } from './aead.js';
 import { MAC_KEY_BYTES, MacKey } from './macs.js';
 
 export const X25519_KEY_BYTES = 32;
@@ -35,23 +37,34 @@ function agree(privateKey: KeyObject, peerPublicKey: Uint8Array): Buffer | undef
   }
 }
 
+/** Of the frames of one direction: authenticates them, or encrypts them as well. */
+export type FrameKey = MacKey | AeadKey;
+
 export interface LinkKeys {
-  /** Authenticates what the dialer sends. */
-  readonly fromDialer: MacKey;
-  /** Authenticates what the acceptor sends. */
-  readonly fromAcceptor: MacKey;
+  /** For what the dialer sends. */
+  readonly fromDialer: FrameKey;
+  /** For what the acceptor sends. */
+  readonly fromAcceptor: FrameKey;
   /** Client → replica: the replica's entry of the client's request authenticators. */
   readonly authenticator: MacKey;
 }
+
+assert(AEAD_KEY_BYTES === MAC_KEY_BYTES, 'keys of both kinds are cut from the same bytes');
 
 /**
  * @param salt digest of everything both ends said, so that keys agree only where the conversations did
  * @param info Signables.linkKeysInfo
  */
-export function deriveLinkKeys(sharedSecret: Uint8Array, salt: Digest, info: Uint8Array): LinkKeys {
+export function deriveLinkKeys(
+  sharedSecret: Uint8Array,
+  salt: Digest,
+  info: Uint8Array,
+  isEncrypted: boolean,
+): LinkKeys {
   const bytes = Buffer.from(hkdfSync('sha256', sharedSecret, salt, info, 3 * MAC_KEY_BYTES));
-  const key = (i: number): MacKey => new MacKey(bytes.subarray(i * MAC_KEY_BYTES, (i + 1) * MAC_KEY_BYTES));
-  return { fromDialer: key(0), fromAcceptor: key(1), authenticator: key(2) };
+  const part = (i: number): Buffer => bytes.subarray(i * MAC_KEY_BYTES, (i + 1) * MAC_KEY_BYTES);
+  const frameKey = (i: number): FrameKey => (isEncrypted ? new AeadKey(part(i)) : new MacKey(part(i)));
+  return { fromDialer: frameKey(0), fromAcceptor: frameKey(1), authenticator: new MacKey(part(2)) };
 }
 
 /** A key that is replaced from time to time, the one before it accepted for a while: requests under it are under way. */

@@ -38,9 +38,14 @@ export interface Rights {
   subtree: Subtree | undefined;
   /** Of what the client makes; undefined: as much as there is. */
   quota: Quota | undefined;
+  /**
+   * Calls a second that each replica reads of the client, and as many at once; undefined: as many as come. It is no
+   * condition of execution: replicas hold the client to it where they read from it (src/net/pace.ts).
+   */
+  rate: number | undefined;
 }
 
-export const RightsLimits = { ranges: 64, pathBytes: 1024 } as const;
+export const RightsLimits = { ranges: 64, pathBytes: 1024, rate: 1_000_000 } as const;
 
 const MAX_ID = 0xffff_ffff;
 const ANY: readonly IdRange[] = [{ low: 0, high: MAX_ID }];
@@ -48,7 +53,7 @@ const ANY: readonly IdRange[] = [{ low: 0, high: MAX_ID }];
 /** Of clients in the cluster file: they are trusted with the users they speak for. */
 export const ALL_RIGHTS: Rights = {
   ...{ uids: ANY, gids: ANY, squash: undefined },
-  ...{ readOnly: false, subtree: undefined, quota: undefined },
+  ...{ readOnly: false, subtree: undefined, quota: undefined, rate: undefined },
 };
 
 export const isAny = (ranges: readonly IdRange[]): boolean =>
@@ -85,9 +90,12 @@ function readRanges(r: ByteReader): IdRange[] {
   });
 }
 
+/** In a row: there is no rate of nothing. */
+const UNLIMITED_RATE = 0;
+
 const SQUASHED: readonly (Squash['whom'] | undefined)[] = [undefined, 'root', 'all'];
 
-export function writeRights(w: ByteWriter, { uids, gids, squash, readOnly, subtree, quota }: Rights): void {
+export function writeRights(w: ByteWriter, { uids, gids, squash, readOnly, subtree, quota, rate }: Rights): void {
   writeRanges(w, uids);
   writeRanges(w, gids);
   w.u8(SQUASHED.indexOf(squash?.whom));
@@ -99,6 +107,7 @@ export function writeRights(w: ByteWriter, { uids, gids, squash, readOnly, subtr
   }
   w.bool(quota !== undefined);
   if (quota !== undefined) w.u64(quota.bytes).u64(quota.inodes);
+  w.u32(rate ?? UNLIMITED_RATE);
 }
 
 export function readRights(r: ByteReader): Rights {
@@ -112,5 +121,7 @@ export function readRights(r: ByteReader): Rights {
     ? { ...readHandle(r), path: Buffer.from(r.bytes(RightsLimits.pathBytes)).toString('latin1') }
     : undefined;
   const quota = r.bool() ? { bytes: r.u64(), inodes: r.u64() } : undefined;
-  return { ...ids, squash, readOnly, subtree, quota };
+  const rate = r.u32();
+  if (rate > RightsLimits.rate) throw new MalformedBytes(`rate ${rate}`);
+  return { ...ids, squash, readOnly, subtree, quota, rate: rate === UNLIMITED_RATE ? undefined : rate };
 }

@@ -4,7 +4,8 @@ import { Signables } from '../crypto/signables.js';
 import type { Decoding } from '../wire/codec.js';
 import { type NetCounters, newCounters } from './counters.js';
 import { Epochs } from './epochs.js';
-import type { LinkHandler } from './link.js';
+import type { LinkHandler } from './link-handler.js';
+import { Paces } from './pace.js';
 
 /** Periods and limits of links. Milliseconds, bytes or counts, as the name says. */
 export interface NetTimings {
@@ -50,6 +51,7 @@ export interface NetContext {
   /** The key registered for that replica or client; undefined for one that is none. */
   keyOf(role: Role, id: number): VerifyingKey | undefined;
   readonly handler: LinkHandler;
+  readonly paces: Paces;
   readonly timings: NetTimings;
   readonly counters: NetCounters;
 }
@@ -62,6 +64,8 @@ export interface NetOptions {
   epoch?: number;
   /** The key of a client that is registered; default: those in the cluster file are. */
   clientKey?: (client: number) => VerifyingKey | undefined;
+  /** Calls a second that are read of a client; default: as many as come. */
+  clientRate?: (client: number) => number | undefined;
   /** Those given replace those of NET_TIMINGS. */
   timings?: Partial<NetTimings>;
 }
@@ -73,7 +77,15 @@ export function keysIn({ clients }: Cluster): (client: number) => VerifyingKey |
 }
 
 export function createContext(options: NetOptions): NetContext {
-  const { cluster, identity, handler, epoch = 0, clientKey = keysIn(cluster), timings } = options;
+  const {
+    cluster,
+    identity,
+    handler,
+    epoch = 0,
+    clientKey = keysIn(cluster),
+    clientRate = () => undefined,
+    timings,
+  } = options;
   const signables = new Signables(cluster.id);
   const replicaKeys = new Map(cluster.replicas.map(({ id, publicKey }) => [id, new VerifyingKey(publicKey)]));
   return {
@@ -87,6 +99,7 @@ export function createContext(options: NetOptions): NetContext {
     signingKey: new SigningKey(identity.seed),
     keyOf: (role, id) => (role === 'replica' ? replicaKeys.get(id) : clientKey(id)),
     handler,
+    paces: new Paces(clientRate),
     timings: { ...NET_TIMINGS, ...timings },
     counters: newCounters(),
   };

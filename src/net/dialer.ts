@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { ReplicaEntry } from '../cluster/types.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
-import { dialHandshake, HandshakeError } from './handshake.js';
+import { HandshakeError } from './exchange.js';
+import { dialHandshake } from './handshake.js';
 import { Link } from './link.js';
 import { dialed, ignoreError } from './sockets.js';
 

@@ -3,7 +3,8 @@ import { assert } from '../limits.js';
 import { createContext, type NetContext, type NetOptions } from './context.js';
 import type { NetCounters } from './counters.js';
 import { Dialer } from './dialer.js';
-import type { Link, LinkHandler } from './link.js';
+import type { Link } from './link.js';
+import type { LinkHandler } from './link-handler.js';
 import { Listener } from './listener.js';
 
 /** `handler` with the link tables brought up to date before it hears of anything. */

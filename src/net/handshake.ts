@@ -2,77 +2,34 @@
  * How two processes prove to each other who they are and agree on keys: a signed Diffie-Hellman exchange (SIGMA,
  * Krawczyk 2003, without hiding identities), two round trips:
  *
- *     dialer → acceptor   DialerHello:   version, cluster, role, id, epoch, id dialed, ephemeral key, nonce
- *     acceptor → dialer   AcceptorHello: version, cluster, role, id, epoch, ephemeral key, nonce; signature over both hellos
+ *     dialer → acceptor   DialerHello:   version, cluster, role, id, epoch, encrypted, id dialed, ephemeral key, nonce
+ *     acceptor → dialer   AcceptorHello: version, cluster, role, id, epoch, encrypted, ephemeral key, nonce;
+ *                                        signature over both hellos
  *     dialer → acceptor   DialerProof:   signature over both hellos
  *     acceptor → dialer   Welcome:       nothing; a dialer's link is up only where the acceptor's is
+ *
+ * Whether the link is encrypted both know from the cluster file. It is said all the same, under the signatures, and what is
+ * not as expected refused: nobody between them, and no error at one end, can have an encrypted link begin in the clear.
  *
  * Either side may answer Refusal, one line for people, and close. Records are length (u16) ‖ type (u8) ‖ content.
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { ByteReader, ByteWriter, MalformedBytes } from '../bytes.js';
+import { ByteReader, ByteWriter } from '../bytes.js';
+import { isLinkEncrypted } from '../cluster/encryption.js';
 import { SIGNATURE_BYTES } from '../crypto/ed25519.js';
 import { deriveLinkKeys, generateEphemeralKey, type LinkKeys, X25519_KEY_BYTES } from '../crypto/session-keys.js';
 import type { LinkEnd } from '../crypto/signables.js';
-import { assert } from '../limits.js';
 import type { Digest } from '../pbft/messages.js';
 import type { Peer } from './admission.js';
 import type { NetContext } from './context.js';
+import { Exchange, HandshakeError, type HandshakeOutcome, RecordType } from './exchange.js';
 
 /** Of the wire: handshake, frames, messages, and the operations and results in them. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
-/** Largest record. */
-const RECORD_BYTES = 512;
 const NONCE_BYTES = 32;
-const REFUSAL_BYTES = 200;
 const NOTHING = Buffer.alloc(0);
-
-const RecordType = { DialerHello: 1, AcceptorHello: 2, DialerProof: 3, Welcome: 4, Refusal: 5 } as const;
-
-/** Why a connection did not become a link. */
-export type HandshakeFault =
-  | 'malformed'
-  | 'version'
-  | 'other-cluster'
-  | 'unknown-peer'
-  | 'not-dialed'
-  | 'bad-signature'
-  | 'weak-key'
-  /** A process that a later one of the same replica has taken the place of. */
-  | 'old-epoch'
-  /** The clock of one of the two is wrong. */
-  | 'future-epoch'
-  | 'timeout'
-  /** Too many connections, of strangers or of one client. */
-  | 'busy'
-  /** The other end refused us. */
-  | 'refused'
-  | 'disconnected';
-
-export class HandshakeError extends Error {
-  override name = 'HandshakeError';
-  constructor(
-    readonly code: HandshakeFault,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-/** Two authenticated ends and their first keys. */
-export interface Channel {
-  readonly end: LinkEnd;
-  readonly peer: Peer;
-  /** Names the connection in everything signed on it later. */
-  readonly id: Digest;
-  readonly keys: LinkKeys;
-  /** What was received after the handshake: the first frames. */
-  readonly rest: Buffer;
-}
-
-export type HandshakeOutcome = Channel | HandshakeError;
 
 /** What an acceptor decides about a peer whose identity is proven: a reason to refuse it, or undefined. */
 export type Admit = (peer: Peer) => HandshakeError | undefined;
@@ -85,7 +42,8 @@ export function dialHandshake(
   done: (outcome: HandshakeOutcome) => void,
 ): void {
   const ephemeral = generateEphemeralKey();
-  const dialerHello = encodeHello(context, ephemeral.publicKey, replica);
+  const isEncrypted = isLinkEncrypted(context.cluster, replica, context);
+  const dialerHello = encodeHello(context, isEncrypted, ephemeral.publicKey, replica);
   const exchange = new Exchange(socket, context, done);
   exchange.send(RecordType.DialerHello, dialerHello);
   exchange.receive(RecordType.AcceptorHello, (content) => {
@@ -97,9 +55,12 @@ export function dialHandshake(
     const id = context.signables.channel(dialerHello, content.subarray(0, signed));
     verifySignature(context, hello.peer, 'acceptor', id, content.subarray(signed));
     checkEpoch(context, hello);
-    const keys = keysOf(context, ephemeral.agree(hello.ephemeral), id);
+    checkEncryption(hello, isEncrypted);
+    const keys = keysOf(context, ephemeral.agree(hello.ephemeral), id, isEncrypted);
     exchange.send(RecordType.DialerProof, context.signingKey.sign(context.signables.handshake('dialer', id)));
-    exchange.receive(RecordType.Welcome, () => exchange.finish({ end: 'dialer', peer: hello.peer, id, keys }));
+    exchange.receive(RecordType.Welcome, () =>
+      exchange.finish({ end: 'dialer', peer: hello.peer, id, keys, isEncrypted }),
+    );
   });
 }
 
@@ -123,11 +84,13 @@ export function acceptHandshake(
     if (peer.role === 'replica' && peer.id <= context.id) {
       throw new HandshakeError('not-dialed', `of two replicas the one of the higher id dials, not ${describe(peer)}`);
     }
+    const isEncrypted = isLinkEncrypted(context.cluster, context.id, peer);
+    checkEncryption(hello, isEncrypted);
     const ephemeral = generateEphemeralKey();
-    const acceptorHello = encodeHello(context, ephemeral.publicKey, undefined);
+    const acceptorHello = encodeHello(context, isEncrypted, ephemeral.publicKey, undefined);
     const id = context.signables.channel(dialerHello, acceptorHello);
     const signature = context.signingKey.sign(context.signables.handshake('acceptor', id));
-    const keys = keysOf(context, ephemeral.agree(hello.ephemeral), id);
+    const keys = keysOf(context, ephemeral.agree(hello.ephemeral), id, isEncrypted);
     exchange.send(RecordType.AcceptorHello, Buffer.concat([acceptorHello, signature]));
     exchange.receive(RecordType.DialerProof, (proof) => {
       verifySignature(context, peer, 'dialer', id, proof);
@@ -135,7 +98,7 @@ export function acceptHandshake(
       const refusal = admit(peer);
       if (refusal !== undefined) throw refusal;
       exchange.send(RecordType.Welcome, NOTHING);
-      exchange.finish({ end: 'acceptor', peer, id, keys });
+      exchange.finish({ end: 'acceptor', peer, id, keys, isEncrypted });
     });
   });
   return (error) => exchange.fail(error);
@@ -146,6 +109,7 @@ const describe = ({ role, id }: Peer): string => `${role} ${id}`;
 /** @param dialed the replica dialed; undefined in an acceptor's hello */
 function encodeHello(
   { cluster, role, id, epoch }: NetContext,
+  isEncrypted: boolean,
   ephemeral: Uint8Array,
   dialed: number | undefined,
 ): Buffer {
@@ -154,7 +118,8 @@ function encodeHello(
     .raw(cluster.id)
     .bool(role === 'client')
     .u32(id)
-    .u64(epoch);
+    .u64(epoch)
+    .bool(isEncrypted);
   if (dialed !== undefined) w.u32(dialed);
   return w.raw(ephemeral).raw(randomBytes(NONCE_BYTES)).finish();
 }
@@ -162,6 +127,7 @@ function encodeHello(
 interface Hello {
   peer: Peer;
   epoch: number;
+  isEncrypted: boolean;
   dialed: number | undefined;
   ephemeral: Buffer;
 }
@@ -178,6 +144,7 @@ function decodeHello(bytes: Buffer, context: NetContext, end: LinkEnd): Hello {
   }
   const peer: Peer = { role: r.bool() ? 'client' : 'replica', id: r.u32() };
   const epoch = r.u64();
+  const isEncrypted = r.bool();
   const dialed = end === 'dialer' ? r.u32() : undefined;
   const ephemeral = r.raw(X25519_KEY_BYTES);
   r.raw(NONCE_BYTES);
@@ -185,7 +152,7 @@ function decodeHello(bytes: Buffer, context: NetContext, end: LinkEnd): Hello {
   if (context.keyOf(peer.role, peer.id) === undefined) {
     throw new HandshakeError('unknown-peer', `${describe(peer)} is not registered`);
   }
-  return { peer, epoch, dialed, ephemeral };
+  return { peer, epoch, isEncrypted, dialed, ephemeral };
 }
 
 function verifySignature(context: NetContext, peer: Peer, end: LinkEnd, id: Digest, signature: Uint8Array): void {
@@ -204,107 +171,13 @@ function checkEpoch({ epochs }: NetContext, { peer, epoch }: Hello): void {
   }
 }
 
-function keysOf(context: NetContext, sharedSecret: Buffer | undefined, id: Digest): LinkKeys {
+function checkEncryption({ peer, isEncrypted }: Hello, expected: boolean): void {
+  if (isEncrypted === expected) return;
+  const [theirs, ours] = isEncrypted ? ['encrypted', 'in the clear'] : ['in the clear', 'encrypted'];
+  throw new HandshakeError('encryption', `${describe(peer)} means this link to be ${theirs}, it is to be ${ours}`);
+}
+
+function keysOf(context: NetContext, sharedSecret: Buffer | undefined, id: Digest, isEncrypted: boolean): LinkKeys {
   if (sharedSecret === undefined) throw new HandshakeError('weak-key', 'the ephemeral key has small order');
-  return deriveLinkKeys(sharedSecret, id, context.signables.linkKeysInfo);
+  return deriveLinkKeys(sharedSecret, id, context.signables.linkKeysInfo, isEncrypted);
 }
-
-/** Records over a socket until the handshake is over, one way or the other; bounded in bytes and in time. */
-class Exchange {
-  private received: Buffer = NOTHING;
-  private expected: number | undefined;
-  private onRecord: ((content: Buffer) => void) | undefined;
-  private over = false;
-  private channel: Omit<Channel, 'rest'> | undefined;
-  private readonly timer: NodeJS.Timeout;
-  private readonly onData = (chunk: Buffer): void => this.feed(chunk);
-  private readonly onClose = (): void => this.fail(new HandshakeError('disconnected', 'the connection was closed'));
-
-  constructor(
-    private readonly socket: Socket,
-    { timings }: NetContext,
-    private readonly done: (outcome: HandshakeOutcome) => void,
-  ) {
-    const seconds = timings.handshakeMs / 1000;
-    this.timer = setTimeout(
-      () => this.fail(new HandshakeError('timeout', `not over after ${seconds} s`)),
-      timings.handshakeMs,
-    );
-    socket.on('data', this.onData);
-    socket.on('close', this.onClose);
-  }
-
-  send(type: number, content: Uint8Array): void {
-    this.socket.write(new ByteWriter().u16(content.length).u8(type).raw(content).finish());
-  }
-
-  /** Waits for a record of that type. */
-  receive(type: number, onRecord: (content: Buffer) => void): void {
-    this.expected = type;
-    this.onRecord = onRecord;
-  }
-
-  /** Ends the handshake; `done` hears of it when the record at hand is dealt with. */
-  finish(channel: Omit<Channel, 'rest'>): void {
-    this.detach();
-    this.channel = channel;
-  }
-
-  private feed(chunk: Buffer): void {
-    // A copy: the chunk may be a buffer that is read into again.
-    this.received = Buffer.concat([this.received, chunk]);
-    try {
-      while (!this.over && this.takeRecord());
-    } catch (error) {
-      this.fail(asHandshakeError(error));
-    }
-    if (this.channel !== undefined) this.done({ ...this.channel, rest: this.received });
-  }
-
-  /** Handles the first record if all of it is here. */
-  private takeRecord(): boolean {
-    if (this.received.length < 3) return false;
-    const length = this.received.readUInt16BE(0);
-    const type = this.received[2];
-    if (length > RECORD_BYTES) throw new HandshakeError('malformed', `a handshake record of ${length} bytes`);
-    if (this.received.length < 3 + length) return false;
-    const content = this.received.subarray(3, 3 + length);
-    this.received = this.received.subarray(3 + length);
-    if (type === RecordType.Refusal)
-      throw new HandshakeError('refused', `refused by the other end: ${printable(content)}`);
-    if (type !== this.expected) throw new HandshakeError('malformed', `handshake record ${type} is not due`);
-    const { onRecord } = this;
-    this.expected = undefined;
-    assert(onRecord !== undefined, 'a record is expected by someone');
-    onRecord(content);
-    return true;
-  }
-
-  /** Tells the other end and closes, unless the handshake is over. */
-  fail(error: HandshakeError): void {
-    if (this.over) return;
-    this.detach();
-    // Not after a refusal or to one who is gone, and never more than one line.
-    if (error.code !== 'refused' && error.code !== 'disconnected') {
-      this.send(RecordType.Refusal, Buffer.from(error.message.slice(0, REFUSAL_BYTES)));
-    }
-    this.socket.destroySoon();
-    this.done(error);
-  }
-
-  private detach(): void {
-    this.over = true;
-    clearTimeout(this.timer);
-    this.socket.off('data', this.onData);
-    this.socket.off('close', this.onClose);
-  }
-}
-
-function asHandshakeError(error: unknown): HandshakeError {
-  if (error instanceof HandshakeError) return error;
-  if (error instanceof MalformedBytes) return new HandshakeError('malformed', `malformed handshake: ${error.message}`);
-  throw error;
-}
-
-/** A stranger's text, fit for a log. */
-const printable = (text: Buffer): string => text.toString('latin1', 0, REFUSAL_BYTES).replace(/[^\x20-\x7e]/g, '?');

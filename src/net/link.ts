@@ -1,6 +1,6 @@
 /**
  * One authenticated connection between two processes of a cluster. Everything sent in one turn of the event loop leaves
- * as one frame, under one MAC, in one socket write.
+ * as one frame, under one MAC or encrypted, in one socket write.
  */
 import type { Socket } from 'node:net';
 import type { MacKey } from '../crypto/macs.js';
@@ -9,54 +9,18 @@ import { assert, Limits } from '../limits.js';
 import type { Message } from '../pbft/messages.js';
 import { decodeMessage } from '../wire/codec.js';
 import { WireError } from '../wire/errors.js';
-import {
-  FRAME_ITEM_BYTES,
-  FRAME_ITEMS,
-  type FrameFault,
-  FrameKind,
-  FrameOpener,
-  FrameSealer,
-  itemBytes,
-} from '../wire/framing.js';
+import { FRAME_ITEM_BYTES, FrameKind, FrameOpener, FrameSealer, itemBytes } from '../wire/framing.js';
 import { isAdmissible, type Peer } from './admission.js';
+import { intoFrames } from './coalescing.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
-import type { Channel } from './handshake.js';
+import type { Channel } from './exchange.js';
+import { Intake } from './intake.js';
+import type { LinkEndReason } from './link-handler.js';
+import type { Pace } from './pace.js';
 import { Rekeying } from './rekey.js';
 
-/** Why a link ended. */
-export type LinkEndReason =
-  /** By its owner. */
-  | 'closed'
-  /** The same replica connected anew. */
-  | 'replaced'
-  | 'disconnected'
-  | 'silent'
-  | 'queue-overflow'
-  | 'unknown-frame'
-  | 'bad-rekey'
-  | FrameFault;
-
-/**
- * Whoever owns the links. Called from the event loop, never from within `send`; what it throws is its own mistake and
- * is not caught. Messages may be answered in the call.
- */
-export interface LinkHandler {
-  onUp(link: Link): void;
-  /** @param bytes encoded size */
-  onMessage(link: Link, message: Message, bytes: number): void;
-  onDown(link: Link, reason: LinkEndReason): void;
-  /** A connection did not become a link: one line for the log. */
-  onRefused?(address: string, reason: string): void;
-}
-
 const RESOLVED = Promise.resolve();
-
-/**
- * An item above it has a frame to itself: it is handled as soon as it is there, and may stay in the buffer that its frame
- * was received into.
- */
-const ALONE_BYTES = 64 * 1024;
 
 /** Time for the last bytes to leave after `close`. */
 const LINGER_MS = 1_000;
@@ -65,10 +29,16 @@ export class Link {
   readonly peer: Peer;
   /** Whether this end opened the connection. */
   readonly isDialer: boolean;
+  readonly isEncrypted: boolean;
+  /** At a replica: all links of the same client, this one among them. */
+  siblings: ReadonlySet<Link> | undefined;
   private readonly sealer: FrameSealer;
   private readonly opener: FrameOpener;
   private readonly rekeying: Rekeying;
   private readonly authenticator: RotatingKey;
+  /** Of a client that has a rate, at a replica. */
+  private readonly pace: Pace | undefined;
+  private readonly intake: Intake | undefined;
   private queue: Uint8Array[] = [];
   private queueBytes = 0;
   private flushScheduled = false;
@@ -85,14 +55,17 @@ export class Link {
     private readonly context: NetContext,
     channel: Channel,
   ) {
-    const { peer, keys, end } = channel;
+    const { peer, keys, end, isEncrypted } = channel;
     const { timings } = context;
     this.peer = peer;
     this.isDialer = end === 'dialer';
+    this.isEncrypted = isEncrypted;
     this.sealer = new FrameSealer(this.isDialer ? keys.fromDialer : keys.fromAcceptor);
     this.opener = new FrameOpener(this.isDialer ? keys.fromAcceptor : keys.fromDialer, this.onFrame);
-    this.rekeying = new Rekeying(context, peer, channel.id);
+    this.rekeying = new Rekeying(context, peer, channel.id, isEncrypted);
     this.authenticator = new RotatingKey(keys.authenticator, timings.graceMs);
+    if (context.role === 'replica' && peer.role === 'client') this.pace = context.paces.of(peer.id);
+    if (this.pace !== undefined) this.intake = new Intake(socket, this.pace, (item) => this.deliver(item));
     this.rekeyDueMs = performance.now() + timings.rekeyMs;
     this.heartbeat = setInterval(() => this.beat(), timings.heartbeatMs);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
@@ -126,7 +99,7 @@ export class Link {
   send(encoded: Uint8Array): boolean {
     assert(itemBytes(encoded) <= FRAME_ITEM_BYTES, 'a message fits in a frame');
     if (this.ended !== undefined || this.overflowed) return false;
-    if (this.queuedBytes + encoded.length > Limits.linkQueueBytes) {
+    if (this.isTooMuch(this.queuedBytes + encoded.length)) {
       this.overflowed = true;
       queueMicrotask(() => this.close('queue-overflow'));
       return false;
@@ -141,6 +114,15 @@ export class Link {
     return true;
   }
 
+  /** One client has no more than one link may, however many links it has. */
+  private isTooMuch(bytes: number): boolean {
+    if (bytes > Limits.linkQueueBytes) return true;
+    if (this.siblings === undefined || bytes <= Limits.linkQueueBytes / Limits.sessionsPerClient) return false;
+    let all = bytes - this.queuedBytes;
+    for (const link of this.siblings) all += link.queuedBytes;
+    return all > Limits.linkQueueBytes;
+  }
+
   /** Writes what is queued now instead of at the end of the turn. */
   readonly flush = (): void => {
     this.flushScheduled = false;
@@ -149,19 +131,7 @@ export class Link {
     this.queue = [];
     this.queueBytes = 0;
     this.context.counters.sent.messages += items.length;
-    let from = 0;
-    let bytes = 0;
-    for (let i = 0; i < items.length; i++) {
-      const size = itemBytes(items[i]);
-      const alone = size > ALONE_BYTES || (i > from && itemBytes(items[i - 1]) > ALONE_BYTES);
-      if (i > from && (alone || bytes + size > FRAME_ITEM_BYTES || i - from === FRAME_ITEMS)) {
-        this.write(FrameKind.Messages, items.slice(from, i));
-        from = i;
-        bytes = 0;
-      }
-      bytes += size;
-    }
-    this.write(FrameKind.Messages, from === 0 ? items : items.slice(from));
+    for (const frame of intoFrames(items)) this.write(FrameKind.Messages, frame);
   };
 
   /** Ends the link. What was sent before leaves first, if the link is closed for no fault. Calls `onDown`, once. */
@@ -172,6 +142,7 @@ export class Link {
     this.queue = [];
     this.queueBytes = 0;
     this.opener.stop();
+    this.intake?.stop();
     clearInterval(this.heartbeat);
     if (reason === 'closed') {
       this.socket.destroySoon();
@@ -209,9 +180,13 @@ export class Link {
 
   private readonly onFrame = (kind: number, items: Buffer[]): void => {
     this.context.counters.received.frames++;
+    if (kind !== FrameKind.Messages || items.length === 0) this.intake?.onEmptyFrame();
     switch (kind) {
       case FrameKind.Messages:
-        for (let i = 0; i < items.length && this.isUp; i++) this.deliver(items[i]);
+        for (let i = 0; i < items.length && this.isUp; i++) {
+          if (this.intake === undefined) this.deliver(items[i]);
+          else this.intake.take(items[i]);
+        }
         break;
       case FrameKind.Heartbeat:
         break;
@@ -225,23 +200,34 @@ export class Link {
     }
   };
 
-  private deliver(item: Buffer): void {
-    const { context } = this;
+  /** @returns false if it comes too early from a client that has a rate: nothing was done with it then */
+  private deliver(item: Buffer): boolean {
+    const { context, pace } = this;
+    const message = this.admissible(item);
+    const isMessage = typeof message !== 'string';
+    if (pace?.admits(isMessage ? message : undefined) === false) return false;
     context.counters.received.messages++;
-    let message: Message;
+    if (isMessage) context.handler.onMessage(this, message, item.length);
+    else count(context.counters.droppedMessages, message);
+    return true;
+  }
+
+  /** @returns a message that the peer may send, or why it is none */
+  private admissible(item: Buffer): Message | string {
+    const { decoding, role } = this.context;
     try {
-      message = decodeMessage(item, context.decoding);
+      const message = decodeMessage(item, decoding);
+      return isAdmissible(role, this.peer, message) ? message : 'unexpected-message';
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      count(context.counters.droppedMessages, error.code);
-      return;
+      if (error instanceof WireError) return error.code;
+      throw error;
     }
-    if (isAdmissible(context.role, this.peer, message)) context.handler.onMessage(this, message, item.length);
-    else count(context.counters.droppedMessages, 'unexpected-message');
   }
 
   private beat(): void {
     const { timings } = this.context;
+    // What the peer sends is not read.
+    if (this.intake?.isPaused) this.silentBeats = 0;
     // Beats are counted, not read off a clock: after a stall of our own only one is late, and its data waits to be read.
     if (++this.silentBeats > timings.silentHeartbeats) {
       this.close('silent');

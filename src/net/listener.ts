@@ -1,24 +1,36 @@
 /** The replica's side of connecting: takes connections, proves who is there, and keeps one link per replica. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { Limits } from '../limits.js';
 import type { Peer } from './admission.js';
+import { ClientLinks } from './client-links.js';
 import type { NetContext } from './context.js';
 import { count } from './counters.js';
-import { acceptHandshake, HandshakeError } from './handshake.js';
+import { connectionLimit } from './descriptors.js';
+import { HandshakeError } from './exchange.js';
+import { acceptHandshake } from './handshake.js';
 import { Link } from './link.js';
 import { ignoreError, SOCKET_OPTIONS } from './sockets.js';
+import { STRANGERS, Strangers } from './strangers.js';
 
-/** Connections whose other end is not proven yet. */
-const STRANGERS = 64;
+/** Links of clients that there is to be room for. */
+const LEAST_CLIENT_LINKS = 32;
+
+/**
+ * For how many links of clients a replica has room.
+ * @throws Error one line: this process may not have as many descriptors as it takes
+ */
+export function roomForClients(replicas: number): number {
+  const others = STRANGERS + replicas;
+  return connectionLimit(others + LEAST_CLIENT_LINKS) - others;
+}
 
 export class Listener {
   private readonly server: Server;
-  /** In order of their arrival, and how to send them away. */
-  private readonly strangers = new Map<Socket, (error: HandshakeError) => void>();
+  private readonly strangers = new Strangers();
   private readonly replicaLinks = new Map<number, Link>();
-  private readonly clientLinks = new Map<number, Set<Link>>();
+  private readonly clientLinks: ClientLinks;
 
   constructor(private readonly context: NetContext) {
+    this.clientLinks = new ClientLinks(roomForClients(context.cluster.replicas.length));
     this.server = createServer(SOCKET_OPTIONS, (socket) => this.accept(socket));
   }
 
@@ -28,8 +40,8 @@ export class Listener {
       this.server.once('error', reject);
       this.server.listen(port, host, () => {
         this.server.off('error', reject);
-        // Out of descriptors, for example: this connection is lost, not the listener.
-        this.server.on('error', () => count(this.context.counters.refusedConnections, 'disconnected'));
+        // Something else of this machine or process has taken all descriptors: the connection is lost, not the listener.
+        this.server.on('error', () => count(this.context.counters.refusedConnections, 'no-descriptor'));
         const address = this.server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
@@ -38,43 +50,35 @@ export class Listener {
 
   /** Stops listening and closes all links. */
   close(): Promise<void> {
-    for (const socket of this.strangers.keys()) socket.destroy();
-    for (const link of this.links()) link.close();
+    this.strangers.destroy();
+    for (const link of [...this.replicaLinks.values(), ...this.clientLinks.all()]) link.close();
     return new Promise((resolve) => this.server.close(() => resolve()));
   }
 
   /** To be called when a link went down. */
   forget(link: Link): void {
     const { role, id } = link.peer;
-    if (role === 'replica') {
-      if (this.replicaLinks.get(id) === link) this.replicaLinks.delete(id);
-      return;
-    }
-    const links = this.clientLinks.get(id);
-    links?.delete(link);
-    if (links?.size === 0) this.clientLinks.delete(id);
-  }
-
-  private *links(): Generator<Link> {
-    yield* [...this.replicaLinks.values()];
-    for (const links of [...this.clientLinks.values()]) yield* [...links];
+    if (role === 'client') this.clientLinks.remove(link);
+    else if (this.replicaLinks.get(id) === link) this.replicaLinks.delete(id);
   }
 
   private accept(socket: Socket): void {
     const { context } = this;
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const address = socket.remoteAddress ?? '';
     socket.on('error', ignoreError);
-    // An honest handshake takes a millisecond: it is those who linger that make room.
-    if (this.strangers.size >= STRANGERS) {
-      const [[, sendAway]] = this.strangers;
-      sendAway(new HandshakeError('busy', `${STRANGERS} later connections are waiting`));
+    if (!this.strangers.mayCome(address)) {
+      count(context.counters.refusedConnections, 'busy');
+      socket.destroy();
+      return;
     }
-    const admit = (peer: Peer): HandshakeError | undefined => this.admit(peer);
+    const from = `${address}:${socket.remotePort}`;
+    const admit = (peer: Peer): HandshakeError | undefined =>
+      peer.role === 'replica' ? undefined : this.clientLinks.refusal(peer.id);
     const sendAway = acceptHandshake(socket, context, admit, (outcome) => {
-      this.strangers.delete(socket);
+      this.strangers.remove(socket);
       if (outcome instanceof HandshakeError) {
         count(context.counters.refusedConnections, outcome.code);
-        context.handler.onRefused?.(address, outcome.message);
+        context.handler.onRefused?.(from, outcome.message);
         return;
       }
       const link = new Link(socket, context, outcome);
@@ -82,24 +86,14 @@ export class Listener {
       context.handler.onUp(link);
       link.start(outcome.rest);
     });
-    this.strangers.set(socket, sendAway);
-  }
-
-  private admit({ role, id }: Peer): HandshakeError | undefined {
-    if (role === 'replica' || (this.clientLinks.get(id)?.size ?? 0) < Limits.sessionsPerClient) return undefined;
-    return new HandshakeError('busy', `client ${id} has ${Limits.sessionsPerClient} connections already`);
+    this.strangers.add(socket, address, sendAway);
   }
 
   private register(link: Link): void {
     const { role, id } = link.peer;
-    if (role === 'replica') {
-      // The old one may be half-open: its peer has gone and knows nothing of it.
-      this.replicaLinks.get(id)?.close('replaced');
-      this.replicaLinks.set(id, link);
-      return;
-    }
-    const links = this.clientLinks.get(id);
-    if (links === undefined) this.clientLinks.set(id, new Set([link]));
-    else links.add(link);
+    if (role === 'client') return this.clientLinks.add(link);
+    // The old one may be half-open: its peer has gone and knows nothing of it.
+    this.replicaLinks.get(id)?.close('replaced');
+    this.replicaLinks.set(id, link);
   }
 }

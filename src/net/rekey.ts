@@ -33,6 +33,7 @@ export class Rekeying {
     private readonly context: NetContext,
     private readonly peer: Peer,
     private readonly channel: Digest,
+    private readonly isEncrypted: boolean,
   ) {}
 
   get underWay(): boolean {
@@ -105,6 +106,6 @@ export class Rekeying {
   private derive(ephemeral: EphemeralKey, peerKey: Uint8Array, transcript: Digest): LinkKeys | undefined {
     const sharedSecret = ephemeral.agree(peerKey);
     if (sharedSecret === undefined) return undefined;
-    return deriveLinkKeys(sharedSecret, transcript, this.context.signables.linkKeysInfo);
+    return deriveLinkKeys(sharedSecret, transcript, this.context.signables.linkKeysInfo, this.isEncrypted);
   }
 }

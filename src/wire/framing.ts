@@ -1,16 +1,19 @@
 /**
  * Frames on a link:
  *
- *     length of the body (u32) ‖ MAC (16) ‖ body
+ *     length of the body (u32) ‖ MAC or AEAD tag (16) ‖ body, encrypted or not
  *     body: frame kind (u8) ‖ items, each a length (u32) and that many bytes
  *
- * The MAC covers the frame's number on the link, which is counted and not sent, and the body, with the digest of each
- * item above LARGE_BYTES in place of the item. Under keys of one direction of one connection a frame that is changed,
- * dropped, repeated, reordered or sent back therefore fails. Whatever is coalesced, a frame costs one MAC; a large
- * message sent to many links is hashed once and copied nowhere.
+ * Where the link is encrypted the body is, under a nonce that is the frame's number on the link, which is counted and not
+ * sent. The length of a frame, and when it is sent, is all that is seen on the way. Otherwise the MAC covers that number
+ * and the body, with the digest of each item above LARGE_BYTES in place of the item. Under keys of one direction of one
+ * connection a frame that is changed, dropped, repeated, reordered or sent back therefore fails. Whatever is coalesced, a
+ * frame costs one MAC or tag; a large message sent in the clear to many links is hashed once and copied nowhere.
  */
+import { AEAD_TAG_BYTES, AeadKey } from '../crypto/aead.js';
 import { sha256 } from '../crypto/digests.js';
 import { MAC_BYTES, MAC_HEADROOM_BYTES, type MacKey } from '../crypto/macs.js';
+import type { FrameKey } from '../crypto/session-keys.js';
 import { assert, Limits } from '../limits.js';
 
 export const FrameKind = {
@@ -59,6 +62,8 @@ function putCounter(buffer: Buffer, counter: number): void {
   buffer.writeUInt32BE(counter % 0x1_0000_0000, MAC_HEADROOM_BYTES + 4);
 }
 
+assert(AEAD_TAG_BYTES === MAC_BYTES, 'headers are the same in both kinds of frame');
+
 /** What the MAC covers where some items are large: a copy of the frame with a digest in the place of each of them. */
 function withDigests(kind: number, items: readonly Uint8Array[], bytes: number): Buffer {
   const covered = Buffer.allocUnsafe(bytes);
@@ -77,16 +82,36 @@ function withDigests(kind: number, items: readonly Uint8Array[], bytes: number):
 export class FrameSealer {
   private counter = 0;
 
-  constructor(private key: MacKey) {}
+  constructor(private key: FrameKey) {}
 
   /** Frames from now on are under `key`, counted from 0. */
-  rekey(key: MacKey): void {
+  rekey(key: FrameKey): void {
     this.key = key;
     this.counter = 0;
   }
 
-  /** The pieces of one frame, to be written in order. Items above LARGE_BYTES are pieces themselves: not to be changed. */
+  /**
+   * The pieces of one frame, to be written in order. In the clear, items above LARGE_BYTES are pieces themselves: not to
+   * be changed.
+   */
   seal(kind: number, items: readonly Uint8Array[]): Uint8Array[] {
+    assert(items.length <= FRAME_ITEMS, 'a frame is within its limits');
+    return this.key instanceof AeadKey ? [this.encrypted(this.key, kind, items)] : this.clear(this.key, kind, items);
+  }
+
+  private encrypted(key: AeadKey, kind: number, items: readonly Uint8Array[]): Buffer {
+    let bodyBytes = 1;
+    for (const item of items) bodyBytes += itemBytes(item);
+    assert(bodyBytes <= Limits.frameBytes, 'a frame is within its limits');
+    const frame = Buffer.allocUnsafe(BODY_AT + bodyBytes);
+    frame[BODY_AT] = kind;
+    writeItems(frame, items);
+    frame.writeUInt32BE(bodyBytes, HEADER_AT);
+    key.seal(frame.subarray(BODY_AT), frame.subarray(HEADER_AT + 4, BODY_AT), this.counter++);
+    return frame.subarray(HEADER_AT);
+  }
+
+  private clear(key: MacKey, kind: number, items: readonly Uint8Array[]): Uint8Array[] {
     let bodyBytes = 1;
     let largeBytes = 0;
     let largeItems = 0;
@@ -97,13 +122,13 @@ export class FrameSealer {
         largeItems++;
       }
     }
-    assert(bodyBytes <= Limits.frameBytes && items.length <= FRAME_ITEMS, 'a frame is within its limits');
+    assert(bodyBytes <= Limits.frameBytes, 'a frame is within its limits');
     const frame = Buffer.allocUnsafe(BODY_AT + bodyBytes - largeBytes);
     frame[BODY_AT] = kind;
     if (largeItems === 0) writeItems(frame, items);
     const covered = largeItems === 0 ? frame : withDigests(kind, items, frame.length + largeItems * DIGEST_BYTES);
     putCounter(covered, this.counter++);
-    this.key.macInPlace(covered, MAC_HEADROOM_BYTES, covered.length, frame, HEADER_AT + 4);
+    key.macInPlace(covered, MAC_HEADROOM_BYTES, covered.length, frame, HEADER_AT + 4);
     frame.writeUInt32BE(bodyBytes, HEADER_AT);
     return largeItems === 0 ? [frame.subarray(HEADER_AT)] : interleave(frame, items);
   }
@@ -153,12 +178,12 @@ export class FrameOpener {
 
   /** @param onFrame items are views of a buffer that is made for this frame alone, and belongs to the receiver */
   constructor(
-    private key: MacKey,
+    private key: FrameKey,
     private readonly onFrame: (kind: number, items: Buffer[]) => void,
   ) {}
 
   /** Frames after the one that is being handled are under `key`, counted from 0. */
-  rekey(key: MacKey): void {
+  rekey(key: FrameKey): void {
     this.key = key;
     this.counter = 0;
   }
@@ -204,6 +229,9 @@ export class FrameOpener {
   }
 
   private open(frame: Buffer): FrameFault | undefined {
+    const { key, header } = this;
+    if (key instanceof AeadKey && !key.open(frame.subarray(BODY_AT), header.subarray(4), this.counter))
+      return 'bad-mac';
     const items: Buffer[] = [];
     let largeItems = 0;
     let coveredBytes = frame.length;
@@ -219,9 +247,11 @@ export class FrameOpener {
         coveredBytes += DIGEST_BYTES - length;
       }
     }
-    const covered = largeItems === 0 ? frame : withDigests(frame[BODY_AT], items, coveredBytes);
-    putCounter(covered, this.counter);
-    if (!this.key.verifyInPlace(covered, MAC_HEADROOM_BYTES, covered.length, this.header, 4)) return 'bad-mac';
+    if (!(key instanceof AeadKey)) {
+      const covered = largeItems === 0 ? frame : withDigests(frame[BODY_AT], items, coveredBytes);
+      putCounter(covered, this.counter);
+      if (!key.verifyInPlace(covered, MAC_HEADROOM_BYTES, covered.length, header, 4)) return 'bad-mac';
+    }
     this.counter++;
     this.onFrame(frame[BODY_AT], items);
     return undefined;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountLog } from '../../src/cli/mount-records.js';
-import { ReplicaClient } from '../../src/client/connect.js';
+import { type ConnectOptions, ReplicaClient } from '../../src/client/connect.js';
 import { loadCluster } from '../../src/cluster/file.js';
 import { loadClientIdentity } from '../../src/cluster/identity.js';
 import { errnoName } from '../../src/fileservice/errno.js';
@@ -12,10 +12,22 @@ import { encodeOperation, isReadOnly, type Operation } from '../../src/fileservi
 import { decodeResult, type Results } from '../../src/fileservice/results.js';
 import { type Attributes, type Handle, ROOT_HANDLE } from '../../src/fileservice/types.js';
 import type { Link } from '../../src/net/link.js';
-import type { Message, Request } from '../../src/pbft/messages.js';
+import type { UnsealedRequest } from '../../src/pbft/client.js';
+import {
+  type Call,
+  CallKind,
+  EVERYONE,
+  type Message,
+  READ_ONLY_SLOT,
+  type Reply,
+  type Request,
+} from '../../src/pbft/messages.js';
+import { encodeMessage } from '../../src/wire/codec.js';
 import { run, shell, TestCluster, until } from './harness.js';
 
 const ROOT = { uid: 0, gid: 0, groups: [] };
+/** Of what a client has not sent yet. */
+const FULL_BYTES = 4 * 1024 * 1024;
 const FAULTY = path.join(import.meta.dirname, 'faulty-replica.mjs');
 const name = (text: string): Buffer => Buffer.from(text);
 const written = (node: Handle, text: string): Operation => ({
@@ -25,13 +37,25 @@ const written = (node: Handle, text: string): Operation => ({
 /** Keeps what it has sent, to send it once more, and does not hear that it was revoked. */
 class ModifiedClient extends ReplicaClient {
   private readonly sent = new Set<Buffer>();
+  readonly replies: { replica: number; reply: Reply }[] = [];
+
+  constructor(private readonly modified: ConnectOptions) {
+    super(modified);
+  }
 
   override onMessage(link: Link, message: Message): void {
+    if (message.kind === 'reply') this.replies.push({ replica: link.peer.id, reply: message });
     if (message.kind !== 'revoked') super.onMessage(link, message);
+  }
+
+  private get number(): number {
+    return this.modified.identity.id;
   }
 
   private get inside() {
     return this as unknown as {
+      instance: number;
+      seal(request: UnsealedRequest): Request;
       encode(request: Request): Buffer;
       endpoint: { replicas: (Link | undefined)[] };
     };
@@ -45,6 +69,18 @@ class ModifiedClient extends ReplicaClient {
       this.sent.add(bytes);
       return bytes;
     };
+  }
+
+  /** Sends a request of its own making to one replica, or to all. @returns false if nothing more fits */
+  inject(calls: Call[], readOnly: boolean, to: number[] = [0, 1, 2, 3]): boolean {
+    const { instance, seal, endpoint } = this.inside;
+    const client = this.number;
+    const request = seal.call(this, { session: { client, instance }, readOnly, replier: EVERYONE, calls });
+    const bytes = encodeMessage(request);
+    return to.every((replica) => {
+      const link = endpoint.replicas[replica];
+      return link === undefined || (link.queuedBytes < FULL_BYTES && link.send(bytes));
+    });
   }
 
   /** Sends all of it again, to whoever still listens. */
@@ -182,6 +218,56 @@ describe('rights', { timeout: 300_000 }, () => {
     const { view, replicas } = await cluster.status({ barrier: true });
     expect(view).toBe(0);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
+  });
+
+  it('bound how fast each replica reads of a client, whatever it sends, and nobody else waits for it', async () => {
+    await start(false);
+    const rate = 50;
+    await must('client', 'add', cluster.directory, 'fast', '--rate', `${rate}`);
+    const started = performance.now();
+    const [other, fast] = [await connected('mount'), await connected('fast')];
+    await made(fast, mkdir(ROOT_HANDLE, 'fast'));
+    const read = encodeOperation(ROOT, { op: 'getattr', node: ROOT_HANDLE });
+    let sequence = 1_000_000;
+    const flood = setInterval(() => {
+      const call = () => ({ kind: CallKind.Service, slot: READ_ONLY_SLOT, sequence: sequence++, operation: read });
+      for (let i = 0; i < 100; i++) if (!fast.inject([call()], true)) return;
+    }, 1);
+    try {
+      for (let i = 0; i < 40; i++) await made(other, mkdir(ROOT_HANDLE, `d${i}`));
+      await until('a flood', () => sequence > 1_000_000 + 20 * rate);
+      // Its own calls stand behind what it sent before, and have the same rate.
+      const answered = fast.replies.length;
+      await until('more answers', () => fast.replies.length > answered + rate);
+    } finally {
+      clearInterval(flood);
+    }
+    for (const id of [0, 1, 2, 3]) {
+      const read = fast.replies.filter(({ replica }) => replica === id).length;
+      const may = rate * (1 + (performance.now() - started) / 1000);
+      expect(read).toBeLessThanOrEqual(may);
+      expect(read).toBeGreaterThan(rate / 2);
+    }
+
+    // At its limit, something else to each replica: what a backup has read the primary need not have.
+    await must('client', 'add', cluster.directory, 'crooked', '--rate', '20');
+    const crooked = await connected('crooked');
+    await made(crooked, mkdir(ROOT_HANDLE, 'crooked'));
+    const last = 40;
+    for (let k = 1; k <= last; k++) {
+      for (const id of [0, 1, 2, 3]) {
+        const operation = encodeOperation(ROOT, mkdir(ROOT_HANDLE, `crooked-${id}-${k}`));
+        crooked.inject([{ kind: CallKind.Service, slot: 60 + id, sequence: k, operation }], false, [id]);
+      }
+    }
+    const isLast = (id: number) =>
+      crooked.replies.some(({ reply }) => reply.slot === 60 + id && reply.sequence === last);
+    await until('its last calls', () => [0, 1, 2, 3].every(isLast), 60_000);
+    expect(await made(other, { op: 'lookup', parent: ROOT_HANDLE, name: name(`crooked-3-${last}`) })).toBeDefined();
+    const { view, replicas } = await cluster.status('--barrier');
+    expect(view).toBe(0);
+    expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
+    expect(JSON.parse(await must('client', 'show', cluster.directory, 'fast', '--json'))).toMatchObject({ rate });
   });
 
   it('end everywhere with a revocation, though the primary proposes all that the client sent before and sends now', async () => {

@@ -158,9 +158,13 @@ export class TestCluster {
   }
 
   /** Starts a replica by the command, or another program that takes its place. */
-  startReplica(id: number, program = [CLI, 'replica', '--cluster', this.directory, '--id', String(id)]): ChildProcess {
+  startReplica(
+    id: number,
+    program = [CLI, 'replica', '--cluster', this.directory, '--id', String(id)],
+    command = process.execPath,
+  ): ChildProcess {
     const log = fs.openSync(path.join(this.scratch, `replica-${id}.log`), 'a');
-    const child = spawn(process.execPath, program, { stdio: ['ignore', log, log] });
+    const child = spawn(command, program, { stdio: ['ignore', log, log] });
     this.children.push(child);
     return child;
   }

@@ -91,6 +91,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
         { nil: undefined },
       ),
       quota: fc.constantFrom(undefined, { bytes: 5, inodes: 6 }),
+      rate: fc.constantFrom(undefined, 1, 1_000_000),
     }),
   }),
 );

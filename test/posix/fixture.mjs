@@ -32,6 +32,7 @@ const cluster = {
   createdSeconds: 1_700_000_000,
   durability: 'buffered',
   requestAuthentication: 'signature',
+  encryption: 'auto',
   ownerSignatures: 0,
 };
 const state = createFileState({ path: join(options.directory, 'state.db'), cluster, durability: 'buffered' });

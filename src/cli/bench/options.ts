@@ -33,7 +33,7 @@ export const TARGETS = ['byzfs', 'byzfs-f0', 'synced', 'local'];
 export const ANDREW_PRESETS: Readonly<Record<string, number>> = { Andrew100: 100, Andrew500: 500 };
 export const MICRO_CLUSTERS = [
   ...['byzfs', 'byzfs-f0', 'no-batching', 'no-tentative-execution', 'no-digest-replies', 'no-deferred-commits'],
-  ...['no-direct-reads', 'no-separate-requests', 'mac', 'synced'],
+  ...['no-direct-reads', 'no-separate-requests', 'mac', 'encrypted', 'synced'],
 ];
 
 export const FAULT_SCENES: Scene[] = ['backup', 'primary', 'liar', 'rejoin', 'recovery'];

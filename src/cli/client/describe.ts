@@ -9,20 +9,22 @@ const when = ({ seconds }: Time): string => new Date(seconds * 1000).toISOString
 
 /** A contract: one element of `byzfs client list --json`, and `byzfs client show --json`. */
 export function toJson({ id, name, publicKey, rights, since, revoked, usedBytes, usedInodes }: RegisteredClient) {
-  const { uids, gids, squash, readOnly, subtree, quota } = rights;
+  const { uids, gids, squash, readOnly, subtree, quota, rate } = rights;
   return {
     ...{ id, name, publicKey: publicKey.toString('base64url') },
     ...{ since: when(since), revoked: revoked === undefined ? null : when(revoked) },
     ...{ uids: showRanges(uids), gids: showRanges(gids), squash: squash ?? null, readOnly },
     subtree: subtree === undefined ? null : { ...subtree, path: pathOf(subtree) },
     quota: quota === undefined ? null : { ...quota, usedBytes, usedInodes },
+    rate: rate ?? null,
   };
 }
 
-const limits = ({ subtree, quota, readOnly }: Rights): string[] => [
+const limits = ({ subtree, quota, readOnly, rate }: Rights): string[] => [
   readOnly ? 'read-only' : 'read-write',
   subtree === undefined ? '/' : pathOf(subtree),
   quota === undefined ? '-' : showBytes(quota.bytes),
+  rate === undefined ? '-' : `${rate}/s`,
 ];
 
 export function describeAll(clients: readonly RegisteredClient[]): string {
@@ -30,7 +32,7 @@ export function describeAll(clients: readonly RegisteredClient[]): string {
     ...[String(id), name, revoked === undefined ? 'registered' : `revoked ${when(revoked)}`],
     ...[showRanges(rights.uids), showRanges(rights.gids), showSquash(rights.squash), ...limits(rights)],
   ]);
-  return table(['number', 'name', 'standing', 'uids', 'gids', 'squash', 'access', 'subtree', 'quota'], rows);
+  return table(['number', 'name', 'standing', 'uids', 'gids', 'squash', 'access', 'subtree', 'quota', 'rate'], rows);
 }
 
 export function describeOne(client: RegisteredClient): string {
@@ -56,7 +58,7 @@ export function describeChange(change: Change): string {
   return linesAsText([['register', name], ['key', publicKey.toString('base64url')], ...linesOf(rights)]);
 }
 
-function linesOf({ uids, gids, squash, readOnly, subtree, quota }: Rights): [string, string | undefined][] {
+function linesOf({ uids, gids, squash, readOnly, subtree, quota, rate }: Rights): [string, string | undefined][] {
   return [
     ['uids', showRanges(uids)],
     ['gids', showRanges(gids)],
@@ -64,6 +66,7 @@ function linesOf({ uids, gids, squash, readOnly, subtree, quota }: Rights): [str
     ['access', readOnly ? 'read-only' : 'read-write'],
     ['subtree', subtree === undefined ? '/' : `${pathOf(subtree)} (inode ${subtree.ino}, wherever it is moved)`],
     ['quota', quota && `${showBytes(quota.bytes)} bytes, ${showInodes(quota.inodes)} inodes`],
+    ['rate', rate === undefined ? undefined : `${rate} calls a second`],
   ];
 }
 

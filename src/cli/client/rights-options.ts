@@ -23,6 +23,7 @@ export interface RightsOptions {
   subtree?: string;
   quota?: number;
   quotaInodes?: number;
+  rate?: number;
 }
 
 const MAX_ID = 0xffff_fffe;
@@ -86,6 +87,7 @@ export function rightsOf(options: RightsOptions, subtree: Subtree | undefined): 
       quota === undefined && quotaInodes === undefined
         ? undefined
         : { bytes: quota ?? UNLIMITED.bytes, inodes: quotaInodes ?? UNLIMITED.inodes },
+    rate: options.rate,
   };
 }
 

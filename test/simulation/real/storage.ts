@@ -45,6 +45,7 @@ export class RealStorage {
       durability: options.synced ? 'synced' : 'buffered',
       requestAuthentication: 'signature',
       recoveryPeriodSeconds: 0,
+      encryption: 'auto',
       ownerSignatures: 0,
       optimizations: ALL_OPTIMIZATIONS,
     };

@@ -48,15 +48,19 @@ describe('rights on the command line', () => {
     const client: RegisteredClient = {
       ...{ id: 3, name: 'laptop', publicKey: Buffer.alloc(32), since: { seconds: 0, nanoseconds: 5 } },
       ...{ revoked: { seconds: 60, nanoseconds: 0 }, usedBytes: 7, usedInodes: 1 },
-      rights: rightsOf({ readOnly: true, quota: 1024 }, { ino: 9, generation: 1, path: '/a' }),
+      rights: rightsOf({ readOnly: true, quota: 1024, rate: 50 }, { ino: 9, generation: 1, path: '/a' }),
     };
     expect(toJson(client)).toMatchObject({
       since: '1970-01-01T00:00:00Z',
       subtree: { path: '/a', ino: 9 },
       uids: 'any',
+      rate: 50,
     });
-    expect(describeAll([client])).toContain('revoked 1970-01-01T00:01:00Z  any   any   none    read-only  /a       1K');
+    expect(describeAll([client])).toContain(
+      'revoked 1970-01-01T00:01:00Z  any   any   none    read-only  /a       1K     50/s',
+    );
     expect(describeOne(client)).toContain('used     7 of 1K bytes, 1 of unlimited inodes\n');
+    expect(describeOne(client)).toContain('rate     50 calls a second\n');
   });
 });
 

@@ -75,6 +75,10 @@ describe('init', () => {
     expect((await init({ ownerSignatures: 2 })).ownerSignatures).toBe(2);
   });
 
+  it('encrypts links as it is told', async () => {
+    expect((await init({ encryption: 'on' })).encryption).toBe('on');
+  });
+
   it('refuses hosts and ports that do not fit', async () => {
     await expect(init({ host: ['a', 'b'] })).rejects.toThrow('--host is given 2 times');
     await expect(init({ basePort: 65_533 })).rejects.toThrow('65532 is the last that does');

@@ -100,6 +100,17 @@ describe('the cluster file', () => {
     expect(fault(JSON.stringify({ ...bare, ownerSignatures: 5 }))).toMatch(/ownerSignatures: 4 at most/);
   });
 
+  it('says which links are encrypted, as part of its id, and else those that leave a machine', () => {
+    const bare = JSON.parse(text);
+    delete bare.encryption;
+    expect(parseCluster(JSON.stringify(bare), 'x')).toEqual(cluster);
+    expect(cluster.encryption).toBe('auto');
+    const [on, off] = ['on', 'off'].map((encryption) => parseCluster(JSON.stringify({ ...bare, encryption }), 'x'));
+    expect(new Set([on, off, cluster].map(({ id }) => id.toString('hex'))).size).toBe(3);
+    expect(parseCluster(formatCluster(on), 'x')).toEqual(on);
+    expect(fault(JSON.stringify({ ...bare, encryption: true }))).toMatch(/encryption: "auto", "on" or "off" expected/);
+  });
+
   it.each<[string, string, Spoil]>([
     ['optimizations: unknown field "prefetch"', 'an unknown one', (f) => (f.optimizations.prefetch = true)],
     ['optimizations.batching: true or false expected', 'no boolean', (f) => (f.optimizations.batching = 1)],

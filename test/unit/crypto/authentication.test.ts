@@ -32,6 +32,7 @@ function cluster(requestAuthentication: 'signature' | 'mac'): Cluster {
     durability: 'buffered',
     requestAuthentication,
     recoveryPeriodSeconds: 0,
+    encryption: 'auto',
     ownerSignatures: 0,
     optimizations: { ...ALL_OPTIMIZATIONS },
   };

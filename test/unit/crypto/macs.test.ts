@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, it } from 'vitest';
+import type { AeadKey } from '../../../src/crypto/aead.js';
 import { buildAuthenticator, verifyAuthenticator } from '../../../src/crypto/authenticator.js';
 import { sha256 } from '../../../src/crypto/digests.js';
 import { MAC_HEADROOM_BYTES, MacKey } from '../../../src/crypto/macs.js';
@@ -74,15 +75,21 @@ describe('authenticators', () => {
 describe('session keys', () => {
   const info = Buffer.from('info');
 
-  it('are the same at both ends, and different in each use and conversation', () => {
+  /** What a key makes of one message. */
+  const use = (key: MacKey | AeadKey): string => {
+    if (key instanceof MacKey) return key.mac(message(5)).toString('hex');
+    const tag = Buffer.alloc(16);
+    key.seal(Buffer.from(message(5)), tag, 0);
+    return tag.toString('hex');
+  };
+
+  it.each([false, true])('are the same at both ends, and different in each use and conversation', (isEncrypted) => {
     const [a, b] = [generateEphemeralKey(), generateEphemeralKey()];
     const salt = sha256(message(1));
-    const mine = deriveLinkKeys(a.agree(b.publicKey)!, salt, info);
-    const theirs = deriveLinkKeys(b.agree(a.publicKey)!, salt, info);
-    const elsewhere = deriveLinkKeys(a.agree(b.publicKey)!, sha256(message(2)), info);
-    const macs = [mine, theirs, elsewhere].map((k) =>
-      [k.fromDialer, k.fromAcceptor, k.authenticator].map((each) => each.mac(message(5)).toString('hex')),
-    );
+    const mine = deriveLinkKeys(a.agree(b.publicKey)!, salt, info, isEncrypted);
+    const theirs = deriveLinkKeys(b.agree(a.publicKey)!, salt, info, isEncrypted);
+    const elsewhere = deriveLinkKeys(a.agree(b.publicKey)!, sha256(message(2)), info, isEncrypted);
+    const macs = [mine, theirs, elsewhere].map((k) => [k.fromDialer, k.fromAcceptor, k.authenticator].map(use));
     expect(macs[0]).toEqual(macs[1]);
     expect(new Set([...macs[0], ...macs[2]]).size).toBe(6);
   });

@@ -17,21 +17,23 @@ interface HelloFields {
   role?: number;
   id?: number;
   epoch?: number;
+  encrypted?: number;
   dialed?: number;
   ephemeral?: Uint8Array;
 }
 
 /** A DialerHello, spelled out byte by byte so that the format is held by something else than the code under test. */
 function dialerHello(c: Cluster, f: HelloFields = {}): Buffer {
-  const hello = Buffer.alloc(2 + 32 + 1 + 4 + 8 + 4 + 32 + 32);
+  const hello = Buffer.alloc(2 + 32 + 1 + 4 + 8 + 1 + 4 + 32 + 32);
   hello.writeUInt16BE(f.version ?? PROTOCOL_VERSION, 0);
   hello.set(f.cluster ?? c.id, 2);
   hello[34] = f.role ?? 1;
   hello.writeUInt32BE(f.id ?? 0, 35);
   hello.writeBigUInt64BE(BigInt(f.epoch ?? 0), 39);
-  hello.writeUInt32BE(f.dialed ?? 0, 47);
-  hello.set(f.ephemeral ?? generateEphemeralKey().publicKey, 51);
-  hello.fill(0x77, 83);
+  hello[47] = f.encrypted ?? 0;
+  hello.writeUInt32BE(f.dialed ?? 0, 48);
+  hello.set(f.ephemeral ?? generateEphemeralKey().publicKey, 52);
+  hello.fill(0x77, 84);
   return hello;
 }
 
@@ -84,6 +86,12 @@ describe('an acceptor refuses', () => {
     ['another cluster', 'other-cluster', (c) => record(1, dialerHello(c, { cluster: Buffer.alloc(32, 9) }))],
     ['an unknown client', 'unknown-peer', (c) => record(1, dialerHello(c, { id: 99 }))],
     ['an unknown replica', 'unknown-peer', (c) => record(1, dialerHello(c, { role: 0, id: 2 }))],
+    [
+      'an encrypted link where it is to be in the clear',
+      'encryption',
+      (c) => record(1, dialerHello(c, { encrypted: 1 })),
+    ],
+    ['an encryption that is none', 'malformed', (c) => record(1, dialerHello(c, { encrypted: 2 }))],
     ['a role that is none', 'malformed', (c) => record(1, dialerHello(c, { role: 2 }))],
     ['one who meant another replica', 'not-dialed', (c) => record(1, dialerHello(c, { dialed: 1 }))],
     ['a replica that is to be dialed', 'not-dialed', (c) => record(1, dialerHello(c, { role: 0, id: 0 }))],
@@ -127,12 +135,12 @@ describe('an acceptor refuses', () => {
       const { socket, received, closed } = raw(cluster.replicas[0].port);
       const hello = dialerHello(cluster);
       socket.write(record(1, hello));
-      await until('the hello', () => received().length >= 3 + 111 + 64);
-      const answer = received().subarray(3, 3 + 111);
+      await until('the hello', () => received().length >= 3 + 112 + 64);
+      const answer = received().subarray(3, 3 + 112);
       const proof = previous ?? key.sign(signables.handshake('dialer', signables.channel(hello, answer)));
       socket.write(record(3, proof));
-      await until('a verdict', () => received().length > 3 + 111 + 64);
-      return { proof, answer: () => received().subarray(3 + 111 + 64), closed };
+      await until('a verdict', () => received().length > 3 + 112 + 64);
+      return { proof, answer: () => received().subarray(3 + 112 + 64), closed };
     };
     const first = await attempt();
     expect([...first.answer()]).toEqual([0, 0, 4]);

@@ -3,7 +3,8 @@ import type { Cluster, Identity } from '../../../src/cluster/types.js';
 import { SigningKey } from '../../../src/crypto/ed25519.js';
 import type { NetTimings } from '../../../src/net/context.js';
 import { ClientEndpoint, ReplicaEndpoint } from '../../../src/net/endpoint.js';
-import type { Link, LinkEndReason, LinkHandler } from '../../../src/net/link.js';
+import type { Link } from '../../../src/net/link.js';
+import type { LinkEndReason, LinkHandler } from '../../../src/net/link-handler.js';
 import { ALL_OPTIMIZATIONS } from '../../../src/pbft/configuration.js';
 import type { Message } from '../../../src/pbft/messages.js';
 import { freePorts } from '../../ports.js';
@@ -38,6 +39,7 @@ export function testCluster(n: number, clients = 2): Cluster {
     durability: 'buffered',
     requestAuthentication: 'signature',
     recoveryPeriodSeconds: 0,
+    encryption: 'auto',
     ownerSignatures: 0,
     optimizations: { ...ALL_OPTIMIZATIONS },
   };
@@ -85,9 +87,15 @@ export const atEnd = (close: () => Promise<void> | void): void => {
   closers.push(close);
 };
 
-export async function startReplica(cluster: Cluster, id: number, timings: Partial<NetTimings> = {}, epoch = 0) {
+export async function startReplica(
+  cluster: Cluster,
+  id: number,
+  timings: Partial<NetTimings> = {},
+  epoch = 0,
+  clientRate?: (client: number) => number | undefined,
+) {
   const handler = new Recorder();
-  const endpoint = new ReplicaEndpoint({ cluster, identity: replicaIdentity(id), handler, epoch, timings });
+  const endpoint = new ReplicaEndpoint({ cluster, identity: replicaIdentity(id), handler, epoch, timings, clientRate });
   await endpoint.start();
   atEnd(() => endpoint.close());
   return { endpoint, handler };

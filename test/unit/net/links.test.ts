@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Cluster } from '../../../src/cluster/types.js';
 import { Limits } from '../../../src/limits.js';
 import type { Message } from '../../../src/pbft/messages.js';
 import { encodeMessage } from '../../../src/wire/codec.js';
@@ -29,8 +30,8 @@ const reply = (sequence: number, result = Buffer.alloc(0)): Message => ({
 const FAST = { heartbeatMs: 20, firstRetryMs: 5, lastRetryMs: 50 };
 
 /** Two replicas, the dialer reaching the acceptor through a proxy. */
-async function throughProxy(timings = {}) {
-  const cluster = testCluster(2);
+async function throughProxy(timings = {}, encryption: Cluster['encryption'] = 'auto') {
+  const cluster = { ...testCluster(2), encryption };
   const acceptor = await startReplica(cluster, 0, { ...FAST, ...timings });
   const proxy = await startProxy(cluster.replicas[0].port);
   const detour = { ...cluster, replicas: cluster.replicas.map((r) => (r.id === 0 ? { ...r, port: proxy.port } : r)) };
@@ -170,7 +171,7 @@ describe('a link', () => {
   });
 });
 
-describe('a hostile network', () => {
+describe.each(['off', 'on'] as const)('a hostile network, encryption %s', (encryption) => {
   /** The next chunk towards the acceptor that passes `tamper` is changed by it; all others pass. */
   const once = (proxy: TamperingProxy, tamper: (chunk: Buffer) => Buffer | undefined): void => {
     proxy.toAcceptor = (chunk) => {
@@ -181,6 +182,11 @@ describe('a hostile network', () => {
 
   const attacks: Record<string, (chunk: Buffer) => Buffer> = {
     'flips a bit of the MAC': (chunk) => flip(chunk, 4),
+    'cuts a frame short': (chunk) => {
+      const short = Buffer.from(chunk.subarray(0, chunk.length - 1));
+      short.writeUInt32BE(short.length - 20, 0);
+      return short;
+    },
     'flips a bit of the kind': (chunk) => flip(chunk, 20),
     'flips the last bit': (chunk) => flip(chunk, chunk.length - 1),
     'repeats a frame': (chunk) => Buffer.concat([chunk, chunk]),
@@ -199,7 +205,7 @@ describe('a hostile network', () => {
   it.each(Object.entries(attacks))(
     '%s: the link ends, nothing false is delivered, a new one comes',
     async (name, tamper) => {
-      const { acceptor, dialer, proxy } = await throughProxy({ heartbeatMs: 5_000 });
+      const { acceptor, dialer, proxy } = await throughProxy({ heartbeatMs: 5_000 }, encryption);
       once(proxy, tamper);
       dialer.handler.up[0].send(encodeMessage(prepare(1)));
       await until('a fault', () => acceptor.handler.down.length === 1);
@@ -207,7 +213,9 @@ describe('a hostile network', () => {
         ? 'oversized-frame'
         : name.includes('empty')
           ? 'malformed-frame'
-          : 'bad-mac';
+          : name.includes('short') && encryption === 'off'
+            ? 'malformed-frame'
+            : 'bad-mac';
       expect(acceptor.handler.down[0].reason).toBe(expected);
       expect(acceptor.endpoint.counters.closedLinks).toEqual({ [expected]: 1 });
       expect(acceptor.handler.messages.length).toBe(name.includes('repeats') ? 1 : 0);
@@ -218,7 +226,7 @@ describe('a hostile network', () => {
   );
 
   it('drops a frame: the next one is not accepted', async () => {
-    const { acceptor, dialer, proxy } = await throughProxy({ heartbeatMs: 5_000 });
+    const { acceptor, dialer, proxy } = await throughProxy({ heartbeatMs: 5_000 }, encryption);
     once(proxy, () => undefined);
     dialer.handler.up[0].send(encodeMessage(prepare(1)));
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -229,7 +237,7 @@ describe('a hostile network', () => {
   });
 
   it('sends a frame back to where it came from', async () => {
-    const { acceptor, dialer, proxy } = await throughProxy({ heartbeatMs: 5_000 });
+    const { acceptor, dialer, proxy } = await throughProxy({ heartbeatMs: 5_000 }, encryption);
     const seen: Buffer[] = [];
     once(proxy, (chunk) => {
       seen.push(chunk);
@@ -246,7 +254,7 @@ describe('a hostile network', () => {
   });
 
   it('cuts the connection at any moment: links come back', async () => {
-    const { acceptor, dialer, proxy } = await throughProxy();
+    const { acceptor, dialer, proxy } = await throughProxy({}, encryption);
     for (let round = 1; round <= 5; round++) {
       proxy.cut();
       await until(
@@ -274,9 +282,9 @@ describe('a new connection of a replica', () => {
   });
 });
 
-describe('session keys', () => {
+describe.each(['off', 'on'] as const)('session keys, encryption %s', (encryption) => {
   it('change while messages flow both ways, in order and without loss', async () => {
-    const { acceptor, dialer } = await throughProxy({ heartbeatMs: 4, silentHeartbeats: 500, rekeyMs: 4 });
+    const { acceptor, dialer } = await throughProxy({ heartbeatMs: 4, silentHeartbeats: 500, rekeyMs: 4 }, encryption);
     const total = 2000;
     for (let i = 0; i < total; i++) {
       dialer.handler.up[0].send(encodeMessage(prepare(i)));
@@ -292,7 +300,7 @@ describe('session keys', () => {
   });
 
   it('leave the authenticator key before the current one valid for a grace period', async () => {
-    const cluster = testCluster(1);
+    const cluster = { ...testCluster(1), encryption };
     const timings = { heartbeatMs: 10, silentHeartbeats: 500, rekeyMs: 300, graceMs: 100 };
     const replica = await startReplica(cluster, 0, timings);
     const client = startClient(cluster, 0, timings);

@@ -287,6 +287,7 @@ describe('revocation', () => {
     certify(target);
     const session = registered(source, 'new', {
       quota: { bytes: 1 << 20, inodes: 10 },
+      rate: 7,
       subtree: below(source.mkdir('s')),
     });
     source.create('g', 0o644, ROOT);

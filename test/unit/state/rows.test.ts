@@ -49,6 +49,7 @@ const rights: fc.Arbitrary<Rights> = fc.record({
   squash: optional(fc.record({ whom: fc.constantFrom('root' as const, 'all' as const), uid: u32, gid: u32 })),
   subtree: optional(fc.record({ ino: u64, generation: u32, path: bytes(300).map((path) => path.toString('latin1')) })),
   quota: optional(fc.record({ bytes: u64, inodes: u64 })),
+  rate: optional(fc.integer({ min: 1, max: 1_000_000 })),
 });
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b));
 const client = fc.record({

@@ -35,6 +35,7 @@ export const cluster = (changed: Partial<Cluster> = {}): Cluster => ({
   durability: 'buffered',
   requestAuthentication: 'signature',
   recoveryPeriodSeconds: 0,
+  encryption: 'auto',
   ownerSignatures: 0,
   optimizations: { ...ALL_OPTIMIZATIONS },
   ...changed,

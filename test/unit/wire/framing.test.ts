@@ -1,13 +1,15 @@
 import { createHash, createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { AeadKey } from '../../../src/crypto/aead.js';
 import { MacKey } from '../../../src/crypto/macs.js';
+import type { FrameKey } from '../../../src/crypto/session-keys.js';
 import { Limits } from '../../../src/limits.js';
 import { FRAME_ITEMS, FrameKind, FrameOpener, FrameSealer, LARGE_BYTES } from '../../../src/wire/framing.js';
 
 const keyBytes = Buffer.alloc(32, 3);
 const bytes = (length: number, fill = 0x5a): Buffer => Buffer.alloc(length, fill);
 
-function receiver(key = new MacKey(keyBytes)) {
+function receiver(key: FrameKey = new MacKey(keyBytes)) {
   const frames: { kind: number; items: string[] }[] = [];
   const opener = new FrameOpener(key, (kind, items) =>
     frames.push({ kind, items: items.map((item) => item.toString('hex')) }),
@@ -127,5 +129,75 @@ describe('frames', () => {
     });
     expect(opener.feed(Buffer.concat([sealed(sealer, []), sealed(sealer, [])]))).toBeUndefined();
     expect(yielded).toBe(1);
+  });
+});
+
+describe('encrypted frames', () => {
+  const key = (fill = 3): AeadKey => new AeadKey(Buffer.alloc(32, fill));
+
+  it('are the length and the tag in the clear, and nothing else', () => {
+    const items = [Buffer.from('a name that nobody is to read'), bytes(5000, 0x41)];
+    const frame = sealed(new FrameSealer(key()), items);
+    expect(frame.readUInt32BE(0)).toBe(1 + 4 + items[0].length + 4 + 5000);
+    expect(frame.length).toBe(20 + frame.readUInt32BE(0));
+    expect(frame.includes('nobody')).toBe(false);
+    expect(frame.includes('AAAAAA')).toBe(false);
+    expect(items[1]).toEqual(bytes(5000, 0x41));
+    // What is found in a frame that is not encrypted.
+    const clear = sealed(new FrameSealer(new MacKey(keyBytes)), items);
+    expect(clear.includes('nobody') && clear.includes('AAAAAA')).toBe(true);
+  });
+
+  it.each([1, 3, 20, 1000, 1_000_000])('come out as they went in, in chunks of %i', (chunkBytes) => {
+    const sealer = new FrameSealer(key());
+    const sets = chunkBytes === 1 ? SETS.slice(0, 4) : SETS;
+    const stream = Buffer.concat(sets.map((items) => sealed(sealer, items)));
+    const { frames, opener } = receiver(key());
+    for (let at = 0; at < stream.length; at += chunkBytes) {
+      expect(opener.feed(stream.subarray(at, at + chunkBytes))).toBeUndefined();
+    }
+    expect(frames.map(({ items }) => items)).toEqual(sets.map((items) => items.map((item) => item.toString('hex'))));
+  });
+
+  it('fail when any byte of them is changed, or they are cut short', () => {
+    const frame = sealed(new FrameSealer(key()), SETS[2]);
+    for (let at = 4; at < frame.length; at++) {
+      const changed = Buffer.from(frame);
+      changed[at] ^= 0x10;
+      const { frames, opener } = receiver(key());
+      expect(opener.feed(changed), `byte ${at}`).toBe('bad-mac');
+      expect(frames).toEqual([]);
+    }
+    const short = Buffer.from(frame.subarray(0, frame.length - 1));
+    short.writeUInt32BE(short.length - 20, 0);
+    expect(receiver(key()).opener.feed(short)).toBe('bad-mac');
+  });
+
+  it('fail when they are repeated, left out or reordered, and under another key or kind of key', () => {
+    const sealer = new FrameSealer(key());
+    const [a, b, c] = [1, 2, 3].map((fill) => sealed(sealer, [bytes(10, fill)]));
+    for (const [order, delivered] of [
+      [[a, a], 1],
+      [[b], 0],
+      [[a, c], 1],
+      [[b, a], 0],
+    ] as const) {
+      const { frames, opener } = receiver(key());
+      expect(opener.feed(Buffer.concat(order))).toBe('bad-mac');
+      expect(frames.length).toBe(delivered);
+    }
+    expect(receiver(key(4)).opener.feed(a)).toBe('bad-mac');
+    expect(receiver(new MacKey(keyBytes)).opener.feed(a)).toMatch(/bad-mac|malformed-frame/);
+    expect(receiver(key()).opener.feed(sealed(new FrameSealer(new MacKey(keyBytes)), SETS[2]))).toBe('bad-mac');
+  });
+
+  it('are counted from 0 under a new key', () => {
+    const sealer = new FrameSealer(key());
+    const { frames, opener } = receiver(key());
+    expect(opener.feed(sealed(sealer, [bytes(1)]))).toBeUndefined();
+    sealer.rekey(key(9));
+    opener.rekey(key(9));
+    expect(opener.feed(sealed(sealer, [bytes(2)]))).toBeUndefined();
+    expect(frames.length).toBe(2);
   });
 });

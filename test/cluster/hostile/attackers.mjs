@@ -1,0 +1,20 @@
+// attackers.mjs DIR SECONDS ATTACK...: these attacks at once on the replicas of a cluster, in a process of their own.
+// Prints what they met as one line of JSON. DIR has the clients nonsense, deaf, many and fast.
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadCluster } from '../../../dist/src/cluster/file.js';
+import { deaf, fast, many, nonsense } from './clients.mjs';
+import { noise, silent, slow } from './strangers.mjs';
+
+const [directory, seconds, ...names] = process.argv.slice(2);
+const ports = loadCluster(directory).replicas.map(({ port }) => port);
+const ATTACKS = {
+  ...{ noise: () => noise(ports), silent: () => silent(ports), slow: () => slow(ports) },
+  ...{ nonsense: () => nonsense(directory), deaf: () => deaf(directory) },
+  ...{ many: () => many(directory), fast: () => fast(directory) },
+};
+
+const attacks = names.map((name) => [name, ATTACKS[name]()]);
+await delay(Number(seconds) * 1000);
+process.stdout.write(`${JSON.stringify(Object.fromEntries(attacks.map(([name, { told }]) => [name, told])))}\n`);
+for (const [, { stop }] of attacks) await stop();
+process.exit(0);
