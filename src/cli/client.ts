@@ -3,10 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Command } from 'commander';
+import { parseCard } from '../cluster/card.js';
 import { writeClientRecord } from '../cluster/client-record.js';
 import { loadCluster } from '../cluster/file.js';
 import { loadReplicaIdentity } from '../cluster/identity.js';
-import { readKeyFile, writeKeyFile } from '../cluster/keys.js';
+import { readStoredKey, writeKeyFile } from '../cluster/keys.js';
 import { layoutOf } from '../cluster/layout.js';
 import { checkPublicKey, SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 import type { Change, RegisteredClient } from '../fileservice/clients.js';
@@ -57,7 +58,10 @@ export function register(program: Command): void {
 
   verb('add', 'register a client; without --key its key is made in DIR/clients')
     .argument('<name>', 'of the new client', clientName)
-    .option('--key <file>', 'its public key, 43 base64url characters, or a key file of byzfs')
+    .option(
+      '--key <file>',
+      'its card (init --client-card), its public key in 43 base64url characters, or a key file of byzfs',
+    )
     .option('--uids <ranges>', 'users it may speak for, as 1000-1999,5 (default any)', idRanges)
     .option('--gids <ranges>', 'groups, likewise', idRanges)
     .option('--squash <uid:gid>', 'all its calls are made as this user, whoever it states', userAndGroup)
@@ -131,7 +135,7 @@ async function add(directory: string, name: string, options: AddOptions): Promis
   }
   const registered = await administer(directory, async (administration) => {
     const subtree = options.subtree === undefined ? undefined : await administration.subtree(options.subtree);
-    const publicKey = options.key === undefined ? makeKey(path, name) : readPublicKey(options.key);
+    const publicKey = options.key === undefined ? makeKey(path, name) : readPublicKey(options.key, name);
     const change: Change = { kind: 'register', name, publicKey, rights: rightsOf(options, subtree) };
     try {
       return await proposeOrApply(administration, change, options);
@@ -150,17 +154,23 @@ function makeKey(path: string, name: string): Buffer {
   return new SigningKey(seed).publicKey;
 }
 
-function readPublicKey(file: string): Buffer {
+function readPublicKey(file: string, name: string): Buffer {
   let text: string;
   try {
     text = readFileSync(file, 'latin1').trim();
   } catch (error) {
     throw new CommandError(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
-  if (text.startsWith('byzfs-private-key/')) return new SigningKey(readKeyFile(file)).publicKey;
+  if (/^byzfs-\w+-key\//.test(text)) return readStoredKey(file).publicKey;
+  if (text.startsWith('{')) {
+    const card = parseCard(text, file);
+    if (card.role === 'client' && card.name === name) return card.publicKey;
+    throw new CommandError(`${file}: the card of ${card.role} ${card.name}, not of client ${name}`);
+  }
   const key = Buffer.from(/^[A-Za-z0-9_-]{43}$/.test(text) ? text : '', 'base64url');
   const wrong = checkPublicKey(key);
-  if (wrong !== null) throw new CommandError(`${file}: ${wrong}: 43 base64url characters, or a key file, expected`);
+  if (wrong !== null)
+    throw new CommandError(`${file}: ${wrong}: a card, 43 base64url characters, or a key file expected`);
   return key;
 }
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 /** The `byzfs` command. Exit status: 0 done, 1 failed, 2 wrong usage; errors are one line on stderr. */
 import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
+import { PASSPHRASE_FILE_VARIABLE } from '../cluster/passphrase.js';
 import * as bench from './bench.js';
 import * as client from './client.js';
 import * as doctor from './doctor.js';
 import * as down from './down.js';
 import { oneLine, UsageError } from './errors.js';
 import * as init from './init.js';
+import * as key from './key.js';
 import * as mount from './mount.js';
 import { announce } from './processes.js';
 import * as replica from './replica.js';
@@ -18,16 +21,27 @@ import * as umount from './umount.js';
 import * as up from './up.js';
 import { versionLine } from './version.js';
 
-const VERBS = [init, replica, mount, umount, up, down, status, client, scrub, bench, doctor];
+const VERBS = [init, replica, mount, umount, up, down, status, client, key, scrub, bench, doctor];
+
+/** Verbs that have verbs. */
+const GROUPS = ['client', 'key'];
 
 function commandLine(): Command {
   const program = new Command('byzfs')
     .description('A replicated file service that stays right while up to f of its 3f+1 replicas do anything at all.')
     .option('--version', 'print the versions of program, protocol and state')
+    .option('--passphrase-file <file>', `its first line opens encrypted keys; so does ${PASSPHRASE_FILE_VARIABLE}`)
+    .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', (program) => absolutePassphraseFile(program.opts().passphraseFile))
     .exitOverride()
     .configureOutput({ outputError: () => {} });
   for (const verb of VERBS) verb.register(program);
   return program;
+}
+
+/** Processes that are started from here have another working directory. */
+function absolutePassphraseFile(file = process.env[PASSPHRASE_FILE_VARIABLE]): void {
+  if (file !== undefined) process.env[PASSPHRASE_FILE_VARIABLE] = resolve(file);
 }
 
 /**
@@ -56,7 +70,7 @@ export async function main(args: readonly string[], failed?: (line: string) => P
 /** Commander has shown the help already where no verb was given at all. */
 function usageLine(error: Error, args: readonly string[]): string {
   const isVerb = (at: number): boolean => /^[a-z]/.test(args[at] ?? '');
-  const second = args[0] === 'client' && isVerb(1) ? ` ${args[1]}` : '';
+  const second = GROUPS.includes(args[0]) && isVerb(1) ? ` ${args[1]}` : '';
   const verb = isVerb(0) ? ` ${args[0]}${second}` : '';
   if (error instanceof CommanderError && error.code === 'commander.help') return 'byzfs: a verb is missing: see above';
   const what = oneLine(error)

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CLUSTER_SIZES, Defaults } from '../cluster/create.js';
 import { loadCluster } from '../cluster/file.js';
+import { loadClientIdentity, loadReplicaIdentity } from '../cluster/identity.js';
 import { layoutOf } from '../cluster/layout.js';
-import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
+import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster, ReplicaEntry } from '../cluster/types.js';
 import { canonicalDirectory, DEFAULT_DIRECTORY, DEFAULT_MOUNTPOINT } from './directory.js';
 import { takeDown } from './down.js';
@@ -81,6 +82,7 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
   interrupted.catch(() => undefined);
 
   const cluster = await openCluster(options);
+  await openKeys(options, cluster);
   const started: number[] = [];
   let processes: Supervised[];
   try {
@@ -125,6 +127,13 @@ async function openCluster(options: UpOptions): Promise<Cluster> {
     );
   }
   return cluster;
+}
+
+/** Keys that are wrong are refused before anything is started, and passphrases asked for where there is a terminal. */
+async function openKeys({ directory, mountpoint }: UpOptions, cluster: Cluster): Promise<void> {
+  for (const { id } of await localReplicas(directory, cluster)) loadReplicaIdentity(directory, cluster, id);
+  loadClientIdentity(directory, cluster, ADMIN);
+  if (mountpoint !== null) loadClientIdentity(directory, cluster, DEFAULT_MOUNT_CLIENT);
 }
 
 async function requirePort(host: string, port: number): Promise<void> {
