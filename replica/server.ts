@@ -4,7 +4,7 @@ import { ReplicaAuthentication } from '../src/crypto/authentication.js';
 import type { MacKey } from '../src/crypto/macs.js';
 import type { NetCounters } from '../src/net/counters.js';
 import { ReplicaEndpoint } from '../src/net/endpoint.js';
-import type { Link, LinkHandler } from '../src/net/link.js';
+import type { Dialed, Link, LinkHandler } from '../src/net/link.js';
 import { Configuration } from '../src/pbft/configuration.js';
 import { sessionKey } from '../src/pbft/digests.js';
 import type { ClientMessage, Message, ReplicaMessage, Reply, SequenceNumber, SessionId } from '../src/pbft/messages.js';
@@ -230,8 +230,11 @@ export class ReplicaServer implements LinkHandler {
     if (key !== undefined && this.sessions.get(key) === link) this.sessions.delete(key);
   }
 
-  onRefused(address: string, reason: string): void {
-    this.options.log.debug({ address, reason }, 'no link');
+  onRefused(address: string, reason: string, dialed?: Dialed): void {
+    const { log } = this.options;
+    // Who is down will be back, and anybody can connect. Who answers and is not whom it should be is for people to look at.
+    if (dialed === undefined || dialed.code === 'disconnected') log.debug({ address, reason }, 'no link');
+    else log.warn({ replica: dialed.replica, address, reason }, 'no link to a replica that answers');
   }
 
   onMessage(link: Link, message: Message): void {
@@ -276,6 +279,7 @@ export class ReplicaServer implements LinkHandler {
       recovery: this.recovery.status,
       net: this.endpoint.counters,
       memoryBytes: process.memoryUsage.rss(),
+      clock: Date.now(),
     };
   }
 

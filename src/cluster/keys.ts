@@ -16,9 +16,9 @@ import { BOX_BYTES, LOG2_N_RANGE, type SealedKey, seal } from './sealed-key.js';
 
 const PLAIN = 'byzfs-private-key/1';
 const ENCRYPTED = 'byzfs-encrypted-key/1';
-const SEED_TEXT = /^[A-Za-z0-9_-]{43}$/;
+const SEED_TEXT = /^[A-Za-z0-9_-]{43}\n$/;
 const SEALED_TEXT =
-  /^public-key ([A-Za-z0-9_-]{43})\nscrypt ([1-9]\d?) ([A-Za-z0-9_-]{22})\naes-256-gcm ([A-Za-z0-9_-]{80})$/;
+  /^public-key ([A-Za-z0-9_-]{43})\nscrypt ([1-9]\d?) ([A-Za-z0-9_-]{22})\naes-256-gcm ([A-Za-z0-9_-]{80})\n$/;
 
 /** A key as its file has it. */
 export interface StoredKey {
@@ -54,7 +54,7 @@ export function rewriteKeyFile(path: string, owner: string, seed: Buffer, passph
  */
 export function readStoredKey(path: string): StoredKey {
   const text = readPrivate(path);
-  const [, format, owner, content] = /^(\S+) ([^\n]*)\n(.*)\n$/s.exec(text) ?? [];
+  const [, format, owner, content] = /^(\S+) ([^\n]*)\n(.*)$/s.exec(text) ?? [];
   const corrupt = (expected: string) =>
     new ClusterError('invalid', `${path}: corrupt: ${expected} expected after the first: put a copy of it back`);
   if (format === ENCRYPTED) {

@@ -47,12 +47,15 @@ export function unlock(path: string, sealed: SealedKey): Buffer {
   const before = opened.get(box);
   if (before !== undefined) return before;
   takeHandedOn();
-  const seed = tryKnown(sealed) ?? tryFile(path, sealed) ?? tryTerminal(path, sealed);
-  if (seed === undefined) {
-    throw new ClusterError('locked', `${path}: encrypted, and its passphrase is not known: give it by ${WAYS}`);
+  const file = passphraseFile();
+  const candidates = new Set([...(file === undefined ? [] : [readPassphrase(file)]), ...known]);
+  const seed = tryAll(sealed, candidates);
+  if (seed === undefined && file !== undefined) {
+    throw new ClusterError('locked', `${path}: what ${file} holds is not its passphrase, or the key file was altered`);
   }
-  opened.set(box, seed);
-  return seed;
+  const right = seed ?? tryTerminal(path, sealed);
+  opened.set(box, right);
+  return right;
 }
 
 /**
@@ -70,33 +73,24 @@ export function newPassphrase(path: string, file: string | null = passphraseFile
   return first;
 }
 
-function tryKnown(sealed: SealedKey): Buffer | undefined {
-  for (const passphrase of known) {
+function tryAll(sealed: SealedKey, passphrases: Iterable<string>): Buffer | undefined {
+  for (const passphrase of passphrases) {
     const seed = unseal(sealed, passphrase);
-    if (seed !== undefined) return seed;
+    if (seed === undefined) continue;
+    known.add(passphrase);
+    return seed;
   }
   return undefined;
 }
 
-function tried(sealed: SealedKey, passphrase: string): Buffer | undefined {
-  const seed = unseal(sealed, passphrase);
-  if (seed !== undefined) known.add(passphrase);
-  return seed;
-}
-
-function tryFile(path: string, sealed: SealedKey): Buffer | undefined {
-  const file = passphraseFile();
-  if (file === undefined) return undefined;
-  const seed = tried(sealed, readPassphrase(file));
-  if (seed !== undefined) return seed;
-  throw new ClusterError('locked', `${path}: what ${file} holds is not its passphrase, or the key file was altered`);
-}
-
-function tryTerminal(path: string, sealed: SealedKey): Buffer | undefined {
+/** @throws ClusterError */
+function tryTerminal(path: string, sealed: SealedKey): Buffer {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const passphrase = ask(`Passphrase of ${path}: `);
-    if (passphrase === undefined) return undefined;
-    const seed = tried(sealed, passphrase);
+    if (passphrase === undefined) {
+      throw new ClusterError('locked', `${path}: encrypted, and its passphrase is not known: give it by ${WAYS}`);
+    }
+    const seed = tryAll(sealed, [passphrase]);
     if (seed !== undefined) return seed;
   }
   throw new ClusterError('locked', `${path}: none of these is its passphrase, or the key file was altered`);
