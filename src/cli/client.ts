@@ -37,6 +37,9 @@ Examples:
   byzfs client add DIR laptop --uids 1000 --gids 1000          may speak for user 1000 only
   byzfs client add DIR backup --read-only --root-squash        reads what everybody may read
   byzfs client add DIR build --subtree /build --quota 20G      has the directory /build as its root
+  byzfs client add DIR phone --key phone.card                  its key is on its machine: byzfs init DIR --client-card phone
+  byzfs client list DIR
+  byzfs client show DIR laptop --json
   byzfs client revoke DIR laptop                               ends its sessions and locks, for good
 
 Where the cluster wants owners' signatures (init --owner-signatures 2):
@@ -50,7 +53,7 @@ export function register(program: Command): void {
   const client = program
     .command('client')
     .description('who may speak to the service, and with which rights; every replica enforces them')
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('afterAll', EXAMPLES);
   const verb = (name: string, what: string): Command =>
     client.command(name).description(what).argument('<dir>', 'cluster directory');
   const json = 'for machines';
@@ -72,7 +75,6 @@ export function register(program: Command): void {
     .option('--quota-inodes <n>', 'it may make', integerIn(1, 2 ** 40))
     .option('--proposal <file>', proposal)
     .option('--json', json)
-    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, name: string, options: AddOptions) => add(canonicalDirectory(dir), name, options));
   verb('list', 'all clients, with their rights')
     .option('--json', json)

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { layoutOf } from '../cluster/layout.js';
+import { notifyManager } from './notify.js';
 import { announce, BYZFS, entrusting, type Notice, removePid, writePid } from './processes.js';
 import { stopRequested } from './signals.js';
 
@@ -16,6 +17,7 @@ export type Kept = 'first' | 'recovering';
 export async function keep(directory: string, id: number, { rejoin }: { rejoin?: boolean }): Promise<never> {
   const pidFile = layoutOf(directory).replicaPid(id);
   const requested = stopRequested();
+  void requested.then(() => notifyManager('STOPPING=1'));
   const args = ['replica', '--cluster', directory, '--id', String(id)];
   const first = [...args, ...(rejoin ? ['--rejoin'] : []), '--kept', 'first'];
   const listening = (): void => writePid(pidFile);

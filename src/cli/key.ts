@@ -25,13 +25,9 @@ export function register(program: Command): void {
   const key = program
     .command('key')
     .description('the private keys of this machine: encrypt them with a passphrase, or not')
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('afterAll', EXAMPLES);
   const verb = (name: string, what: string): Command =>
-    key
-      .command(name)
-      .description(what)
-      .argument('<dir>', 'cluster directory, or one with a card')
-      .addHelpText('after', EXAMPLES);
+    key.command(name).description(what).argument('<dir>', 'cluster directory, or one with a card');
   const some = 'as replica-2 or admin (default: all that are here)';
 
   verb('list', 'which keys are here')

@@ -23,6 +23,13 @@ import { versionLine } from './version.js';
 
 const VERBS = [init, replica, mount, umount, up, down, status, client, key, scrub, bench, doctor];
 
+const EXAMPLES = `
+Examples:
+  byzfs up                              a cluster of four and a mount of it, here
+  byzfs status .byzfs
+  byzfs help init                       clusters on several machines, of several owners
+`;
+
 /** Verbs that have verbs. */
 const GROUPS = ['client', 'key'];
 
@@ -32,6 +39,7 @@ function commandLine(): Command {
     .option('--version', 'print the versions of program, protocol and state')
     .option('--passphrase-file <file>', `its first line opens encrypted keys; so does ${PASSPHRASE_FILE_VARIABLE}`)
     .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', EXAMPLES)
     .hook('preAction', (program) => absolutePassphraseFile(program.opts().passphraseFile))
     .exitOverride()
     .configureOutput({ outputError: () => {} });

@@ -6,9 +6,10 @@ import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { layoutOf } from '../cluster/layout.js';
-import { PASSPHRASE_FD_VARIABLE, passphrasesToHandOn } from '../cluster/passphrase.js';
+import { PASSPHRASE_FD_VARIABLE, PASSPHRASE_FILE_VARIABLE, passphrasesToHandOn } from '../cluster/passphrase.js';
 import { canonicalDirectory } from './directory.js';
 import { CommandError } from './errors.js';
+import { notifyManager } from './notify.js';
 import { commandLine, isRunning, workingDirectory } from './proc.js';
 
 /** The built command: what spawned processes run. */
@@ -20,10 +21,14 @@ export const BYZFS: readonly string[] = [process.execPath, MAIN];
 /** What a process started by `startDetached` tells its parent, once. */
 export type Notice = { ready: true } | { failed: string };
 
-/** Tells the process that started this one, if one did and waits, that it can be used or why not. */
+/** Tells whoever started this process and waits, another of byzfs or systemd, that it can be used or why not. */
 export function announce(notice: Notice): Promise<void> {
   return new Promise((told) => {
-    if (process.send === undefined || !process.connected) return told();
+    if (process.send === undefined) {
+      notifyManager('ready' in notice ? 'READY=1' : `STATUS=${notice.failed}`);
+      return told();
+    }
+    if (!process.connected) return told();
     process.send(notice, () => {
       if (process.connected) process.disconnect();
       told();
@@ -44,8 +49,10 @@ const ENTRUSTED_FD = 4;
 export function entrusting(): Entrusting {
   const passphrases = passphrasesToHandOn();
   if (passphrases === undefined) return { env: process.env, stdio: [], entrust: () => {} };
+  // What was read from a pipe cannot be read again.
+  const { [PASSPHRASE_FILE_VARIABLE]: _, ...env } = process.env;
   return {
-    env: { ...process.env, [PASSPHRASE_FD_VARIABLE]: String(ENTRUSTED_FD) },
+    env: { ...env, [PASSPHRASE_FD_VARIABLE]: String(ENTRUSTED_FD) },
     stdio: ['pipe'],
     entrust: ({ stdio }) => {
       const pipe = stdio[ENTRUSTED_FD] as Writable;

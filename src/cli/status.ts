@@ -15,6 +15,13 @@ import { table } from './table.js';
 const INSPECT_MS = 2000;
 const CALL_MS = 10_000;
 
+const EXAMPLES = `
+Examples:
+  byzfs status DIR               who is up, in which view, with what state; the cluster's digest
+  byzfs status DIR --barrier     with states that can be compared, though nothing happens
+  byzfs status DIR --json        { "quorum": true, "replicas": [{ "id": 0, "up": true, ... }], ... }
+`;
+
 export function register(program: Command): void {
   program
     .command('status')
@@ -22,6 +29,7 @@ export function register(program: Command): void {
     .argument('<dir>', 'cluster directory')
     .option('--json', 'for machines')
     .option('--barrier', 'order null operations up to a checkpoint first, so that the states can be compared')
+    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, options: { json?: boolean; barrier?: boolean }) => {
       const directory = canonicalDirectory(dir);
       const cluster = loadCluster(directory);

@@ -18,7 +18,7 @@ import { servingMount } from './mount-records.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, collect, integerIn, replicaCount } from './options.js';
 import { describeTakenPort } from './proc.js';
-import { removePid, runningReplica, runningSupervisor, startDetached, stop, writePid } from './processes.js';
+import { announce, removePid, runningReplica, runningSupervisor, startDetached, stop, writePid } from './processes.js';
 import { stopRequested } from './signals.js';
 import { clusterStatusOf } from './status.js';
 import { type Supervised, supervise } from './supervisor.js';
@@ -44,6 +44,14 @@ interface UpOptions {
 /** How long the replicas may take to form a quorum once they listen. */
 const QUORUM_MS = 20_000;
 
+const EXAMPLES = `
+Examples:
+  byzfs up                                               ./.byzfs at ./mnt, until Ctrl-C
+  byzfs up --dir DIR --mount MNT --detach                until byzfs down --dir DIR
+  byzfs up --dir DIR --no-mount                          those replicas whose keys and addresses are this machine's
+  byzfs up --replicas 7 --base-port 9000 -o hard         a new cluster that tolerates two faulty replicas
+`;
+
 export function register(program: Command): void {
   program
     .command('up')
@@ -59,6 +67,7 @@ export function register(program: Command): void {
     .option('--base-port <port>', `of a new cluster (default ${Defaults.basePort})`, integerIn(1, 65_535))
     .option('-o <options>', 'mount options, separated by commas', collect(asText))
     .option('--detach', 'leave all running; byzfs down stops it')
+    .addHelpText('after', EXAMPLES)
     .action(async (given: Given) => {
       const directory = canonicalDirectory(given.dir);
       const mountpoint = given.mount === false ? null : await canonicalMountpoint(given.mount);
@@ -96,6 +105,7 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
 
   const layout = layoutOf(directory);
   writePid(layout.supervisorPid);
+  await announce({ ready: true });
   const ending = new AbortController();
   const watches = processes.map((each) => supervise(each, ending.signal, report));
   await requested;
