@@ -66,7 +66,10 @@ export function clockFaults({ replicas }: ObservedStatus): { replica: number | n
   if (Math.abs(median) <= CLOCK_WARNING_MS) return faults;
   return [
     ...faults,
-    { replica: null, why: `the clock of this machine is ${shown(-median)} of the replicas': set it: ${limit}` },
+    {
+      replica: null,
+      why: `beside those of most replicas the clock of this machine is ${shown(-median)}: set it: ${limit}`,
+    },
   ];
 }
 

@@ -8,6 +8,7 @@ import { encodeOperation } from '../fileservice/operations.js';
 import { barrier } from './barrier.js';
 import { canonicalDirectory } from './directory.js';
 import { type ClusterStatus, type Inspect, inspectAll, type ReplicaStatus } from './inspection.js';
+import { clientToAskAs } from './local-clients.js';
 import { type ObservedStatus, Observer, remarks } from './observer.js';
 import { connect, openQuietLog } from './rooms.js';
 import { table } from './table.js';
@@ -42,9 +43,8 @@ export async function clusterStatusOf(
   directory: string,
   cluster: Cluster,
   toBarrier: boolean,
-  as = ADMIN,
 ): Promise<ObservedStatus> {
-  const identity = loadClientIdentity(directory, cluster, as);
+  const identity = loadClientIdentity(directory, cluster, clientToAskAs(directory, cluster) ?? ADMIN);
   const client = await connect({ cluster, identity, log: await openQuietLog('status'), deadlineMs: CALL_MS });
   try {
     const observer = new Observer(client);

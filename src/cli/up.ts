@@ -5,13 +5,14 @@ import { CLUSTER_SIZES, Defaults } from '../cluster/create.js';
 import { loadCluster } from '../cluster/file.js';
 import { loadClientIdentity, loadReplicaIdentity } from '../cluster/identity.js';
 import { layoutOf } from '../cluster/layout.js';
-import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
+import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster, ReplicaEntry } from '../cluster/types.js';
 import { canonicalDirectory, DEFAULT_DIRECTORY, DEFAULT_MOUNTPOINT } from './directory.js';
 import { takeDown } from './down.js';
 import { CommandError, oneLine, report, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { initialise } from './init.js';
+import { clientToAskAs } from './local-clients.js';
 import { canListen, localReplicas } from './local-replicas.js';
 import { checkOptions, mountDetached, requireOutside } from './mount.js';
 import { servingMount } from './mount-records.js';
@@ -142,7 +143,8 @@ async function openCluster(options: UpOptions): Promise<Cluster> {
 /** Keys that are wrong are refused before anything is started, and passphrases asked for where there is a terminal. */
 async function openKeys({ directory, mountpoint }: UpOptions, cluster: Cluster): Promise<void> {
   for (const { id } of await localReplicas(directory, cluster)) loadReplicaIdentity(directory, cluster, id);
-  loadClientIdentity(directory, cluster, ADMIN);
+  const asking = clientToAskAs(directory, cluster);
+  if (asking !== undefined) loadClientIdentity(directory, cluster, asking);
   if (mountpoint !== null) loadClientIdentity(directory, cluster, DEFAULT_MOUNT_CLIENT);
 }
 
@@ -171,7 +173,8 @@ async function startAll(options: UpOptions, cluster: Cluster, started: number[])
   const failed = settled.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   const processes = settled.map((result) => (result as PromiseFulfilledResult<Supervised>).value);
-  await quorum(directory, cluster);
+  // Where they are not a quorum, or nobody's key is here to ask by, whether there is one is for others to see.
+  if (local.length > 2 * cluster.f && clientToAskAs(directory, cluster) !== undefined) await quorum(directory, cluster);
   if (mountpoint !== null) processes.push(await startMount(directory, mountpoint, options.mountOptions, spawned));
   return processes;
 }

@@ -115,6 +115,16 @@ describe('four owners', { timeout: 300_000 }, () => {
     expect(doctor).toContain(`ok      replica 3 at 127.0.0.1:${cluster.basePort + 3} takes connections`);
   });
 
+  it('may run a replica by up, with no other key than its own', async () => {
+    await ended(replicas[3]);
+    const up = await byzfs('up', '--detach', '--no-mount', '--dir', at('dora'));
+    expect(up).toMatch(/^ready: .*, 1 of 4 replicas here on /);
+    await cluster.ready();
+    expect(await byzfs('down', '--dir', at('dora'))).toMatch(/^replica-3 \(pid \d+\) stopped$/m);
+    replicas[3] = start(3);
+    await cluster.ready();
+  });
+
   it('register a client by its card, whose key stays where it is', async () => {
     const laptop = path.join(cluster.scratch, 'laptop');
     await byzfs('init', laptop, '--client-card', 'laptop');

@@ -1,10 +1,8 @@
 /** How the replicas are, as seen from here. */
 import { connect } from 'node:net';
-import { checkClientKey } from '../../cluster/identity.js';
-import { ADMIN } from '../../cluster/registry.js';
 import type { Cluster, ReplicaEntry } from '../../cluster/types.js';
 import { oneLine } from '../errors.js';
-import { clientsHere } from '../local-clients.js';
+import { clientToAskAs } from '../local-clients.js';
 import { clockFaults, type ObservedStatus } from '../observer.js';
 import { clusterStatusOf } from '../status.js';
 import { type Finding, failed, ok, warning } from './finding.js';
@@ -13,11 +11,10 @@ const CONNECT_MS = 3000;
 
 /** Asks them, as a client whose key is here; where none is, only whether they can be reached. */
 export async function examineReplicas(directory: string, cluster: Cluster): Promise<Finding[]> {
-  const client = usableClient(directory, cluster);
-  if (client === undefined) return Promise.all(cluster.replicas.map(reach));
+  if (clientToAskAs(directory, cluster) === undefined) return Promise.all(cluster.replicas.map(reach));
   let status: ObservedStatus;
   try {
-    status = await clusterStatusOf(directory, cluster, false, client);
+    status = await clusterStatusOf(directory, cluster, false);
   } catch (error) {
     return [
       warning(`the replicas cannot be asked: ${oneLine(error)}`),
@@ -25,19 +22,6 @@ export async function examineReplicas(directory: string, cluster: Cluster): Prom
     ];
   }
   return [...judged(cluster, status), ...clocks(status), quorum(status)];
-}
-
-/** The administrator, if its key is here and right; else any. */
-function usableClient(directory: string, cluster: Cluster): string | undefined {
-  const right = clientsHere(directory).filter((name) => {
-    try {
-      checkClientKey(directory, cluster, name);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return right.includes(ADMIN) ? ADMIN : right[0];
 }
 
 function judged({ replicas }: Cluster, status: ObservedStatus): Finding[] {
