@@ -5,7 +5,7 @@ import type { MacKey } from '../src/crypto/macs.js';
 import type { NetCounters } from '../src/net/counters.js';
 import { ReplicaEndpoint } from '../src/net/endpoint.js';
 import type { Link } from '../src/net/link.js';
-import type { LinkHandler } from '../src/net/link-handler.js';
+import type { Dialed, LinkHandler } from '../src/net/link-handler.js';
 import { Configuration } from '../src/pbft/configuration.js';
 import { sessionKey } from '../src/pbft/digests.js';
 import type { ClientMessage, Message, ReplicaMessage, Reply, SequenceNumber, SessionId } from '../src/pbft/messages.js';
@@ -233,8 +233,11 @@ export class ReplicaServer implements LinkHandler {
     if (key !== undefined && this.sessions.get(key) === link) this.sessions.delete(key);
   }
 
-  onRefused(address: string, reason: string): void {
-    this.options.log.debug({ address, reason }, 'no link');
+  onRefused(address: string, reason: string, dialed?: Dialed): void {
+    const { log } = this.options;
+    // Who is down will be back, and anybody can connect. Who answers and is not whom it should be is for people to look at.
+    if (dialed === undefined || dialed.code === 'disconnected') log.debug({ address, reason }, 'no link');
+    else log.warn({ replica: dialed.replica, address, reason }, 'no link to a replica that answers');
   }
 
   onMessage(link: Link, message: Message): void {
@@ -279,6 +282,7 @@ export class ReplicaServer implements LinkHandler {
       recovery: this.recovery.status,
       net: this.endpoint.counters,
       memoryBytes: process.memoryUsage.rss(),
+      clock: Date.now(),
     };
   }
 

@@ -51,8 +51,23 @@ const mounted = (command: Command, targets: readonly string[], runs: number): Co
       .option('--profile', PROFILE),
   );
 
+const EXAMPLES = `
+Examples:
+  byzfs bench micro --outstanding 1,16 --profile                without a mount; where the time goes
+  byzfs bench andrew --copies 10 --target nfs=/mnt/nfs          beside a directory of yours
+  byzfs bench postmark --transactions 2000 --targets byzfs,local
+  byzfs bench small --files 200 --json -
+  byzfs bench sequential --size 256 --runs 3 --report out       out/index.html
+  byzfs bench faults --on micro --pause 4
+  byzfs bench scale --axes files --up-to files=100000
+  byzfs bench all --report out                                  everything, in some hours
+`;
+
 export function register(program: Command): void {
-  const bench = program.command('bench').description('measure byzfs beside other file systems');
+  const bench = program
+    .command('bench')
+    .description('measure byzfs beside other file systems')
+    .addHelpText('afterAll', EXAMPLES);
   mounted(bench.command('andrew'), ['byzfs', 'byzfs-f0', 'local'], 3)
     .description('make, copy, stat, read and compile a source tree; starts and stops the clusters it needs')
     .option('--copies <n>', 'of the tree (default 1)', integerIn(1, 1000))

@@ -3,10 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Command } from 'commander';
+import { parseCard } from '../cluster/card.js';
 import { writeClientRecord } from '../cluster/client-record.js';
 import { loadCluster } from '../cluster/file.js';
 import { loadReplicaIdentity } from '../cluster/identity.js';
-import { readKeyFile, writeKeyFile } from '../cluster/keys.js';
+import { readStoredKey, writeKeyFile } from '../cluster/keys.js';
 import { layoutOf } from '../cluster/layout.js';
 import { checkPublicKey, SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 import type { Change, RegisteredClient } from '../fileservice/clients.js';
@@ -37,6 +38,9 @@ Examples:
   byzfs client add DIR laptop --uids 1000 --gids 1000          may speak for user 1000 only
   byzfs client add DIR backup --read-only --root-squash        reads what everybody may read
   byzfs client add DIR build --subtree /build --quota 20G      has the directory /build as its root
+  byzfs client add DIR phone --key phone.card                  its key is on its machine: byzfs init DIR --client-card phone
+  byzfs client list DIR
+  byzfs client show DIR laptop --json
   byzfs client revoke DIR laptop                               ends its sessions and locks, for good
 
 Where the cluster wants owners' signatures (init --owner-signatures 2):
@@ -50,7 +54,7 @@ export function register(program: Command): void {
   const client = program
     .command('client')
     .description('who may speak to the service, and with which rights; every replica enforces them')
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('afterAll', EXAMPLES);
   const verb = (name: string, what: string): Command =>
     client.command(name).description(what).argument('<dir>', 'cluster directory');
   const json = 'for machines';
@@ -58,7 +62,10 @@ export function register(program: Command): void {
 
   verb('add', 'register a client; without --key its key is made in DIR/clients')
     .argument('<name>', 'of the new client', clientName)
-    .option('--key <file>', 'its public key, 43 base64url characters, or a key file of byzfs')
+    .option(
+      '--key <file>',
+      'its card (init --client-card), its public key in 43 base64url characters, or a key file of byzfs',
+    )
     .option('--uids <ranges>', 'users it may speak for, as 1000-1999,5 (default any)', idRanges)
     .option('--gids <ranges>', 'groups, likewise', idRanges)
     .option('--squash <uid:gid>', 'all its calls are made as this user, whoever it states', userAndGroup)
@@ -70,7 +77,6 @@ export function register(program: Command): void {
     .option('--rate <n>', 'calls a second, and as many at once; what is more waits', integerIn(1, RightsLimits.rate))
     .option('--proposal <file>', proposal)
     .option('--json', json)
-    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, name: string, options: AddOptions) => add(canonicalDirectory(dir), name, options));
   verb('list', 'all clients, with their rights')
     .option('--json', json)
@@ -133,7 +139,7 @@ async function add(directory: string, name: string, options: AddOptions): Promis
   }
   const registered = await administer(directory, async (administration) => {
     const subtree = options.subtree === undefined ? undefined : await administration.subtree(options.subtree);
-    const publicKey = options.key === undefined ? makeKey(path, name) : readPublicKey(options.key);
+    const publicKey = options.key === undefined ? makeKey(path, name) : readPublicKey(options.key, name);
     const change: Change = { kind: 'register', name, publicKey, rights: rightsOf(options, subtree) };
     try {
       return await proposeOrApply(administration, change, options);
@@ -152,17 +158,23 @@ function makeKey(path: string, name: string): Buffer {
   return new SigningKey(seed).publicKey;
 }
 
-function readPublicKey(file: string): Buffer {
+function readPublicKey(file: string, name: string): Buffer {
   let text: string;
   try {
     text = readFileSync(file, 'latin1').trim();
   } catch (error) {
     throw new CommandError(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
-  if (text.startsWith('byzfs-private-key/')) return new SigningKey(readKeyFile(file)).publicKey;
+  if (/^byzfs-\w+-key\//.test(text)) return readStoredKey(file).publicKey;
+  if (text.startsWith('{')) {
+    const card = parseCard(text, file);
+    if (card.role === 'client' && card.name === name) return card.publicKey;
+    throw new CommandError(`${file}: the card of ${card.role} ${card.name}, not of client ${name}`);
+  }
   const key = Buffer.from(/^[A-Za-z0-9_-]{43}$/.test(text) ? text : '', 'base64url');
   const wrong = checkPublicKey(key);
-  if (wrong !== null) throw new CommandError(`${file}: ${wrong}: 43 base64url characters, or a key file, expected`);
+  if (wrong !== null)
+    throw new CommandError(`${file}: ${wrong}: a card, 43 base64url characters, or a key file expected`);
   return key;
 }
 

@@ -12,11 +12,18 @@ import { unmount } from './umount.js';
 /** A replica writes out what it holds when it is asked to stop. */
 const STOP_MS = 15_000;
 
+const EXAMPLES = `
+Examples:
+  byzfs down                  what byzfs up has left running of ./.byzfs
+  byzfs down --dir DIR        unmounts, and stops the replicas that run here
+`;
+
 export function register(program: Command): void {
   program
     .command('down')
     .description('unmount, and stop the replicas that run here')
     .option('--dir <dir>', 'cluster directory', DEFAULT_DIRECTORY)
+    .addHelpText('after', EXAMPLES)
     .action(async (options: { dir: string }) => {
       const directory = canonicalDirectory(options.dir);
       const cluster = loadCluster(directory);

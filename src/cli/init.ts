@@ -1,17 +1,21 @@
 /** `byzfs init`: a new cluster's directory. */
-import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { CLUSTER_SIZES, Defaults, newCluster } from '../cluster/create.js';
+import { CLUSTER_SIZES, type ClusterOptions, Defaults, newCluster } from '../cluster/create.js';
 import { systemCode } from '../cluster/errors.js';
-import { formatCluster, MAX_RECOVERY_PERIOD_SECONDS } from '../cluster/file.js';
+import { MAX_RECOVERY_PERIOD_SECONDS } from '../cluster/file.js';
 import { writeKeyFile } from '../cluster/keys.js';
-import { CLUSTER_FILE, layoutOf } from '../cluster/layout.js';
+import { CLUSTER_FILE } from '../cluster/layout.js';
+import { newPassphrase } from '../cluster/passphrase.js';
 import { ADMIN, DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster } from '../cluster/types.js';
 import { Limits } from '../limits.js';
 import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
+import { userAndGroup } from './client/rights-options.js';
 import { CommandError, UsageError } from './errors.js';
+import { joinCluster, makeCard } from './init/cards.js';
+import { type CreateReplica, place } from './init/placing.js';
 import { asText, clientName, collect, integerIn, names, replicaCount } from './options.js';
 import { createReplica } from './rooms.js';
 
@@ -22,6 +26,8 @@ export interface InitOptions {
   host?: string[];
   basePort?: number;
   client?: string[];
+  encrypt?: boolean;
+  rootOwner?: { uid: number; gid: number };
   durability?: Cluster['durability'];
   requestAuthentication?: Cluster['requestAuthentication'];
   recoveryPeriod?: number;
@@ -30,25 +36,51 @@ export interface InitOptions {
   without?: (keyof Optimizations)[];
 }
 
-/** Makes the initial state of one replica in a directory that does not exist yet. */
-export type CreateReplica = (options: { cluster: Cluster; id: number; directory: string }) => Promise<void>;
+interface Given extends InitOptions {
+  card?: string;
+  clientCard?: string;
+  port?: number;
+  cards?: string[];
+}
+
+const EXAMPLES = `
+Examples:
+  byzfs init DIR                                      four replicas on this machine
+  byzfs init DIR --replicas 7 --host 10.0.0.1 ...     all keys are made here: to be trusted with them
+
+Four owners, each on a machine of their own; only the cards travel:
+  byzfs init DIR --card anna --host a.example.org     makes a key, and DIR/anna.card for the others
+  byzfs init DIR --client-card admin                  whoever administers the cluster
+  byzfs init DIR --cards *.card                       all cards, in any order: the same cluster file everywhere
+Then compare the digest that each prints, by telephone: it is the cluster's identity.
+`;
 
 export function register(program: Command): void {
   program
     .command('init')
-    .description('make a new cluster: its description, keys, and the initial state of every replica')
+    .description('make a new cluster, or this machine a member of one: description, keys, initial state of replicas')
     .argument('<dir>', 'directory to make; may exist if empty')
+    .option('--card <name>', 'of a replica: make its key here, and DIR/NAME.card for the others', clientName)
+    .option('--client-card <name>', 'likewise of a client', clientName)
+    .option('--cards <files...>', 'cards of all replicas and clients: make the cluster file from them')
     .option('--replicas <n>', `${CLUSTER_SIZES.join(', ')} (default ${Defaults.replicas})`, replicaCount)
     .option('--host <host>', `of all replicas, or repeated, one for each (default ${Defaults.host})`, collect(asText))
     .option('--base-port <port>', `replica i listens on this + i (default ${Defaults.basePort})`, integerIn(1, 65_535))
+    .option('--port <port>', `with --card: where it listens (default ${Defaults.basePort})`, integerIn(1, 65_535))
     .option(
       '--client <name>',
       `a client to register, repeatable (default ${DEFAULT_MOUNT_CLIENT}); ${ADMIN} is always there`,
       collect(clientName),
     )
-    .addOption(new Option('--durability <mode>', 'of votes').choices(['buffered', 'synced']).default('buffered'))
+    .option('--encrypt', 'the keys that are made, with a passphrase')
+    .option(
+      '--root-owner <uid:gid>',
+      'of the root directory (default: who makes the cluster; with --cards 0:0)',
+      userAndGroup,
+    )
+    .addOption(new Option('--durability <mode>', 'of votes (default buffered)').choices(['buffered', 'synced']))
     .addOption(
-      new Option('--request-authentication <how>', 'of requests').choices(['signature', 'mac']).default('signature'),
+      new Option('--request-authentication <how>', 'of requests (default signature)').choices(['signature', 'mac']),
     )
     .option(
       '--recovery-period <seconds>',
@@ -66,16 +98,54 @@ export function register(program: Command): void {
       integerIn(0, 3 * Limits.maxFaults + 1),
     )
     .option('--without <names>', `for measurements: do without ${OPTIMIZATIONS.join(', ')}`, names(OPTIMIZATIONS))
-    .action(async (dir: string, options: InitOptions) => {
-      const cluster = await initialise(resolve(dir), options);
-      process.stdout.write(
-        `${resolve(dir)}: ${cluster.replicas.length} replicas, f = ${cluster.f}, cluster ${cluster.id.toString('hex')}\n`,
-      );
-    });
+    .addHelpText('after', EXAMPLES)
+    .action(async (dir: string, given: Given) => init(resolve(dir), given));
+}
+
+const CARD_OPTIONS = ['card', 'clientCard', 'host', 'port', 'encrypt'] as const;
+const JOIN_OPTIONS = [
+  ...['cards', 'rootOwner', 'durability', 'requestAuthentication', 'recoveryPeriod', 'ownerSignatures', 'without'],
+] as const;
+
+async function init(directory: string, given: Given): Promise<void> {
+  if (given.card !== undefined || given.clientCard !== undefined) return makeCards(directory, given);
+  const joined = given.cards !== undefined;
+  if (joined) requireOnly('--cards', given, JOIN_OPTIONS);
+  else if (given.port !== undefined) throw new UsageError('--port is for --card: give --base-port');
+  const cluster = joined
+    ? await joinCluster(directory, given.cards!, agreed(given, { uid: 0, gid: 0 }), createReplica)
+    : await initialise(directory, given);
+  const { replicas, f, id } = cluster;
+  print(`${directory}: ${replicas.length} replicas, f = ${f}, cluster ${id.toString('hex')}`);
+  if (!joined) return;
+  for (const { id, host, port } of replicas) print(`  replica ${id}  ${host}:${port}`);
+  print('every owner must see the same cluster digest before the replicas are started: compare all of it');
+}
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function makeCards(directory: string, given: Given): void {
+  const { card, clientCard, host = [], port = Defaults.basePort, encrypt = false } = given;
+  requireOnly(card === undefined ? '--client-card' : '--card', given, CARD_OPTIONS);
+  if (card === undefined && (host.length > 0 || given.port !== undefined)) {
+    throw new UsageError('--host and --port are of replicas: give --card NAME');
+  }
+  if (card !== undefined && host.length !== 1) throw new UsageError('--card: give its --host, once');
+  const made: string[] = [];
+  if (card !== undefined) made.push(makeCard(directory, { role: 'replica', name: card, host: host[0], port, encrypt }));
+  if (clientCard !== undefined) made.push(makeCard(directory, { role: 'client', name: clientCard, encrypt }));
+  for (const file of made) print(`${file}: give it to all other members; the key stays here`);
+}
+
+/** @throws UsageError: something else is given too */
+function requireOnly(what: string, given: Given, allowed: readonly string[]): void {
+  const other = Object.keys(given).find((name) => !allowed.includes(name));
+  if (other === undefined) return;
+  throw new UsageError(`--${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} has no meaning with ${what}`);
 }
 
 /**
- * Makes a cluster directory, or nothing: all is written aside, then moved in place, the cluster file last.
+ * Makes a cluster directory, or nothing.
  * @param directory absolute; absent or empty
  * @throws CommandError, UsageError
  */
@@ -85,23 +155,21 @@ export async function initialise(
   create: CreateReplica = createReplica,
 ): Promise<Cluster> {
   const { cluster, replicaSeeds, clientSeeds } = newCluster(checked(options));
+  const passphrase = options.encrypt ? newPassphrase(directory) : undefined;
   const existed = makeEmpty(directory);
-  const staging = layoutOf(join(directory, `.init-${process.pid}`));
   try {
-    for (const made of [staging.directory, staging.keys, staging.clients, staging.run])
-      mkdirSync(made, { mode: 0o700 });
-    for (const [id, seed] of replicaSeeds.entries()) writeKeyFile(staging.replicaKey(id), `replica ${id}`, seed);
-    for (const { id, name } of cluster.clients)
-      writeKeyFile(staging.clientKey(name), `client ${name}`, clientSeeds[id]);
-    for (const { id } of cluster.replicas) {
-      await create({ cluster, id, directory: staging.replica(id) });
-    }
-    writeFileSync(staging.clusterFile, formatCluster(cluster), { mode: 0o644, flush: true });
-    const parts = readdirSync(staging.directory).filter((name) => name !== CLUSTER_FILE);
-    for (const name of [...parts, CLUSTER_FILE]) renameSync(join(staging.directory, name), join(directory, name));
-    rmdirSync(staging.directory);
+    await place(directory, cluster, async (staging) => {
+      for (const made of [staging.keys, staging.clients, staging.run]) mkdirSync(made, { mode: 0o700 });
+      for (const [id, seed] of replicaSeeds.entries()) {
+        writeKeyFile(staging.replicaKey(id), `replica ${id}`, seed, passphrase);
+      }
+      for (const { id, name } of cluster.clients) {
+        writeKeyFile(staging.clientKey(name), `client ${name}`, clientSeeds[id], passphrase);
+      }
+      for (const { id } of cluster.replicas) await create({ cluster, id, directory: staging.replica(id) });
+    });
   } catch (error) {
-    rmSync(existed ? staging.directory : directory, { recursive: true, force: true });
+    if (!existed) rmSync(directory, { recursive: true, force: true });
     throw new CommandError(`${directory} cannot be made a cluster directory: ${(error as Error).message}`);
   }
   return cluster;
@@ -132,15 +200,22 @@ function checked(options: InitOptions): Parameters<typeof newCluster>[0] {
     hosts,
     basePort,
     clientNames: [...new Set([...(options.client ?? [DEFAULT_MOUNT_CLIENT]), ADMIN])],
-    rootUid: process.getuid?.() ?? 0,
-    rootGid: process.getgid?.() ?? 0,
     createdSeconds: Math.floor(Date.now() / 1000),
-    durability: options.durability,
-    requestAuthentication: options.requestAuthentication,
+    ...agreed(options, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
+  };
+}
+
+function agreed(options: InitOptions, owner: { uid: number; gid: number }): Omit<ClusterOptions, 'createdSeconds'> {
+  const { rootOwner = owner, durability, requestAuthentication, without } = options;
+  return {
+    rootUid: rootOwner.uid,
+    rootGid: rootOwner.gid,
+    durability,
+    requestAuthentication,
     recoveryPeriodSeconds: options.recoveryPeriod,
     encryption: options.encryption,
     ownerSignatures: options.ownerSignatures,
-    without: options.without,
+    without,
   };
 }
 

@@ -4,7 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { layoutOf } from '../cluster/layout.js';
-import { announce, BYZFS, type Notice, removePid, writePid } from './processes.js';
+import { notifyManager } from './notify.js';
+import { announce, BYZFS, entrusting, type Notice, removePid, writePid } from './processes.js';
 import { stopRequested } from './signals.js';
 
 /** Exit status of a replica's process whose place another is to take: EX_TEMPFAIL of sysexits(3). */
@@ -16,6 +17,7 @@ export type Kept = 'first' | 'recovering';
 export async function keep(directory: string, id: number, { rejoin }: { rejoin?: boolean }): Promise<never> {
   const pidFile = layoutOf(directory).replicaPid(id);
   const requested = stopRequested();
+  void requested.then(() => notifyManager('STOPPING=1'));
   const args = ['replica', '--cluster', directory, '--id', String(id)];
   const first = [...args, ...(rejoin ? ['--rejoin'] : []), '--kept', 'first'];
   const listening = (): void => writePid(pidFile);
@@ -29,10 +31,12 @@ export async function keep(directory: string, id: number, { rejoin }: { rejoin?:
 function runKept(args: readonly string[], requested: Promise<NodeJS.Signals>, listening: () => void): Promise<number> {
   return new Promise((resolve, reject) => {
     // In a session of its own: what a terminal sends to a whole group reaches it once, from here.
+    const { env, stdio, entrust } = entrusting();
     const child = spawn(BYZFS[0], [...BYZFS.slice(1), ...args], {
-      detached: true,
-      stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+      ...{ detached: true, env },
+      stdio: ['pipe', 'inherit', 'inherit', 'ipc', ...stdio],
     });
+    entrust(child);
     void requested.then((signal) => child.kill(signal));
     child.on('message', (notice: Notice) => {
       if ('ready' in notice) listening();

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The `byzfs` command. Exit status: 0 done, 1 failed, 2 wrong usage; errors are one line on stderr. */
 import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
+import { PASSPHRASE_FILE_VARIABLE } from '../cluster/passphrase.js';
 import { oneLine, UsageError } from './errors.js';
 import { announce } from './processes.js';
 import { versionLine } from './version.js';
@@ -17,21 +19,41 @@ const VERBS: Record<string, () => Promise<{ register(program: Command): void }>>
   down: () => import('./down.js'),
   status: () => import('./status.js'),
   client: () => import('./client.js'),
+  key: () => import('./key.js'),
   scrub: () => import('./scrub.js'),
   bench: () => import('./bench.js'),
   doctor: () => import('./doctor.js'),
 };
+
+const EXAMPLES = `
+Examples:
+  byzfs up                              a cluster of four and a mount of it, here
+  byzfs status .byzfs
+  byzfs help init                       clusters on several machines, of several owners
+`;
+
+/** Verbs that have verbs. */
+const GROUPS = ['client', 'key'];
 
 /** @param verb the one that is asked for; undefined, or none that there is: all are described */
 async function commandLine(verb: string | undefined): Promise<Command> {
   const program = new Command('byzfs')
     .description('A replicated file service that stays right while up to f of its 3f+1 replicas do anything at all.')
     .option('--version', 'print the versions of program, protocol and state')
+    .option('--passphrase-file <file>', `its first line opens encrypted keys; so does ${PASSPHRASE_FILE_VARIABLE}`)
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', EXAMPLES)
+    .hook('preAction', (program) => absolutePassphraseFile(program.opts().passphraseFile))
     .exitOverride()
     .configureOutput({ outputError: () => {} });
   const asked = verb !== undefined && Object.hasOwn(VERBS, verb) ? [VERBS[verb]] : Object.values(VERBS);
   for (const load of asked) (await load()).register(program);
   return program;
+}
+
+/** Processes that are started from here have another working directory. */
+function absolutePassphraseFile(file = process.env[PASSPHRASE_FILE_VARIABLE]): void {
+  if (file !== undefined) process.env[PASSPHRASE_FILE_VARIABLE] = resolve(file);
 }
 
 /**
@@ -61,7 +83,7 @@ export async function main(args: readonly string[], failed?: (line: string) => P
 /** Commander has shown the help already where no verb was given at all. */
 function usageLine(error: Error, args: readonly string[]): string {
   const isVerb = (at: number): boolean => /^[a-z]/.test(args[at] ?? '');
-  const second = args[0] === 'client' && isVerb(1) ? ` ${args[1]}` : '';
+  const second = GROUPS.includes(args[0]) && isVerb(1) ? ` ${args[1]}` : '';
   const verb = isVerb(0) ? ` ${args[0]}${second}` : '';
   if (error instanceof CommanderError && error.code === 'commander.help') return 'byzfs: a verb is missing: see above';
   const what = oneLine(error)

@@ -6,8 +6,10 @@
  * what is mounted already. Exit status as mount(8): 0 mounted, 1 wrong usage, 32 failed.
  */
 import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { PASSPHRASE_FILE_VARIABLE } from '../cluster/passphrase.js';
 import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import { canonicalDirectory } from './directory.js';
 import { oneLine, UsageError } from './errors.js';
@@ -32,19 +34,22 @@ async function parsed(args: readonly string[]): Promise<HelperCall> {
   if (values.namespace !== undefined) throw new UsageError('another mount namespace cannot be mounted in: nsenter it');
   const [source, mountpoint] = positionals;
   const options = (values.options ?? []).flatMap((list) => list.split(','));
-  const client = options.findLast((option) => CLIENT_OPTION.test(option))?.replace(CLIENT_OPTION, '');
+  const own = (name: string) => options.findLast((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+  const client = own('client');
+  const passphraseFile = own('passphrase-file');
+  if (passphraseFile !== undefined) process.env[PASSPHRASE_FILE_VARIABLE] = resolve(passphraseFile);
   const request = {
     directory: canonicalDirectory(source.startsWith(SOURCE_PREFIX) ? source.slice(SOURCE_PREFIX.length) : source),
     mountpoint: await canonicalMountpoint(mountpoint),
     client: client === undefined ? DEFAULT_MOUNT_CLIENT : clientName(client),
-    options: options.filter((option) => !CLIENT_OPTION.test(option)),
+    options: options.filter((option) => !OWN_OPTIONS.test(option)),
     sloppy: values.sloppy ?? false,
   };
   return { request, fake: values.fake ?? false };
 }
 
-/** Which registered client to be: a line of fstab has no other place for it. */
-const CLIENT_OPTION = /^client=/;
+/** Which registered client to be, and what opens its key: a line of fstab has no other place for it. */
+const OWN_OPTIONS = /^(client|passphrase-file)=/;
 
 function parseOrRefuse(args: readonly string[]) {
   try {

@@ -8,6 +8,7 @@ import { CommandError, oneLine, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { mountLog, removeMountRecord, writeMountRecord } from './mount-records.js';
 import { canonicalMountpoint, prepareMountpoint, sourceOf } from './mount-table.js';
+import { startWatchdog } from './notify.js';
 import { asText, clientName, collect } from './options.js';
 import { announce, startDetached } from './processes.js';
 import { connect, mountOptionsRoom, mountRoom, openLog, profileMount } from './rooms.js';
@@ -24,6 +25,13 @@ export interface MountRequest {
   sloppy?: boolean;
 }
 
+const EXAMPLES = `
+Examples:
+  byzfs mount DIR /mnt                                   returns when it can be used
+  byzfs mount DIR /mnt -o hard,profile=strict            waits for a quorum; linearizable
+  byzfs mount DIR /mnt --client laptop -o ro,subdir=/a   as another client, a part of it
+`;
+
 export function register(program: Command): void {
   program
     .command('mount')
@@ -38,6 +46,7 @@ export function register(program: Command): void {
     .option('--sloppy', 'pass over options that are unknown')
     .option('--client <name>', 'which registered client to be', clientName, DEFAULT_MOUNT_CLIENT)
     .option('--foreground', 'serve the mount from this process, logging to stderr')
+    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, mountpoint: string, given: Given) => {
       const request: MountRequest = {
         directory: canonicalDirectory(dir),
@@ -132,6 +141,7 @@ async function serve(request: MountRequest): Promise<void> {
       writeMountRecord(directory, { mountpoint, client, unsent });
     });
     await announce({ ready: true });
+    startWatchdog();
     const reason = await mounted.unmounted;
     log.info({ reason, ...mounted.counters() }, 'unmounted');
     const unsent = mounted.unsent();

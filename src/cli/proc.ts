@@ -44,6 +44,12 @@ export function workingDirectory(pid: number): string | null {
   }
 }
 
+/** How many descriptors this process may have: the hard limit, to which Node raises the soft one. */
+export function descriptorLimit(): number {
+  const [, hard] = /^Max open files +\S+ +(\d+|unlimited)/m.exec(readProc('self/limits') ?? '') ?? [];
+  return hard === undefined || hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
 const LISTEN = '0A';
 
 /** Inodes of sockets that listen on a TCP port, of either address family. */

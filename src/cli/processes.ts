@@ -2,11 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { layoutOf } from '../cluster/layout.js';
+import { PASSPHRASE_FD_VARIABLE, PASSPHRASE_FILE_VARIABLE, passphrasesToHandOn } from '../cluster/passphrase.js';
 import { canonicalDirectory } from './directory.js';
 import { CommandError } from './errors.js';
+import { notifyManager } from './notify.js';
 import { commandLine, isRunning, workingDirectory } from './proc.js';
 
 /** The built command: what spawned processes run. */
@@ -18,15 +21,46 @@ export const BYZFS: readonly string[] = [process.execPath, MAIN];
 /** What a process started by `startDetached` tells its parent, once. */
 export type Notice = { ready: true } | { failed: string };
 
-/** Tells the process that started this one, if one did and waits, that it can be used or why not. */
+/** Tells whoever started this process and waits, another of byzfs or systemd, that it can be used or why not. */
 export function announce(notice: Notice): Promise<void> {
   return new Promise((told) => {
-    if (process.send === undefined || !process.connected) return told();
+    if (process.send === undefined) {
+      notifyManager('ready' in notice ? 'READY=1' : `STATUS=${notice.failed}`);
+      return told();
+    }
+    if (!process.connected) return told();
     process.send(notice, () => {
       if (process.connected) process.disconnect();
       told();
     });
   });
+}
+
+/** How a process that is started here gets to the encrypted keys that were opened here: it has no terminal. */
+export interface Entrusting {
+  env: NodeJS.ProcessEnv;
+  /** After stdin, stdout, stderr and ipc. */
+  stdio: 'pipe'[];
+  entrust(child: ChildProcess): void;
+}
+
+const ENTRUSTED_FD = 4;
+
+export function entrusting(): Entrusting {
+  const passphrases = passphrasesToHandOn();
+  if (passphrases === undefined) return { env: process.env, stdio: [], entrust: () => {} };
+  // What was read from a pipe cannot be read again.
+  const { [PASSPHRASE_FILE_VARIABLE]: _, ...env } = process.env;
+  return {
+    env: { ...env, [PASSPHRASE_FD_VARIABLE]: String(ENTRUSTED_FD) },
+    stdio: ['pipe'],
+    entrust: ({ stdio }) => {
+      const pipe = stdio[ENTRUSTED_FD] as Writable;
+      // A child that ends at once reads nothing; why it ended is what matters.
+      pipe.on('error', () => {});
+      pipe.end(passphrases);
+    },
+  };
 }
 
 /** How long a process may take until it is usable: a replica may have a journal to read first. */
@@ -45,11 +79,12 @@ export async function startDetached(
 ): Promise<number> {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a', 0o640);
+  const { env, stdio, entrust } = entrusting();
   const child = spawn(BYZFS[0], [...BYZFS.slice(1), ...args], {
-    detached: true,
-    cwd: '/',
-    stdio: ['ignore', log, log, 'ipc'],
+    ...{ detached: true, cwd: '/', env },
+    stdio: ['ignore', log, log, 'ipc', ...stdio],
   });
+  entrust(child);
   closeSync(log);
   if (child.pid !== undefined) spawned?.(child.pid);
   try {

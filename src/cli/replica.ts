@@ -8,6 +8,7 @@ import { Limits } from '../limits.js';
 import { canonicalDirectory } from './directory.js';
 import { CommandError, oneLine } from './errors.js';
 import { endWithKeeper, type Kept, keep, RECOVERS } from './keeper.js';
+import { notifyManager, startWatchdog } from './notify.js';
 import { integerIn } from './options.js';
 import { describeTakenPort } from './proc.js';
 import { announce, removePid, runningReplica, writePid } from './processes.js';
@@ -24,6 +25,12 @@ interface Given {
   kept?: Kept;
 }
 
+const EXAMPLES = `
+Examples:
+  byzfs replica --cluster DIR --id 2              until SIGTERM; systemd units are in docs/systemd
+  byzfs replica --cluster DIR --id 2 --rejoin     after its disk was lost, or an old backup put back
+`;
+
 export function register(program: Command): void {
   program
     .command('replica')
@@ -32,6 +39,7 @@ export function register(program: Command): void {
     .requiredOption('--id <n>', 'which replica', integerIn(0, 3 * Limits.maxFaults))
     .option('--rejoin', 'its disk was lost: begin anew, and say nothing until the others have brought it up to date')
     .addOption(new Option('--kept <how>').choices(['first', 'recovering']).hideHelp())
+    .addHelpText('after', EXAMPLES)
     .action(async ({ cluster, id, rejoin = false, kept }: Given) => {
       await run(canonicalDirectory(cluster), id, { rejoin, kept });
     });
@@ -61,6 +69,7 @@ async function run(directory: string, id: number, { kept, ...after }: Omit<Given
   offerProfile?.(() => replica);
   if (kept === undefined) writePid(layout.replicaPid(id));
   await announce({ ready: true });
+  startWatchdog();
   log.info({ host, port, pid: process.pid }, 'listening');
   try {
     const ended = () => Promise.race([requested, replica.failed, replica.recovers]);
@@ -74,6 +83,7 @@ async function run(directory: string, id: number, { kept, ...after }: Omit<Given
       replica = next;
     }
     log.info({ signal: end }, 'stopping');
+    if (kept === undefined) notifyManager('STOPPING=1');
     await replica.stop();
     if (end === 'recovers') process.exit(RECOVERS);
   } finally {

@@ -16,6 +16,12 @@ const POLL_MS = 200;
 /** A replica whose state was damaged may begin anew meanwhile: it is silent while it does. */
 const SILENCE_MS = 60_000;
 
+const EXAMPLES = `
+Examples:
+  byzfs scrub DIR --id 2            waits for a pass that finds nothing wrong
+  byzfs scrub DIR --id 2 --json     { "replica": 2, "rows": ..., "damaged": ..., "repaired": ... }
+`;
+
 export function register(program: Command): void {
   program
     .command('scrub')
@@ -23,6 +29,7 @@ export function register(program: Command): void {
     .argument('<dir>', 'cluster directory')
     .requiredOption('--id <n>', 'which replica', integerIn(0, 3 * Limits.maxFaults))
     .option('--json', 'for machines')
+    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, { id, json }: { id: number; json?: boolean }) => {
       const result = await run(canonicalDirectory(dir), id);
       const { rows, damaged, repaired } = result;

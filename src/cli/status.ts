@@ -8,11 +8,20 @@ import { encodeOperation } from '../fileservice/operations.js';
 import { barrier } from './barrier.js';
 import { canonicalDirectory } from './directory.js';
 import { type ClusterStatus, type Inspect, inspectAll, type ReplicaStatus } from './inspection.js';
+import { clientToAskAs } from './local-clients.js';
+import { type ObservedStatus, Observer, remarks } from './observer.js';
 import { connect, openQuietLog } from './rooms.js';
 import { table } from './table.js';
 
 const INSPECT_MS = 2000;
 const CALL_MS = 10_000;
+
+const EXAMPLES = `
+Examples:
+  byzfs status DIR               who is up, in which view, with what state; the cluster's digest
+  byzfs status DIR --barrier     with states that can be compared, though nothing happens
+  byzfs status DIR --json        { "quorum": true, "replicas": [{ "id": 0, "up": true, ... }], ... }
+`;
 
 export function register(program: Command): void {
   program
@@ -21,21 +30,27 @@ export function register(program: Command): void {
     .argument('<dir>', 'cluster directory')
     .option('--json', 'for machines')
     .option('--barrier', 'order null operations up to a checkpoint first, so that the states can be compared')
+    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, options: { json?: boolean; barrier?: boolean }) => {
       const directory = canonicalDirectory(dir);
       const cluster = loadCluster(directory);
       const status = await clusterStatusOf(directory, cluster, options.barrier ?? false);
-      process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : describe(cluster, status));
+      process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : describe(cluster, status) + remarks(status));
     });
 }
 
-export async function clusterStatusOf(directory: string, cluster: Cluster, toBarrier: boolean): Promise<ClusterStatus> {
-  const identity = loadClientIdentity(directory, cluster, ADMIN);
+export async function clusterStatusOf(
+  directory: string,
+  cluster: Cluster,
+  toBarrier: boolean,
+): Promise<ObservedStatus> {
+  const identity = loadClientIdentity(directory, cluster, clientToAskAs(directory, cluster) ?? ADMIN);
   const client = await connect({ cluster, identity, log: await openQuietLog('status'), deadlineMs: CALL_MS });
   try {
-    const ask = (id: number, timeoutMs: number) => client.inspect(id, timeoutMs);
+    const observer = new Observer(client);
+    const ask = observer.inspect;
     const first = await inspectAll(cluster, ask, INSPECT_MS);
-    if (!toBarrier) return first;
+    if (!toBarrier) return observer.observed(first);
     // A barrier asks many times: those that are down would make it wait each time.
     const answering = new Set(first.replicas.filter(({ up }) => up).map(({ id }) => id));
     const askAgain: Inspect = async (id, timeoutMs) => (answering.has(id) ? ask(id, timeoutMs) : null);
@@ -44,7 +59,7 @@ export async function clusterStatusOf(directory: string, cluster: Cluster, toBar
       { uid: 0, gid: 0, groups: [] },
       { op: 'null', padding: Buffer.alloc(0), resultBytes: 0 },
     );
-    return await barrier({ inspect, orderNull: async () => void (await client.call(nothing)) });
+    return observer.observed(await barrier({ inspect, orderNull: async () => void (await client.call(nothing)) }));
   } finally {
     await client.close();
   }
@@ -96,7 +111,7 @@ export function describe(cluster: Cluster, status: ClusterStatus): string {
   const incarnation = latest > 0 ? `  incarnation ${latest}` : '';
   const quorum = status.quorum ? 'quorum' : `NO QUORUM: ${2 * status.f + 1} replicas in one view are needed`;
   return (
-    `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}${incarnation}  view ${shown(status.view)}  ${quorum}\n` +
+    `cluster ${status.cluster}  f = ${status.f}${incarnation}  view ${shown(status.view)}  ${quorum}\n` +
     table(['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'suspected'], rows) +
     accusations.join('') +
     status.replicas.map(repairsOf).join('')

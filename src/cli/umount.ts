@@ -10,12 +10,19 @@ import { mountCommandRoom, mountpointRoom } from './rooms.js';
 /** Long enough for a mount to send what it holds and to end its session. */
 const END_MS = 10_000;
 
+const EXAMPLES = `
+Examples:
+  byzfs umount /mnt             waits until all is sent
+  byzfs umount /mnt --force     in use or hanging; says what was lost
+`;
+
 export function register(program: Command): void {
   program
     .command('umount')
     .description('unmount')
     .argument('<mountpoint>')
     .option('-f, --force', 'take it away even if it hangs or is in use, and end its process')
+    .addHelpText('after', EXAMPLES)
     .action(async (path: string, { force = false }: { force?: boolean }) => {
       const { FILE_SYSTEM_TYPE } = await mountpointRoom();
       const entry = await mountedAt(path);

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CLUSTER_SIZES, Defaults } from '../cluster/create.js';
 import { loadCluster } from '../cluster/file.js';
+import { loadClientIdentity, loadReplicaIdentity } from '../cluster/identity.js';
 import { layoutOf } from '../cluster/layout.js';
 import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
 import type { Cluster, ReplicaEntry } from '../cluster/types.js';
@@ -11,13 +12,14 @@ import { takeDown } from './down.js';
 import { CommandError, oneLine, report, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
 import { initialise } from './init.js';
+import { clientToAskAs } from './local-clients.js';
 import { canListen, localReplicas } from './local-replicas.js';
 import { checkOptions, mountDetached, requireOutside } from './mount.js';
 import { servingMount } from './mount-records.js';
 import { canonicalMountpoint, mountedAt, prepareMountpoint, sourceOf } from './mount-table.js';
 import { asText, collect, integerIn, replicaCount } from './options.js';
 import { describeTakenPort } from './proc.js';
-import { removePid, runningReplica, runningSupervisor, startDetached, stop, writePid } from './processes.js';
+import { announce, removePid, runningReplica, runningSupervisor, startDetached, stop, writePid } from './processes.js';
 import { stopRequested } from './signals.js';
 import { clusterStatusOf } from './status.js';
 import { type Supervised, supervise } from './supervisor.js';
@@ -43,6 +45,14 @@ interface UpOptions {
 /** How long the replicas may take to form a quorum once they listen. */
 const QUORUM_MS = 20_000;
 
+const EXAMPLES = `
+Examples:
+  byzfs up                                               ./.byzfs at ./mnt, until Ctrl-C
+  byzfs up --dir DIR --mount MNT --detach                until byzfs down --dir DIR
+  byzfs up --dir DIR --no-mount                          those replicas whose keys and addresses are this machine's
+  byzfs up --replicas 7 --base-port 9000 -o hard         a new cluster that tolerates two faulty replicas
+`;
+
 export function register(program: Command): void {
   program
     .command('up')
@@ -58,6 +68,7 @@ export function register(program: Command): void {
     .option('--base-port <port>', `of a new cluster (default ${Defaults.basePort})`, integerIn(1, 65_535))
     .option('-o <options>', 'mount options, separated by commas', collect(asText))
     .option('--detach', 'leave all running; byzfs down stops it')
+    .addHelpText('after', EXAMPLES)
     .action(async (given: Given) => {
       const directory = canonicalDirectory(given.dir);
       const mountpoint = given.mount === false ? null : await canonicalMountpoint(given.mount);
@@ -81,6 +92,7 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
   interrupted.catch(() => undefined);
 
   const cluster = await openCluster(options);
+  await openKeys(options, cluster);
   const started: number[] = [];
   let processes: Supervised[];
   try {
@@ -94,6 +106,7 @@ async function up(options: UpOptions, detach: boolean): Promise<void> {
 
   const layout = layoutOf(directory);
   writePid(layout.supervisorPid);
+  await announce({ ready: true });
   const ending = new AbortController();
   const watches = processes.map((each) => supervise(each, ending.signal, report));
   await requested;
@@ -127,6 +140,14 @@ async function openCluster(options: UpOptions): Promise<Cluster> {
   return cluster;
 }
 
+/** Keys that are wrong are refused before anything is started, and passphrases asked for where there is a terminal. */
+async function openKeys({ directory, mountpoint }: UpOptions, cluster: Cluster): Promise<void> {
+  for (const { id } of await localReplicas(directory, cluster)) loadReplicaIdentity(directory, cluster, id);
+  const asking = clientToAskAs(directory, cluster);
+  if (asking !== undefined) loadClientIdentity(directory, cluster, asking);
+  if (mountpoint !== null) loadClientIdentity(directory, cluster, DEFAULT_MOUNT_CLIENT);
+}
+
 async function requirePort(host: string, port: number): Promise<void> {
   if (await canListen(host, port)) return;
   throw new CommandError(`${describeTakenPort(port)}: stop that, or give another --base-port`);
@@ -152,7 +173,8 @@ async function startAll(options: UpOptions, cluster: Cluster, started: number[])
   const failed = settled.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   const processes = settled.map((result) => (result as PromiseFulfilledResult<Supervised>).value);
-  await quorum(directory, cluster);
+  // Where they are not a quorum, or nobody's key is here to ask by, whether there is one is for others to see.
+  if (local.length > 2 * cluster.f && clientToAskAs(directory, cluster) !== undefined) await quorum(directory, cluster);
   if (mountpoint !== null) processes.push(await startMount(directory, mountpoint, options.mountOptions, spawned));
   return processes;
 }

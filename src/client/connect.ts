@@ -5,7 +5,7 @@ import { assert } from '../limits.js';
 import type { NetCounters } from '../net/counters.js';
 import { ClientEndpoint } from '../net/endpoint.js';
 import type { Link } from '../net/link.js';
-import type { LinkHandler } from '../net/link-handler.js';
+import type { Dialed, LinkHandler } from '../net/link-handler.js';
 import { Client, type Completion, type UnsealedRequest } from '../pbft/client.js';
 import { Configuration } from '../pbft/configuration.js';
 import type { Message, ReplicaId, Request } from '../pbft/messages.js';
@@ -61,6 +61,8 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   private readonly inspections = new Map<ReplicaId, ((json: string) => void)[]>();
   /** Replicas that say that this client was revoked. */
   private readonly dismissedBy = new Set<ReplicaId>();
+  /** Why there is no link to a replica that answered: it, or whoever is there in its place, does not agree to one. */
+  readonly refusals = new Map<ReplicaId, string>();
   private readonly encoded = new WeakMap<Request, Buffer>();
   private readonly ticking: NodeJS.Timeout;
   private instance = 0;
@@ -210,6 +212,7 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
   onUp(link: Link): void {
     const { id } = link.peer;
     this.core.linkUp(id);
+    this.refusals.delete(id);
     this.attach(link);
     if (this.inspections.has(id)) link.send(encodeMessage({ kind: 'inspect', scrub: false }));
     if (this.health().linked.length >= 2 * this.options.cluster.f + 1) this.onLinked?.();
@@ -228,8 +231,9 @@ export class ReplicaClient implements ServiceClient, LinkHandler {
     }
   }
 
-  onRefused(address: string, reason: string): void {
+  onRefused(address: string, reason: string, dialed?: Dialed): void {
     this.options.log.debug({ address, reason }, 'no link to a replica');
+    if (dialed !== undefined && dialed.code !== 'disconnected') this.refusals.set(dialed.replica, reason);
   }
 
   onMessage(link: Link, message: Message): void {

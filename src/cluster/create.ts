@@ -4,7 +4,7 @@ import { SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 import { Limits } from '../limits.js';
 import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
 import { clusterId } from './digest.js';
-import type { Cluster } from './types.js';
+import type { ClientEntry, Cluster, ReplicaEntry } from './types.js';
 
 export const Defaults = {
   replicas: 4,
@@ -19,12 +19,8 @@ export const Defaults = {
 /** n = 3f+1 for the f we run: 1, 4, 7, 10. */
 export const CLUSTER_SIZES: readonly number[] = Array.from({ length: Limits.maxFaults + 1 }, (_, f) => 3 * f + 1);
 
-export interface NewClusterOptions {
-  replicas: number;
-  /** One for all replicas, or one for each. */
-  hosts: readonly string[];
-  basePort: number;
-  clientNames: readonly string[];
+/** What the members of a cluster agree on beside who they are. */
+export interface ClusterOptions {
   rootUid: number;
   rootGid: number;
   createdSeconds: number;
@@ -42,34 +38,35 @@ export interface NewClusterOptions {
   without?: readonly (keyof Optimizations)[];
 }
 
+export interface NewClusterOptions extends ClusterOptions {
+  replicas: number;
+  /** One for all replicas, or one for each. */
+  hosts: readonly string[];
+  basePort: number;
+  clientNames: readonly string[];
+}
+
 export interface NewCluster {
   cluster: Cluster;
   replicaSeeds: Buffer[];
   clientSeeds: Buffer[];
 }
 
-const generateSeed = (): Buffer => randomBytes(SEED_BYTES);
-
-const publicKeyOf = (seed: Buffer): Buffer => new SigningKey(seed).publicKey;
-
-/** The caller sees to it that sizes, hosts, ports and names are valid: `parseCluster` would refuse the result. */
-export function newCluster(options: NewClusterOptions): NewCluster {
-  const { hosts, basePort, rootUid, rootGid, createdSeconds } = options;
-  const { durability = 'buffered', requestAuthentication = 'signature', without = [] } = options;
+/** Members have their place in the list as their number. */
+export function clusterOf(
+  replicas: readonly Omit<ReplicaEntry, 'id'>[],
+  clients: readonly Omit<ClientEntry, 'id'>[],
+  options: ClusterOptions,
+): Cluster {
+  const { rootUid, rootGid, createdSeconds, without = [] } = options;
+  const { durability = 'buffered', requestAuthentication = 'signature' } = options;
   const { recoveryPeriodSeconds = 0, encryption = 'auto', ownerSignatures = 0 } = options;
-  const replicaSeeds = Array.from({ length: options.replicas }, generateSeed);
-  const clientSeeds = options.clientNames.map(generateSeed);
   const optimizations = { ...ALL_OPTIMIZATIONS };
   for (const name of without) optimizations[name] = false;
   const content: Omit<Cluster, 'id'> = {
-    f: (options.replicas - 1) / 3,
-    replicas: replicaSeeds.map((seed, id) => ({
-      id,
-      host: hosts[hosts.length === 1 ? 0 : id],
-      port: basePort + id,
-      publicKey: publicKeyOf(seed),
-    })),
-    clients: clientSeeds.map((seed, id) => ({ id, name: options.clientNames[id], publicKey: publicKeyOf(seed) })),
+    f: (replicas.length - 1) / 3,
+    replicas: replicas.map(({ host, port, publicKey }, id) => ({ id, host, port, publicKey })),
+    clients: clients.map(({ name, publicKey }, id) => ({ id, name, publicKey })),
     capacityBytes: Defaults.capacityBytes,
     capacityInodes: Defaults.capacityInodes,
     rootUid,
@@ -82,5 +79,23 @@ export function newCluster(options: NewClusterOptions): NewCluster {
     ownerSignatures,
     optimizations,
   };
-  return { cluster: { id: clusterId(content), ...content }, replicaSeeds, clientSeeds };
+  return { id: clusterId(content), ...content };
+}
+
+export const generateSeed = (): Buffer => randomBytes(SEED_BYTES);
+
+const publicKeyOf = (seed: Buffer): Buffer => new SigningKey(seed).publicKey;
+
+/** The caller sees to it that sizes, hosts, ports and names are valid: `parseCluster` would refuse the result. */
+export function newCluster(options: NewClusterOptions): NewCluster {
+  const { hosts, basePort, clientNames } = options;
+  const replicaSeeds = Array.from({ length: options.replicas }, generateSeed);
+  const clientSeeds = clientNames.map(generateSeed);
+  const replicas = replicaSeeds.map((seed, id) => ({
+    host: hosts[hosts.length === 1 ? 0 : id],
+    port: basePort + id,
+    publicKey: publicKeyOf(seed),
+  }));
+  const clients = clientSeeds.map((seed, id) => ({ name: clientNames[id], publicKey: publicKeyOf(seed) }));
+  return { cluster: clusterOf(replicas, clients, options), replicaSeeds, clientSeeds };
 }

@@ -7,6 +7,8 @@ export type ClusterErrorCode =
   | 'unreadable'
   /** Its content is not what it must be. */
   | 'invalid'
+  /** A key that is encrypted, and its passphrase is not known. */
+  | 'locked'
   /** No replica or client of that name or number is in the cluster file. */
   | 'unknown-member';
 

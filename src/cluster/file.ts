@@ -34,12 +34,16 @@ const integer = (low: number, high: number) => {
   return z.int({ error }).min(low, error).max(high, error);
 };
 
-const replicaEntry = z.strictObject({
-  id: integer(0, 3 * Limits.maxFaults),
+/** Of members, in the cluster file and on their cards. */
+export const memberFields = {
   host: z.string({ error: 'a host name or address expected' }).regex(HOST, 'a host name or address expected'),
   port: integer(1, 65_535),
   publicKey,
-});
+  createdSeconds: integer(0, 2 ** 40),
+};
+const { host, port, createdSeconds } = memberFields;
+
+const replicaEntry = z.strictObject({ id: integer(0, 3 * Limits.maxFaults), host, port, publicKey });
 
 const clientEntry = z.strictObject({
   name: z
@@ -68,7 +72,7 @@ const clusterFile = z.strictObject({
   capacityInodes: integer(16, 2 ** 40),
   rootUid: integer(0, 2 ** 32 - 2),
   rootGid: integer(0, 2 ** 32 - 2),
-  createdSeconds: integer(0, 2 ** 40),
+  createdSeconds,
   durability: z.enum(['buffered', 'synced'], { error: '"buffered" or "synced" expected' }),
   requestAuthentication: z.enum(['signature', 'mac'], { error: '"signature" or "mac" expected' }),
   recoveryPeriodSeconds: integer(0, MAX_RECOVERY_PERIOD_SECONDS).default(0),
@@ -87,7 +91,8 @@ function fieldName(path: readonly PropertyKey[]): string {
   return name;
 }
 
-function describe(issue: z.core.$ZodIssue): string {
+/** One line. */
+export function describeIssue(issue: z.core.$ZodIssue): string {
   const field = fieldName(issue.path);
   const at = field === '' ? '' : `${field}: `;
   if (issue.code === 'unrecognized_keys') return `${at}unknown field "${issue.keys[0]}"`;
@@ -104,7 +109,7 @@ function brokenRelation(file: ClusterFile): string | null {
   const repeated = (seen: Map<string, string>, value: string, field: string): string | null => {
     const earlier = seen.get(value);
     seen.set(value, field);
-    return earlier === undefined ? null : `${field}: the same as ${earlier}`;
+    return earlier === undefined ? null : `${field}: the same as ${earlier}: each member has its own`;
   };
   for (const [i, replica] of file.replicas.entries()) {
     if (replica.id !== i) return `replicas[${i}].id: ${i} expected, replicas are listed in order`;
@@ -137,10 +142,14 @@ export function parseCluster(text: string, fileName: string): Cluster {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ClusterError('invalid', `${fileName}: not JSON: ${(error as Error).message.split('\n', 1)[0]}`);
+    const what = (error as Error).message.split('\n', 1)[0];
+    throw new ClusterError(
+      'invalid',
+      `${fileName}: not JSON, or cut short: ${what}: copy it again from another machine of the cluster`,
+    );
   }
   const parsed = clusterFile.safeParse(json);
-  if (!parsed.success) throw new ClusterError('invalid', `${fileName}: ${describe(parsed.error.issues[0])}`);
+  if (!parsed.success) throw new ClusterError('invalid', `${fileName}: ${describeIssue(parsed.error.issues[0])}`);
   const broken = brokenRelation(parsed.data);
   if (broken !== null) throw new ClusterError('invalid', `${fileName}: ${broken}`);
   const { format: _, clients, ...agreed } = parsed.data;

@@ -13,6 +13,8 @@ export interface Layout {
   clients: string;
   run: string;
   replicaKey(id: number): string;
+  /** Of a replica that has no number yet. */
+  cardKey(name: string): string;
   clientKey(name: string): string;
   /** Of a client that was registered later: its number. */
   clientRecord(name: string): string;
@@ -35,6 +37,7 @@ export function layoutOf(directory: string): Layout {
     clients,
     run,
     replicaKey: (id) => join(keys, `replica-${id}.key`),
+    cardKey: (name) => join(keys, `${name}.key`),
     clientKey: (name) => join(clients, `${name}.key`),
     clientRecord: (name) => join(clients, `${name}.json`),
     replica: (id) => join(directory, `replica-${id}`),

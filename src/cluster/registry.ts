@@ -32,3 +32,11 @@ export function replicaNumbered(cluster: Cluster, id: number): ReplicaEntry {
   }
   return replica;
 }
+
+/** `replicas[1]`, `clients[0]`: whose public key that is in the cluster file; undefined: nobody's. */
+export function memberWithKey({ replicas, clients }: Cluster, publicKey: Buffer): string | undefined {
+  const replica = replicas.find((entry) => entry.publicKey.equals(publicKey));
+  if (replica !== undefined) return `replicas[${replica.id}]`;
+  const client = clients.find((entry) => entry.publicKey.equals(publicKey));
+  return client === undefined ? undefined : `clients[${client.id}]`;
+}

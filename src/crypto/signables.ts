@@ -32,6 +32,8 @@ const ORDERED_BATCH_BYTES = 8 + DIGEST_BYTES + 8;
 const ORDERED_BATCHES = 2 * Limits.logSize;
 const NUMBERED_BYTES = 8 + DIGEST_BYTES;
 const REPLICAS = 3 * Limits.maxFaults + 1;
+/** The cluster id where there is no cluster yet: it is the digest of none. */
+export const NO_CLUSTER = Buffer.alloc(CLUSTER_ID_BYTES);
 const NO_STATE_DIGEST = Buffer.alloc(DIGEST_BYTES);
 
 /** Who speaks in a handshake or a change of keys: the end that opened the connection, or the one that took it. */
@@ -50,6 +52,7 @@ export class Signables {
   private readonly reportBytes: Buffer;
   private readonly numberedBytes: Buffer;
   private readonly administrationBytes: Buffer;
+  private readonly cardBytes: Buffer;
   private readonly resultBytes: Buffer;
   private readonly handshakeBytes: Record<LinkEnd, Buffer>;
   private readonly channelBytes: Buffer;
@@ -79,6 +82,7 @@ export class Signables {
     this.reportBytes = signable('report', 4 + 8 + 2 * NUMBERED_BYTES + 2 * DIGEST_BYTES);
     this.numberedBytes = Buffer.alloc(4 + Limits.reportedBatches * NUMBERED_BYTES);
     this.administrationBytes = signable('administration', 8 + DIGEST_BYTES);
+    this.cardBytes = signable('card', DIGEST_BYTES);
     this.resultBytes = signable('result', DIGEST_BYTES);
     this.channelBytes = signable('channel', 2 * DIGEST_BYTES);
     this.handshakeBytes = {
@@ -241,6 +245,11 @@ export class Signables {
     putU64(bytes, FIELDS_AT, version);
     bytes.set(sha256(change), FIELDS_AT + 8);
     return sha256(bytes);
+  }
+
+  /** What a member signs of itself before there is a cluster: digest of the card's content (32). */
+  card(content: Uint8Array): Digest {
+    return digestOfPayload(this.cardBytes, content);
   }
 
   /** What replies to one call are compared by: result digest. */

@@ -77,9 +77,9 @@ export class Dialer {
 
   private fail(code: string, message: string): void {
     if (this.closed) return;
-    const { host, port } = this.target;
+    const { id: replica, host, port } = this.target;
     count(this.context.counters.refusedConnections, code);
-    if (message !== this.complaint) this.context.handler.onRefused?.(`${host}:${port}`, message);
+    if (message !== this.complaint) this.context.handler.onRefused?.(`${host}:${port}`, message, { replica, code });
     this.complaint = message;
     this.dialLater();
   }

@@ -19,7 +19,7 @@ function trackingHandler(handler: LinkHandler, onUp: (link: Link) => void, onDow
       onDown(link);
       handler.onDown(link, reason);
     },
-    onRefused: (address, reason) => handler.onRefused?.(address, reason),
+    onRefused: (address, reason, dialed) => handler.onRefused?.(address, reason, dialed),
   };
 }
 

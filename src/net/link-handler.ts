@@ -27,5 +27,12 @@ export interface LinkHandler {
   onMessage(link: Link, message: Message, bytes: number): void;
   onDown(link: Link, reason: LinkEndReason): void;
   /** A connection did not become a link: one line for the log. */
-  onRefused?(address: string, reason: string): void;
+  onRefused?(address: string, reason: string, dialed?: Dialed): void;
+}
+
+/** Of a connection that was opened from here. */
+export interface Dialed {
+  replica: number;
+  /** A HandshakeFault. */
+  code: string;
 }

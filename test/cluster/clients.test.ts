@@ -264,7 +264,7 @@ describe('rights', { timeout: 300_000 }, () => {
       crooked.replies.some(({ reply }) => reply.slot === 60 + id && reply.sequence === last);
     await until('its last calls', () => [0, 1, 2, 3].every(isLast), 60_000);
     expect(await made(other, { op: 'lookup', parent: ROOT_HANDLE, name: name(`crooked-3-${last}`) })).toBeDefined();
-    const { view, replicas } = await cluster.status('--barrier');
+    const { view, replicas } = await cluster.status({ barrier: true });
     expect(view).toBe(0);
     expect(new Set(replicas.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     expect(JSON.parse(await must('client', 'show', cluster.directory, 'fast', '--json'))).toMatchObject({ rate });

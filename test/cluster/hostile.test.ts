@@ -202,7 +202,7 @@ describe('a service under attack', { timeout: 240_000 }, () => {
 
   it('lost nothing, and nothing of it was to be read on the way', async () => {
     await workload.stop();
-    const { replicas: states } = await cluster.status('--barrier');
+    const { replicas: states } = await cluster.status({ barrier: true });
     expect(new Set(states.map(({ stateRoot }) => stateRoot)).size).toBe(1);
     const stream = Buffer.concat(seen);
     expect(stream.length).toBeGreaterThan(100_000);

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CreateReplica, initialise } from '../../../src/cli/init.js';
+import type { CreateReplica } from '../../../src/cli/init/placing.js';
+import { initialise } from '../../../src/cli/init.js';
 import { loadCluster } from '../../../src/cluster/file.js';
 import { loadClientIdentity, loadReplicaIdentity } from '../../../src/cluster/identity.js';
 

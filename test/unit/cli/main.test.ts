@@ -35,6 +35,34 @@ describe('the command line', () => {
     },
   );
 
+  /** Verbs of a program or of a group, as its help lists them. */
+  const verbsIn = (help: string): string[] =>
+    (/^Commands:\n((?: {2}.*\n)+)/m.exec(help)?.[1] ?? '')
+      .split('\n')
+      .flatMap((line) => /^ {2}([a-z]+)/.exec(line)?.[1] ?? [])
+      .filter((verb) => verb !== 'help');
+
+  async function help(...verb: string[]): Promise<string> {
+    out = '';
+    expect(await main([...verb, '--help'])).toBe(0);
+    return out;
+  }
+
+  it('shows how each verb is used', async () => {
+    const groups = verbsIn(await help()).map((verb) => [verb]);
+    expect(groups).toContainEqual(['init']);
+    const verbs = [...groups];
+    for (const group of groups) for (const verb of verbsIn(await help(...group))) verbs.push([...group, verb]);
+    expect(verbs).toContainEqual(['key', 'encrypt']);
+    for (const verb of verbs) {
+      const name = verb.join(' ');
+      expect([name, await help(...verb)]).toEqual([
+        name,
+        expect.stringMatching(new RegExp(`\\nExamples:\\n(.*\\n)* +byzfs ${name}( |$)`, 'm')),
+      ]);
+    }
+  });
+
   it('says which versions it is of', async () => {
     expect(await main(['--version'])).toBe(0);
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'));

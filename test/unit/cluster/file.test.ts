@@ -118,15 +118,23 @@ describe('the cluster file', () => {
     ['replicas[2].publicKey: 43 base64url characters expected', 'no key', (f) => delete f.replicas[2].publicKey],
     ['replicas[1].id: 1 expected, replicas are listed in order', 'order', (f) => (f.replicas[1].id = 3)],
     ['replicas: 4 expected for f = 1, 3 listed', 'count', (f) => f.replicas.pop()],
-    ['replicas[3].port: the same as replicas[0].port', 'address twice', (f) => (f.replicas[3].port = 7400)],
+    [
+      'replicas[3].port: the same as replicas[0].port: each member has its own',
+      'address twice',
+      (f) => (f.replicas[3].port = 7400),
+    ],
     ['replicas[0].port: an integer from 1 to 65535 expected', 'port', (f) => (f.replicas[0].port = '7400')],
     ['replicas[1].host: a host name or address expected', 'host', (f) => (f.replicas[1].host = 'a b')],
     [
-      'clients[1].publicKey: the same as replicas[0].publicKey',
+      'clients[1].publicKey: the same as replicas[0].publicKey: each member has its own',
       'key twice',
       (f) => (f.clients[1].publicKey = f.replicas[0].publicKey),
     ],
-    ['clients[1].name: the same as clients[0].name', 'name twice', (f) => (f.clients[1].name = 'mount')],
+    [
+      'clients[1].name: the same as clients[0].name: each member has its own',
+      'name twice',
+      (f) => (f.clients[1].name = 'mount'),
+    ],
     ['clients: at least one client expected', 'no clients', (f) => (f.clients = [])],
     ['f: an integer from 0 to 3 expected', 'f', (f) => (f.f = 4)],
     ['unknown field "durabilty"', 'typing error', (f) => (f.durabilty = 'synced')],
@@ -157,8 +165,12 @@ describe('the cluster file', () => {
     expect(message).not.toMatch(/43 base64url/);
   });
 
+  it('is refused wherever it was cut short', () => {
+    for (let length = 0; length < text.length - 2; length += 7) fault(text.slice(0, length));
+  });
+
   it('refuses what is no JSON, or no object, in one line', () => {
-    expect(fault('{')).toMatch(/^cluster\.json: not JSON: [^\n]+$/);
+    expect(fault('{')).toMatch(/^cluster\.json: not JSON, or cut short: [^\n]+: copy it again from another machine/);
     expect(fault('[]')).toBe('cluster.json: an object expected');
   });
 });
