@@ -10,6 +10,7 @@ import * as down from './down.js';
 import { oneLine, UsageError } from './errors.js';
 import * as init from './init.js';
 import * as mount from './mount.js';
+import * as page from './page.js';
 import { announce } from './processes.js';
 import * as replica from './replica.js';
 import * as scrub from './scrub.js';
@@ -18,7 +19,7 @@ import * as umount from './umount.js';
 import * as up from './up.js';
 import { versionLine } from './version.js';
 
-const VERBS = [init, replica, mount, umount, up, down, status, client, scrub, bench, doctor];
+const VERBS = [init, replica, mount, umount, up, down, status, page, client, scrub, bench, doctor];
 
 function commandLine(): Command {
   const program = new Command('byzfs')

@@ -5,9 +5,10 @@ import { loadClientIdentity } from '../cluster/identity.js';
 import { ADMIN } from '../cluster/registry.js';
 import type { Cluster } from '../cluster/types.js';
 import { encodeOperation } from '../fileservice/operations.js';
+import type { ClusterStatus, ReplicaStatus } from '../status/verdicts.js';
 import { barrier } from './barrier.js';
 import { canonicalDirectory } from './directory.js';
-import { type ClusterStatus, type Inspect, inspectAll, type ReplicaStatus } from './inspection.js';
+import { type Inspect, inspectAll } from './inspection.js';
 import { connect, openQuietLog } from './rooms.js';
 import { table } from './table.js';
 

@@ -32,6 +32,7 @@ const ORDERED_BATCH_BYTES = 8 + DIGEST_BYTES + 8;
 const ORDERED_BATCHES = 2 * Limits.logSize;
 const NUMBERED_BYTES = 8 + DIGEST_BYTES;
 const REPLICAS = 3 * Limits.maxFaults + 1;
+const STATUS_NONCE_BYTES = 16;
 const NO_STATE_DIGEST = Buffer.alloc(DIGEST_BYTES);
 
 /** Who speaks in a handshake or a change of keys: the end that opened the connection, or the one that took it. */
@@ -50,6 +51,7 @@ export class Signables {
   private readonly reportBytes: Buffer;
   private readonly numberedBytes: Buffer;
   private readonly administrationBytes: Buffer;
+  private readonly statusBytes: Buffer;
   private readonly resultBytes: Buffer;
   private readonly handshakeBytes: Record<LinkEnd, Buffer>;
   private readonly channelBytes: Buffer;
@@ -79,6 +81,7 @@ export class Signables {
     this.reportBytes = signable('report', 4 + 8 + 2 * NUMBERED_BYTES + 2 * DIGEST_BYTES);
     this.numberedBytes = Buffer.alloc(4 + Limits.reportedBatches * NUMBERED_BYTES);
     this.administrationBytes = signable('administration', 8 + DIGEST_BYTES);
+    this.statusBytes = signable('status report', 4 + 8 + STATUS_NONCE_BYTES + DIGEST_BYTES);
     this.resultBytes = signable('result', DIGEST_BYTES);
     this.channelBytes = signable('channel', 2 * DIGEST_BYTES);
     this.handshakeBytes = {
@@ -240,6 +243,20 @@ export class Signables {
     const bytes = this.administrationBytes;
     putU64(bytes, FIELDS_AT, version);
     bytes.set(sha256(change), FIELDS_AT + 8);
+    return sha256(bytes);
+  }
+
+  /**
+   * What a replica signs of its status for people: replica (4) ‖ its clock, ms since 1970 (8) ‖ the nonce of who asks (16) ‖
+   * SHA-256 of the report (32). src/status/signed.ts computes the same in a browser.
+   */
+  status(replica: ReplicaId, time: number, nonce: Uint8Array, report: Uint8Array): Digest {
+    const bytes = this.statusBytes;
+    assert(nonce.length === STATUS_NONCE_BYTES, 'a nonce has its width');
+    bytes.writeUInt32BE(replica, FIELDS_AT);
+    putU64(bytes, FIELDS_AT + 4, time);
+    bytes.set(nonce, FIELDS_AT + 12);
+    bytes.set(sha256(report), FIELDS_AT + 12 + STATUS_NONCE_BYTES);
     return sha256(bytes);
   }
 
