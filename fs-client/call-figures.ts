@@ -1,13 +1,16 @@
 /** How a mount's calls of the service went. */
 
+import type { CallErrorCode } from '../src/client/types.js';
 import type { OperationName } from '../src/fileservice/operations.js';
 import { Histogram, LATENCY_BOUNDS } from '../src/histogram.js';
+
+/** Why a call has no answer. */
+export type CallFailure = CallErrorCode | 'not-understood';
 
 export class CallFigures {
   /** Seconds until a call was answered, by operation. */
   readonly answered = new Map<OperationName, Histogram>();
-  /** Calls without an answer, by why that is: `deadline`, `session-lost` … */
-  readonly failed = new Map<string, number>();
+  readonly failed = new Map<CallFailure, number>();
   /** Of these, those that may be executed yet. */
   inDoubt = 0;
   /** Times that calls began to go unanswered. */
@@ -22,7 +25,7 @@ export class CallFigures {
     histogram.add(ms / 1000);
   }
 
-  failedFor(reason: string): void {
+  failedFor(reason: CallFailure): void {
     this.failed.set(reason, (this.failed.get(reason) ?? 0) + 1);
   }
 }

@@ -3,7 +3,10 @@ import type { ClientHealth } from '../src/client/connect.js';
 import type { Cluster } from '../src/cluster/types.js';
 import { Metrics } from '../src/metrics/metrics.js';
 import type { NetCounters } from '../src/net/counters.js';
+import type { CallFailure } from './call-figures.js';
 import type { MountFigures } from './mount.js';
+
+const FAILURES: readonly CallFailure[] = ['deadline', 'session-lost', 'revoked', 'closed', 'not-understood'];
 
 interface Snapshot extends MountFigures {
   health: ClientHealth;
@@ -40,7 +43,7 @@ function addCalls(metrics: Metrics<Snapshot>): void {
   metrics.counter(
     'byzfs_mount_failed_calls_total',
     'Calls without an answer, which are EIO or, once revoked, EACCES',
-    ({ service }) => [...service.failed].map(([reason, count]) => [{ reason }, count] as const),
+    ({ service }) => FAILURES.map((reason) => [{ reason }, service.failed.get(reason) ?? 0] as const),
     ['reason'],
   );
   metrics.counter(

@@ -30,7 +30,7 @@ export class Outage {
   /** A call without a deadline has been waiting for long. */
   waiting(op: OperationName, seconds: number): void {
     if (!this.begins()) return;
-    this.log.warn({ op }, `no answer in ${seconds} s: waiting on, as a hard mount does`);
+    this.log.error({ op }, `no answer in ${seconds} s: waiting on, as a hard mount does`);
   }
 
   /** A change that failed may be executed yet. */

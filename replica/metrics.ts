@@ -13,6 +13,7 @@ export function replicaMetrics(
 ): Metrics<ReplicaFigures> {
   const labels = { cluster: cluster.id.toString('hex').slice(0, 16), replica: String(id) };
   const metrics = new Metrics(labels, take);
+  metrics.gauge('byzfs_faults_tolerated', 'f: how many replicas may be faulty', () => cluster.f);
   addAgreement(metrics);
   addWork(metrics);
   addLinks(metrics);
@@ -39,8 +40,11 @@ function addAgreement(metrics: Metrics<ReplicaFigures>): void {
   metrics.counter('byzfs_view_changes_total', 'Views that it left', ({ tally }) => tally.viewChanges);
   metrics.gauge(
     'byzfs_suspected_peer',
-    '1 for each replica that this one thinks to be faulty',
-    ({ described }) => described.suspicions.map(({ replica }) => [{ peer: replica }, 1] as const),
+    'Whether this replica takes that one to be faulty',
+    ({ described, peers }) =>
+      peers.map(
+        ({ replica: peer }) => [{ peer }, Number(described.suspicions.some((each) => each.replica === peer))] as const,
+      ),
     ['peer'],
   );
   metrics.counter(

@@ -13,6 +13,7 @@ import type { Outgoing, Ready } from '../src/pbft/ready.js';
 import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
+import { Alarms } from './alarms.js';
 import { ClientKeys } from './client-keys.js';
 import { clearMarker, writeMarker } from './damage-marker.js';
 import type { PeerTraffic, ReplicaFigures } from './figures.js';
@@ -64,6 +65,7 @@ export class ReplicaServer implements LinkHandler {
   /** Who may ask for a scrub. */
   private readonly admin: number;
   private readonly latency = new RequestLatency();
+  private readonly alarms: Alarms;
   /** Where replies to a client process go. */
   private readonly sessions = new Map<string, Link>();
   private readonly attached = new Map<Link, string>();
@@ -108,6 +110,7 @@ export class ReplicaServer implements LinkHandler {
     this.peerTraffic = cluster.replicas.map(() => ({
       ...{ sent: { messages: 0, bytes: 0 }, received: { messages: 0, bytes: 0 } },
     }));
+    this.alarms = new Alarms(cluster.f, log);
     this.state = state;
     this.journal = journal;
     this.admin = clientNamed(cluster, ADMIN).id;
@@ -227,7 +230,9 @@ export class ReplicaServer implements LinkHandler {
 
   onDown(link: Link, reason: string): void {
     const { role, id } = link.peer;
-    if (!this.stopped) this.options.log.info({ role, id, reason }, 'link is down');
+    const { log } = this.options;
+    if (!this.stopped && role === 'replica') log.warn({ role, id, reason }, 'link is down');
+    else if (!this.stopped) log.info({ role, id, reason }, 'link is down');
     if (role === 'replica') this.peers.onDown(id);
     this.detach(link);
   }
@@ -385,7 +390,10 @@ export class ReplicaServer implements LinkHandler {
   private writeNotes(): void {
     if (this.notes.length > 0) this.journal.append(this.notes);
     this.notes = [];
-    this.announce(this.replica.describe());
+    const described = this.replica.describe();
+    this.announce(described);
+    const linked = this.endpoint.replicas.filter((link) => link !== undefined).length;
+    this.alarms.look(described, linked, performance.now());
   }
 
   private commit(): void {

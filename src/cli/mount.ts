@@ -134,7 +134,7 @@ async function serve(request: MountRequest): Promise<void> {
     onStopSignal((signal) => {
       log.info({ signal }, 'unmounting');
       // While somebody uses the mount it cannot be unmounted, and is served as before: the next signal tries again.
-      mounted.unmount().catch((error) => log.error({ reason: oneLine(error) }, 'not unmounted'));
+      mounted.unmount().catch((error) => log.warn({ reason: oneLine(error) }, 'not unmounted'));
     });
     void mounted.detached.then((reason) => {
       const unsent = mounted.unsent();
