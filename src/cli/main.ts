@@ -15,11 +15,12 @@ import { announce } from './processes.js';
 import * as replica from './replica.js';
 import * as scrub from './scrub.js';
 import * as status from './status.js';
+import * as top from './top.js';
 import * as umount from './umount.js';
 import * as up from './up.js';
 import { versionLine } from './version.js';
 
-const VERBS = [init, replica, mount, umount, up, down, status, page, client, scrub, bench, doctor];
+const VERBS = [init, replica, mount, umount, up, down, status, top, page, client, scrub, bench, doctor];
 
 function commandLine(): Command {
   const program = new Command('byzfs')

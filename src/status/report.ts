@@ -3,7 +3,7 @@
  * the command and in the browser (src/page).
  */
 import type { HistogramFigures } from '../histogram.js';
-import { amount, count, flag, list, Misshapen, matching, object, oneOf, optional, text } from './shape.js';
+import { amount, count, flag, list, Misshapen, matching, object, oneOf, optional } from './shape.js';
 
 export interface TransferStatus {
   sequence: number;
@@ -69,6 +69,9 @@ export interface Report {
   work: WorkStatus | null;
 }
 
+/** Nothing that moves a cursor, or the direction of writing: it is shown on terminals too. */
+const words = matching(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{0,500}$/u);
+
 const scrub = object<ScrubStatus>({
   ...{ rows: count, damaged: count, repaired: count, lastPass: optional(count, null), passes: count },
   ...{ current: optional(count, null), asked: flag },
@@ -88,7 +91,7 @@ const report = object<Report>({
     null,
   ),
   transferred: optional(object({ transfers: count, rows: count, nodes: count, bytes: count }), null),
-  suspicions: (value, at) => optional(list(object({ replica: count, why: text(500) }), 100), [])(value, at),
+  suspicions: (value, at) => optional(list(object({ replica: count, why: words }), 100), [])(value, at),
   scrub: optional(scrub, null),
   recovery: optional(
     object<RecoveryStatus>({
