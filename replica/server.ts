@@ -285,7 +285,7 @@ export class ReplicaServer implements LinkHandler {
 
   /** What this replica says of itself in `byzfs status`, and to whoever looks at its page. */
   report(): object {
-    const { stateRoot, ...described } = this.replica.describe();
+    const { stateRoot, rejectedFrom: _, ...described } = this.replica.describe();
     const { batches, calls, reads, viewChanges } = this.replica.tally;
     return {
       ...described,

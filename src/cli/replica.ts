@@ -85,6 +85,7 @@ async function run(directory: string, id: number, given: Omit<Given, 'cluster' |
     const ended = () => Promise.race([requested, replica.failed, replica.recovers]);
     let end = await ended();
     for (let replacedAt = -REPLACED_MS; end instanceof Error; end = await ended()) {
+      shown = undefined;
       // A disk that spoils one state after the other is for whoever looks after this machine.
       const soon = performance.now() - replacedAt < REPLACED_MS;
       const next = soon ? undefined : await replaceReplica(replica, end).catch(refused);
