@@ -1,5 +1,4 @@
 /** How a mount's calls of the service went. */
-
 import type { CallErrorCode } from '../src/client/types.js';
 import type { OperationName } from '../src/fileservice/operations.js';
 import { Histogram, LATENCY_BOUNDS } from '../src/histogram.js';

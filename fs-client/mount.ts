@@ -113,9 +113,10 @@ export async function mount(options: MountOptions): Promise<Mount> {
     ? attachDevFuse(served, { ...given, reader }, log)
     : attachFuseNative(served, given, log));
   await setReadAhead(mountpoint, log);
-  const counters = () => ({
-    ...{ calls: { ...files.counters }, sessionsLost: files.sessionsLost, kernel: kernel.counters() },
-  });
+  const counters = (): MountCounters => {
+    const { sessionsLost } = files;
+    return { calls: { ...files.counters }, sessionsLost, kernel: kernel.counters() };
+  };
   const unmounted = kernel.ended.then(async (reason) => {
     await fs.end();
     return reason;

@@ -64,7 +64,7 @@ export class HttpServer {
     this.server.setTimeout(2 * idleMs);
   }
 
-  /** Rejects, with the system's code, where it cannot listen there. */
+  /** Serves from now on. Rejects, with the system's code, where it cannot listen there. */
   listen({ host, port }: HttpAddress): Promise<void> {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
@@ -76,11 +76,6 @@ export class HttpServer {
         resolve();
       });
     });
-  }
-
-  close(): void {
-    this.server.close();
-    this.server.closeAllConnections();
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -12,6 +12,8 @@ export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr
 /** For the name of a test that needs it. */
 export const WITHOUT_CHROMIUM = CHROMIUM === undefined ? ' (skipped: no chromium, Debian package chromium)' : '';
 
+const WIDTH = 1040;
+
 interface Incoming {
   id?: number;
   method?: string;
@@ -64,7 +66,7 @@ export class Browser {
   }
 
   /** In a new tab, which takes the place of the one before. */
-  async open(url: string, colours: 'light' | 'dark' = 'light', width = 1040, height = 900): Promise<void> {
+  async open(url: string, colours: 'light' | 'dark' = 'light'): Promise<void> {
     this.session = undefined;
     this.complaints.length = 0;
     if (this.tab !== undefined) await this.send('Target.closeTarget', { targetId: this.tab });
@@ -74,7 +76,8 @@ export class Browser {
     this.session = sessionId as string;
     await this.send('Runtime.enable');
     await this.send('Log.enable');
-    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
+    const size = { width: WIDTH, height: 900, deviceScaleFactor: 1, mobile: false };
+    await this.send('Emulation.setDeviceMetricsOverride', size);
     await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: colours }] });
     await this.send('Page.navigate', { url });
   }
@@ -100,7 +103,7 @@ export class Browser {
 
   async screenshot(file: string): Promise<void> {
     const height = await this.evaluate<number>('document.documentElement.scrollHeight');
-    const clip = { x: 0, y: 0, width: 1040, height, scale: 1 };
+    const clip = { x: 0, y: 0, width: WIDTH, height, scale: 1 };
     const { data } = await this.send('Page.captureScreenshot', { format: 'png', clip, captureBeyondViewport: true });
     fs.writeFileSync(file, Buffer.from(data as string, 'base64'));
   }

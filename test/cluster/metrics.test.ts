@@ -30,7 +30,7 @@ describe('metrics of a running cluster', { timeout: 240_000 }, () => {
   }
 
   beforeAll(async () => {
-    await cluster.up('--http', String(ports), '-o', `metrics=127.0.0.1:${ports + 4},deadline=2,actimeo=60`);
+    await cluster.up('--http', String(ports), '-o', `metrics=127.0.0.1:${ports + 4},deadline=8,actimeo=60`);
   }, 120_000);
   afterAll(() => cluster.destroy(), 120_000);
 
@@ -63,7 +63,7 @@ describe('metrics of a running cluster', { timeout: 240_000 }, () => {
     expect(grown('byzfs_peer_bytes_total', { peer: '1', direction: 'received' })).toBeGreaterThan(0);
     expect(value(replicaAfter, 'byzfs_peer_linked')).toBe(3);
     expect(value(replicaAfter, 'byzfs_state_used_inodes')).toBeGreaterThanOrEqual(2);
-    expect(value(replicaAfter, 'byzfs_replica_state', { state: 'normal' })).toBe(1);
+    await until('normal operation', ports, (families) => value(families, 'byzfs_replica_state', { state: 'normal' }) === 1);
     const count = (families: Map<string, Family>, op: string): number =>
       families
         .get('byzfs_mount_call_duration_seconds')!
@@ -100,7 +100,7 @@ describe('metrics of a running cluster', { timeout: 240_000 }, () => {
     });
     cluster.kill(3);
     // Nobody is left to make a quorum.
-    await shell(`timeout -s KILL 20 touch ${path.join(cluster.mountpoint, 'third')} || true`);
+    await shell(`timeout -s KILL 60 touch ${path.join(cluster.mountpoint, 'third')} || true`, { timeoutMs: 90_000 });
     await until('an outage', ports + 4, (families) => {
       const failed = value(families, 'byzfs_mount_failed_calls_total', { reason: 'deadline' });
       return (

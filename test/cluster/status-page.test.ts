@@ -142,6 +142,7 @@ describe.skipIf(CHROMIUM === undefined)(`the status page${WITHOUT_CHROMIUM}`, { 
     const curves = 'document.querySelectorAll("#charts polyline").length';
     await browser.until<number>('curves of calls and latencies', curves, (count) => count >= 3);
     await ordering;
+    // BYZFS_SCREENSHOT=docs/status-page.png makes the picture of the README.
     if (process.env.BYZFS_SCREENSHOT !== undefined) {
       for (let i = 0; i < 6; i++) await cluster.status('--barrier');
       await browser.screenshot(process.env.BYZFS_SCREENSHOT);
@@ -277,6 +278,7 @@ describe('what a replica serves over HTTP', { timeout: 120_000 }, () => {
   });
 
   it('is bounded: who asks too much or too long is sent away, and the replica works on', async () => {
+    const begun = performance.now();
     const many = await Promise.all(
       Array.from({ length: 400 }, () =>
         fetch(url(`/status?nonce=${'0'.repeat(32)}`)).then(
@@ -285,8 +287,11 @@ describe('what a replica serves over HTTP', { timeout: 120_000 }, () => {
         ),
       ),
     );
-    expect(new Set(many)).toContain(200);
-    expect(many.filter((status) => status !== 200).length).toBeGreaterThan(100);
+    const seconds = (performance.now() - begun) / 1000;
+    const answered = many.filter((status) => status === 200).length;
+    expect(answered).toBeGreaterThan(0);
+    // A second's worth at once, and as many in each second that follows.
+    expect(answered).toBeLessThanOrEqual(100 + 100 * seconds);
     const long = await fetch(url(`/status?nonce=${'0'.repeat(20_000)}`)).catch(() => ({ status: 0 }));
     expect(long.status).not.toBe(200);
     // Connections that say nothing.
@@ -296,9 +301,9 @@ describe('what a replica serves over HTTP', { timeout: 120_000 }, () => {
         .resume()
         .on('error', () => undefined),
     );
-    await until('they are closed', () => idle.filter((socket) => socket.readyState === 'closed').length >= 136);
+    await until('they are closed', () => idle.filter((socket) => socket.readyState === 'closed').length >= 136, 100_000);
     expect((await cluster.status()).quorum).toBe(true);
-    await until('those that were taken are closed too', () => idle.every((socket) => socket.readyState === 'closed'));
+    await until('those that were taken are closed too', () => idle.every((socket) => socket.readyState === 'closed'), 100_000);
     expect((await fetch(url(`/status?nonce=${'0'.repeat(32)}`))).status).toBe(200);
   });
 

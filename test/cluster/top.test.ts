@@ -6,7 +6,7 @@ import { CLI, TestCluster, until } from './harness.js';
 const ENTERED = '\x1b[?1049h';
 const LEFT = '\x1b[?7h\x1b[?25h\x1b[?1049l';
 
-describe('byzfs top', { timeout: 120_000 }, () => {
+describe('byzfs top', { timeout: 240_000 }, () => {
   const cluster = new TestCluster();
   let children: ChildProcess[] = [];
   beforeAll(() => cluster.up('--no-mount').then(() => undefined), 120_000);
@@ -19,13 +19,13 @@ describe('byzfs top', { timeout: 120_000 }, () => {
     const words = await cluster.byzfs('top', cluster.directory, '--once', '--interval', '0.5');
     expect(words.code).toBe(0);
     expect(words.stdout).toMatch(/^cluster [0-9a-f]{16} {2}f = 1 /);
-    expect(words.stdout).toContain('All 4 replicas are well: view 0, replica 0 is primary');
+    expect(words.stdout).toMatch(/^All 4 replicas are well: view \d+, replica \d is primary$/m);
     expect(words.stdout).not.toContain('\x1b');
     const ordering = cluster.status('--barrier');
     const json = await cluster.byzfs('top', cluster.directory, '--once', '--json', '--interval', '3');
     await ordering;
     const look = JSON.parse(json.stdout);
-    expect(look).toMatchObject({ f: 1, view: 0, primary: 0, quorum: true });
+    expect(look).toMatchObject({ f: 1, primary: look.view % 4, quorum: true });
     expect(look.callsPerSecond).toBeGreaterThan(0);
     expect(look.p50Seconds).toBeGreaterThan(0);
     expect(look.p99Seconds).toBeGreaterThanOrEqual(look.p50Seconds);
@@ -43,9 +43,9 @@ describe('byzfs top', { timeout: 120_000 }, () => {
         .split('\n')
         .slice(0, -1)
         .map((line) => JSON.parse(line));
-    await until('three looks', () => looks().length >= 3, 60_000);
+    await until('three looks', () => looks().length >= 3, 100_000);
     cluster.kill(3);
-    await until('it is down', () => looks().at(-1).replicas[3].up === false, 60_000);
+    await until('it is down', () => looks().at(-1).replicas[3].up === false, 100_000);
     expect(looks().at(-1)).toMatchObject({ quorum: true });
     child.kill('SIGTERM');
     expect((await once(child, 'exit'))[0]).toBe(0);
@@ -63,7 +63,7 @@ describe('byzfs top', { timeout: 120_000 }, () => {
     children.push(child);
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk));
-    await until('a picture', () => text.includes('replica 3 does not answer'), 60_000);
+    await until('a picture', () => text.includes('replica 3 does not answer'), 100_000);
     child.stdin.write(key);
     await once(child, 'exit');
     const [before, rest] = text.split(ENTERED);
