@@ -38,7 +38,8 @@ export class Screen {
   }
 
   private readonly draw = (): void => {
-    const shown = this.lines.slice(0, this.output.rows);
+    // A terminal that does not know its size says 0.
+    const shown = this.lines.slice(0, this.output.rows || this.lines.length);
     this.output.write(HOME + shown.map((line) => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW);
   };
 
