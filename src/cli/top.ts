@@ -114,7 +114,7 @@ export function inWords(cluster: Cluster, { status, rates, vouched }: Look): str
   });
   const header = ['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'calls/s', 'p50', 'p99'];
   return (
-    `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}  ${new Date().toLocaleTimeString()}\n` +
+    `cluster ${status.cluster.slice(0, 16)}  f = ${status.f}  ${new Date().toTimeString().slice(0, 8)}\n` +
     `${headline(status).text}\n` +
     `${rate(vouched)} calls a second, median ${time(vouched.p50)}, 99 % within ${time(vouched.p99)}\n\n` +
     table([...header, 'suspected'], rows) +

@@ -63,7 +63,11 @@ describe('metrics of a running cluster', { timeout: 240_000 }, () => {
     expect(grown('byzfs_peer_bytes_total', { peer: '1', direction: 'received' })).toBeGreaterThan(0);
     expect(value(replicaAfter, 'byzfs_peer_linked')).toBe(3);
     expect(value(replicaAfter, 'byzfs_state_used_inodes')).toBeGreaterThanOrEqual(2);
-    await until('normal operation', ports, (families) => value(families, 'byzfs_replica_state', { state: 'normal' }) === 1);
+    await until(
+      'normal operation',
+      ports,
+      (families) => value(families, 'byzfs_replica_state', { state: 'normal' }) === 1,
+    );
     const count = (families: Map<string, Family>, op: string): number =>
       families
         .get('byzfs_mount_call_duration_seconds')!

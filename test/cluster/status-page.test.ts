@@ -301,9 +301,17 @@ describe('what a replica serves over HTTP', { timeout: 120_000 }, () => {
         .resume()
         .on('error', () => undefined),
     );
-    await until('they are closed', () => idle.filter((socket) => socket.readyState === 'closed').length >= 136, 100_000);
+    await until(
+      'they are closed',
+      () => idle.filter((socket) => socket.readyState === 'closed').length >= 136,
+      100_000,
+    );
     expect((await cluster.status()).quorum).toBe(true);
-    await until('those that were taken are closed too', () => idle.every((socket) => socket.readyState === 'closed'), 100_000);
+    await until(
+      'those that were taken are closed too',
+      () => idle.every((socket) => socket.readyState === 'closed'),
+      100_000,
+    );
     expect((await fetch(url(`/status?nonce=${'0'.repeat(32)}`))).status).toBe(200);
   });
 
