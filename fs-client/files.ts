@@ -7,6 +7,7 @@ import { decodeResult, type Failure, type Results } from '../src/fileservice/res
 import type { Credentials } from '../src/fileservice/types.js';
 import { BrokenInvariant } from '../src/limits.js';
 import { ChangeOrder, touchedBy } from './cache/change-order.js';
+import { CallFigures } from './call-figures.js';
 import { Outage } from './outage.js';
 
 /** Calls made and answered, by operation: what a workload costs. */
@@ -27,6 +28,7 @@ const LOG_INTERVAL_MS = 1000;
 
 export class Files {
   readonly counters: CallCounters = {};
+  readonly figures = new CallFigures();
   private readonly order = new ChangeOrder();
   /** Clock when an ordered call was last answered: the service gets on. */
   private lastOrdered = 0;
@@ -44,7 +46,7 @@ export class Files {
     private readonly deadlineMs: number,
     private readonly log: Logger,
   ) {
-    this.outage = new Outage(log);
+    this.outage = new Outage(log, () => this.figures.outages++);
   }
 
   /**
@@ -75,12 +77,18 @@ export class Files {
     }
     const result = await this.call(credentials, operation, deadline);
     if (isInDoubt(result)) {
+      this.figures.inDoubt++;
       this.outage.doubtful(subjectOf(operation));
       result.settled.then(leave);
     } else {
       leave();
     }
     return result;
+  }
+
+  /** Whether calls go unanswered. */
+  get isOut(): boolean {
+    return this.outage.isOn;
   }
 
   /** Whether a call made in the last `ms` milliseconds has been answered. */
@@ -104,7 +112,9 @@ export class Files {
       const bytes = encodeOperation(credentials, operation);
       const result = await this.service.call(bytes, { readOnly, deadlineMs });
       this.outage.answered();
-      if (!readOnly) this.lastOrdered = performance.now();
+      const answered = performance.now();
+      this.figures.took(op, answered - now);
+      if (!readOnly) this.lastOrdered = answered;
       this.lastAnswered = Math.max(this.lastAnswered, now);
       return decodeResult(op as O['op'], result) as Failure | Results[O['op']];
     } catch (error) {
@@ -125,6 +135,7 @@ export class Files {
   private unanswered(op: OperationName, error: Error): Failure {
     const { unlogged } = this;
     const code = error instanceof CallError ? error.code : undefined;
+    this.figures.failedFor(code ?? 'not-understood');
     // That is said once, by the client itself.
     if (code === 'revoked') return { errno: Errno.EACCES };
     // After the unmount, when the client is closed, nobody waits for it, and a lost write is logged as one.

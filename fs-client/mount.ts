@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { ServiceClient } from '../src/client/types.js';
 import { type ProfileName, Profiles } from './cache/profile.js';
+import type { CallFigures } from './call-figures.js';
 import { CredentialsCache, type Squash } from './credentials.js';
 import { type Feature, kernelFeatures, profileWithout } from './features.js';
 import { type CallCounters, Files } from './files.js';
@@ -56,6 +57,14 @@ export interface MountCounters {
   kernel: KernelCounters;
 }
 
+/** What its metrics are made of. */
+export interface MountFigures extends MountCounters {
+  service: CallFigures;
+  /** Calls go unanswered. */
+  isOut: boolean;
+  unsentFiles: number;
+}
+
 export interface Mount {
   /** No more calls will come: the mount is gone, by whomever; with the reason. */
   readonly detached: Promise<string>;
@@ -64,6 +73,7 @@ export interface Mount {
   /** The mount is gone, by whomever, and everything answered for has been executed or reported; with the reason. */
   readonly unmounted: Promise<string>;
   counters(): MountCounters;
+  figures(): MountFigures;
   /**
    * Resolves when `unmounted` has.
    * @throws Error of one line, for instance that the mount is busy; it is then served as before
@@ -103,6 +113,10 @@ export async function mount(options: MountOptions): Promise<Mount> {
     ? attachDevFuse(served, { ...given, reader }, log)
     : attachFuseNative(served, given, log));
   await setReadAhead(mountpoint, log);
+  const counters = (): MountCounters => {
+    const { sessionsLost } = files;
+    return { calls: { ...files.counters }, sessionsLost, kernel: kernel.counters() };
+  };
   const unmounted = kernel.ended.then(async (reason) => {
     await fs.end();
     return reason;
@@ -111,7 +125,8 @@ export async function mount(options: MountOptions): Promise<Mount> {
     detached: kernel.ended,
     unsent: () => fs.unsent,
     unmounted,
-    counters: () => ({ calls: { ...files.counters }, sessionsLost: files.sessionsLost, kernel: kernel.counters() }),
+    counters,
+    figures: () => ({ ...counters(), service: files.figures, isOut: files.isOut, unsentFiles: fs.unsent }),
     unmount: async () => {
       await fs.quiesce();
       await kernel.unmount();

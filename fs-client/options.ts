@@ -1,4 +1,5 @@
 /** The `-o` options of a mount. */
+import { HTTP_ADDRESS_EXPECTED, type HttpAddress, parseHttpAddress } from '../src/http/address.js';
 import { type ProfileName, Profiles } from './cache/profile.js';
 import type { Squash } from './credentials.js';
 import { FEATURES, type Feature } from './features.js';
@@ -20,6 +21,8 @@ export interface ParsedMountOptions {
   squash: Squash | undefined;
   /** Names of the directories down to the one that is mounted, latin1, a character a byte; none: all is mounted. */
   subtree: readonly string[];
+  /** Where metrics are served; undefined: nowhere. */
+  metrics: HttpAddress | undefined;
   /** Changes are on stable storage before they are answered: of names (`dirsync`), of everything (`sync`). */
   synchronous: 'no' | 'names' | 'all';
   /** For the kernel, as mount(8) takes them. */
@@ -42,7 +45,7 @@ const HIGHEST_ID = 2 ** 32 - 2;
 const KNOWN =
   'profile=strict|session, kernel=dev-fuse|fuse-native, ro, rw, soft, hard, deadline=SECONDS, actimeo=SECONDS, ' +
   'allow_other, no_allow_other, uid=N with gid=N, subdir=PATH, sync, async, dirsync, [no]suid, [no]dev, [no]exec, ' +
-  'noatime, relatime, without=FEATURE[:FEATURE]...';
+  'noatime, relatime, metrics=HOST:PORT, without=FEATURE[:FEATURE]...';
 
 /** Without these a file on another's mount could make its user root here: whoever wants that says so. */
 const SAFE_FLAGS = { suid: 'nosuid', dev: 'nodev' };
@@ -71,6 +74,7 @@ interface Draft {
   uid?: number;
   gid?: number;
   subtree: readonly string[];
+  metrics?: HttpAddress;
   kernelFlags: Record<string, string>;
 }
 
@@ -83,6 +87,7 @@ const VALUED: Record<string, (draft: Draft, value: string) => void> = {
   uid: (draft, value) => (draft.uid = idOf('uid', value)),
   gid: (draft, value) => (draft.gid = idOf('gid', value)),
   subdir: (draft, value) => (draft.subtree = namesOf(value)),
+  metrics: (draft, value) => (draft.metrics = addressOf(value)),
 };
 
 const PLAIN: Record<string, (draft: Draft) => void> = {
@@ -113,10 +118,11 @@ export function parseMountOptions(text: string, sloppy = false): ParsedMountOpti
   };
   for (const option of text.split(',')) if (!FOR_OTHERS.test(option)) take(draft, option, sloppy);
   checkTogether(draft);
-  const { profile, kernel, readOnly, allowOther, hard, deadlineSeconds, freshSeconds, uid, gid, subtree } = draft;
+  const { profile, kernel, readOnly, allowOther, hard, deadlineSeconds, freshSeconds, uid, gid, subtree, metrics } =
+    draft;
   const kernelFlags = Object.values(draft.kernelFlags);
   return {
-    ...{ profile, kernel, readOnly, allowOther, subtree, kernelFlags, without: draft.without },
+    ...{ profile, kernel, readOnly, allowOther, subtree, metrics, kernelFlags, without: draft.without },
     deadlineMs: hard ? Number.POSITIVE_INFINITY : (deadlineSeconds ?? DEFAULT_DEADLINE_SECONDS) * 1000,
     freshMs: freshSeconds === undefined ? undefined : freshSeconds * 1000,
     squash: uid === undefined || gid === undefined ? undefined : { uid, gid },
@@ -194,6 +200,12 @@ function idOf(name: string, value: string): number {
   throw new MountOptionError(
     `mount option ${name} is ${value || 'empty'}: use ${name}=N, a number up to ${HIGHEST_ID}`,
   );
+}
+
+function addressOf(value: string): HttpAddress {
+  const address = parseHttpAddress(value);
+  if (address !== null) return address;
+  throw new MountOptionError(`mount option metrics is ${value || 'empty'}: ${HTTP_ADDRESS_EXPECTED}`);
 }
 
 function namesOf(value: string): string[] {

@@ -11,7 +11,15 @@ export class Outage {
   /** Undefined: calls are answered. Clocks in milliseconds. */
   private current: { began: number; lastTrouble: number; failed: number; inDoubt: number } | undefined;
 
-  constructor(private readonly log: Logger) {}
+  /** @param onBegin told each time that one begins */
+  constructor(
+    private readonly log: Logger,
+    private readonly onBegin: () => void = () => {},
+  ) {}
+
+  get isOn(): boolean {
+    return this.current !== undefined;
+  }
 
   /** A call has failed for want of an answer. */
   failed(op: OperationName, why: string): void {
@@ -22,7 +30,7 @@ export class Outage {
   /** A call without a deadline has been waiting for long. */
   waiting(op: OperationName, seconds: number): void {
     if (!this.begins()) return;
-    this.log.warn({ op }, `no answer in ${seconds} s: waiting on, as a hard mount does`);
+    this.log.error({ op }, `no answer in ${seconds} s: waiting on, as a hard mount does`);
   }
 
   /** A change that failed may be executed yet. */
@@ -51,6 +59,7 @@ export class Outage {
       return false;
     }
     this.current = { began: now, lastTrouble: now, failed: 0, inDoubt: 0 };
+    this.onBegin();
     return true;
   }
 }

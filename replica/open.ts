@@ -86,7 +86,7 @@ function openJournal({ cluster, identity, directory, log }: OpenOptions, lostPow
       lostPower,
     });
     if (journal.droppedBytes > 0) {
-      log.warn({ bytes: journal.droppedBytes }, 'dropped a record that a crash had cut short');
+      log.info({ bytes: journal.droppedBytes }, 'dropped a record that a crash had cut short');
     }
     return journal;
   } catch (error) {

@@ -14,10 +14,13 @@ import type { Outgoing, Ready } from '../src/pbft/ready.js';
 import { Replica, type ReplicaDescription } from '../src/pbft/replica.js';
 import { SteadyClock, wallClock } from '../src/steady-clock.js';
 import { encodeMessage } from '../src/wire/codec.js';
+import { Alarms } from './alarms.js';
 import { ClientKeys } from './client-keys.js';
 import { clearMarker, writeMarker } from './damage-marker.js';
+import type { PeerTraffic, ReplicaFigures } from './figures.js';
 import { noteRunning, noteStopped } from './journal/boot.js';
 import type { Journal } from './journal/journal.js';
+import { RequestLatency } from './latency.js';
 import { replicaFiles } from './layout.js';
 import { closeFiles, type OpenedFiles, type OpenOptions } from './open.js';
 import { checkCertificate } from './proactive/certificate.js';
@@ -57,9 +60,13 @@ export class ReplicaServer implements LinkHandler {
   private readonly clock = new SteadyClock();
   private readonly scrubber: Scrubber;
   private readonly peers = new Peers();
+  /** By replica. */
+  private readonly peerTraffic: Pick<PeerTraffic, 'sent' | 'received'>[];
   private readonly recovery: ProactiveRecovery;
   /** Who may ask for a scrub. */
   private readonly admin: number;
+  private readonly latency = new RequestLatency();
+  private readonly alarms: Alarms;
   /** Where replies to a client process go. */
   private readonly sessions = new Map<string, Link>();
   private readonly attached = new Map<Link, string>();
@@ -101,6 +108,10 @@ export class ReplicaServer implements LinkHandler {
       clientKey,
       authenticatorKeys: (session) => this.authenticatorKeys(session),
     });
+    this.peerTraffic = cluster.replicas.map(() => ({
+      ...{ sent: { messages: 0, bytes: 0 }, received: { messages: 0, bytes: 0 } },
+    }));
+    this.alarms = new Alarms(cluster.f, log);
     this.state = state;
     this.journal = journal;
     this.admin = clientNamed(cluster, ADMIN).id;
@@ -222,7 +233,9 @@ export class ReplicaServer implements LinkHandler {
 
   onDown(link: Link, reason: string): void {
     const { role, id } = link.peer;
-    if (!this.stopped) this.options.log.info({ role, id, reason }, 'link is down');
+    const { log } = this.options;
+    if (!this.stopped && role === 'replica') log.warn({ role, id, reason }, 'link is down');
+    else if (!this.stopped) log.info({ role, id, reason }, 'link is down');
     if (role === 'replica') this.peers.onDown(id);
     this.detach(link);
   }
@@ -240,10 +253,13 @@ export class ReplicaServer implements LinkHandler {
     else log.warn({ replica: dialed.replica, address, reason }, 'no link to a replica that answers');
   }
 
-  onMessage(link: Link, message: Message): void {
+  onMessage(link: Link, message: Message, bytes: number): void {
     if (this.stopped) return;
+    if (link.peer.role === 'replica') countTraffic(this.peerTraffic[link.peer.id].received, bytes);
     this.guard(() => {
       if (message.kind === 'status') this.peers.onStatus(link.peer.id, message, Date.now());
+      // A client sends most of what is to be ordered to the primary only.
+      if (message.kind === 'pre-prepare') this.latency.arrived(message.batch.requests[0]);
       if (link.peer.role === 'replica') this.replica.receive(message as ReplicaMessage, link.peer.id);
       else this.onClientMessage(link, message as ClientMessage);
     });
@@ -253,6 +269,7 @@ export class ReplicaServer implements LinkHandler {
   private onClientMessage(link: Link, message: ClientMessage): void {
     switch (message.kind) {
       case 'request':
+        this.latency.arrived(message);
         return this.replica.receiveFromClient(message, link.peer.id);
       case 'attach': {
         this.detach(link);
@@ -263,7 +280,7 @@ export class ReplicaServer implements LinkHandler {
       }
       case 'inspect':
         if (message.scrub && link.peer.id === this.admin) this.scrubber.ask();
-        link.send(encodeMessage({ kind: 'inspection', json: JSON.stringify(this.inspection()) }));
+        link.send(encodeMessage({ kind: 'inspection', json: JSON.stringify(this.report()) }));
     }
   }
 
@@ -272,17 +289,39 @@ export class ReplicaServer implements LinkHandler {
     return { view: this.replica.describe().view, net: this.endpoint.counters };
   }
 
-  /** What this replica says of itself in `byzfs status`. */
-  private inspection(): object {
-    const { stateRoot, ...described } = this.replica.describe();
+  /** What this replica says of itself in `byzfs status`, and to whoever looks at its page. */
+  report(): object {
+    const { stateRoot, rejectedFrom: _, ...described } = this.replica.describe();
+    const { batches, calls, reads, viewChanges } = this.replica.tally;
     return {
       ...described,
       stateRoot: stateRoot ?? '',
+      work: { batches, calls, reads, viewChanges, latency: this.latency.histogram.figures() },
       scrub: this.scrubber.status,
       recovery: this.recovery.status,
       net: this.endpoint.counters,
       memoryBytes: process.memoryUsage.rss(),
       clock: Date.now(),
+    };
+  }
+
+  /** For its metrics. */
+  get figures(): ReplicaFigures {
+    const { replica, endpoint, journal, state } = this;
+    const { identity } = this.options;
+    const links = this.peerTraffic.map((each, id) => ({
+      replica: id,
+      linked: endpoint.replicas[id] !== undefined,
+      ...each,
+    }));
+    return {
+      described: replica.describe(),
+      isPrimary: replica.isPrimary,
+      ...{ tally: replica.tally, latency: this.latency.histogram.figures() },
+      peers: links.filter((each) => each.replica !== identity.id),
+      ...{ clientLinks: endpoint.clients.size, net: endpoint.counters },
+      ...{ scrub: this.scrubber.status, recovery: this.recovery.status },
+      ...{ state: state.statistics, journalBytes: journal.bytes },
     };
   }
 
@@ -342,18 +381,26 @@ export class ReplicaServer implements LinkHandler {
   /** This and `reply` are overridden by the faulty replicas that tests build. */
   protected send({ to, message }: Outgoing): void {
     const encoded = encodeMessage(message);
-    if (to === 'replicas') for (const link of this.endpoint.replicas) link?.send(encoded);
-    else this.endpoint.replicas[to]?.send(encoded);
+    if (to === 'replicas') for (const link of this.endpoint.replicas) this.sendTo(link, encoded);
+    else this.sendTo(this.endpoint.replicas[to], encoded);
+  }
+
+  private sendTo(link: Link | undefined, encoded: Uint8Array): void {
+    if (link?.send(encoded)) countTraffic(this.peerTraffic[link.peer.id].sent, encoded.length);
   }
 
   protected reply(to: SessionId, reply: Reply): void {
+    this.latency.answered(to, reply);
     this.sessions.get(sessionKey(to))?.send(encodeMessage(reply));
   }
 
   private writeNotes(): void {
     if (this.notes.length > 0) this.journal.append(this.notes);
     this.notes = [];
-    this.announce(this.replica.describe());
+    const described = this.replica.describe();
+    this.announce(described);
+    const linked = this.endpoint.replicas.filter((link) => link !== undefined).length;
+    this.alarms.look(described, linked, performance.now());
   }
 
   private commit(): void {
@@ -440,4 +487,9 @@ export class ReplicaServer implements LinkHandler {
     await this.journal.close();
     noteStopped(replicaFiles(this.options.directory).journal);
   }
+}
+
+function countTraffic(counts: { messages: number; bytes: number }, bytes: number): void {
+  counts.messages++;
+  counts.bytes += bytes;
 }

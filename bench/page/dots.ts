@@ -1,7 +1,7 @@
 /** Figures side by side on a logarithmic axis: a dot for the median, a line from the lowest run to the highest. */
-import { logScale } from './scales.js';
+import { logScale } from '../../src/drawing/scales.js';
+import { colourOf } from '../../src/drawing/theme.js';
 import { drawing, element, line, text, textWidth } from './svg.js';
-import { colourOf } from './theme.js';
 
 export interface DotGroup {
   name: string;

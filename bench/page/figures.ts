@@ -1,9 +1,10 @@
 /** Which plots show what a benchmark found. */
+
+import { duration, figure, linearScale, logScale, short } from '../../src/drawing/scales.js';
 import type { BenchReport, Curve, PhaseReport } from '../report.js';
 import { type DotGroup, dotPlot } from './dots.js';
 import { linePlot, type Panel } from './lines.js';
 import { profileFigures } from './profiles.js';
-import { duration, figure, linearScale, logScale, short } from './scales.js';
 import { timelinePlot } from './timeline.js';
 
 export interface Figure {

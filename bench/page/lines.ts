@@ -1,7 +1,7 @@
 /** Curves with their names at their ends: small ones in rows of two, or one alone. */
-import type { Scale } from './scales.js';
+import type { Scale } from '../../src/drawing/scales.js';
+import { colourOf } from '../../src/drawing/theme.js';
 import { drawing, element, line, spread, text, textWidth } from './svg.js';
-import { colourOf } from './theme.js';
 
 export interface Panel {
   title: string;

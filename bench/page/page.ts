@@ -1,10 +1,11 @@
 /** One page from what benchmarks found: complete in itself, nothing is fetched and no script runs. */
+
+import { duration, figure } from '../../src/drawing/scales.js';
+import { PAGE_STYLE } from '../../src/drawing/theme.js';
 import { hasMount, profileTables } from '../profile/tables.js';
 import type { BenchReport, PhaseReport } from '../report.js';
 import { figuresOf } from './figures.js';
-import { duration, figure } from './scales.js';
 import { element, escaped } from './svg.js';
-import { PAGE_STYLE } from './theme.js';
 
 /** In which order they are shown. */
 export const ORDER = ['andrew', 'postmark', 'small', 'sequential', 'micro', 'faults', 'scale'];

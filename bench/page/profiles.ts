@@ -1,9 +1,10 @@
 /** The plots of where the time goes. */
+
+import { duration } from '../../src/drawing/scales.js';
 import { PARTS } from '../../src/profiling/stopwatch.js';
 import { hasMount, PART_NAMES, PROCESSES_CAPTION, processName, WALL_CAPTION } from '../profile/tables.js';
 import type { BenchReport } from '../report.js';
 import type { Figure } from './figures.js';
-import { duration } from './scales.js';
 import { stackPlot } from './stacks.js';
 
 const CPU_PARTS = [...PARTS, 'rest'] as const;

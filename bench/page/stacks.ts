@@ -1,5 +1,5 @@
 /** What a whole is made of: bars of parts, one below the other, with the colours of the parts above them. */
-import { linearScale } from './scales.js';
+import { linearScale } from '../../src/drawing/scales.js';
 import { drawing, element, line, text, textWidth } from './svg.js';
 
 export interface StackPlot {

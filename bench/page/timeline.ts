@@ -1,6 +1,7 @@
 /** Throughput and latency over time, one above the other, with what happened. */
+
+import { duration, linearScale, logScale, short } from '../../src/drawing/scales.js';
 import type { Timeline } from '../report.js';
-import { duration, linearScale, logScale, short } from './scales.js';
 import { drawing, element, line, spread, text, textWidth } from './svg.js';
 
 const WIDTH = 780;

@@ -1,11 +1,11 @@
 /** The report directory: one file of figures a benchmark, the page of all of them, and the main plot of each by itself. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { alone } from '../../src/drawing/theme.js';
 import { BenchmarkError } from '../errors.js';
 import type { BenchReport } from '../report.js';
 import { figuresOf } from './figures.js';
 import { ORDER, pageOf } from './page.js';
-import { alone } from './theme.js';
 
 /**
  * Adds a benchmark to the directory, in the place of an earlier run of the same, and draws the page anew.

@@ -184,6 +184,8 @@ export interface KernelOptions {
 export interface KernelCounters {
   /** By the kernel's name for them: LOOKUP, READ … */
   requests: Record<string, number>;
+  /** Of these, those that were answered at once, from memory; where that is known. */
+  fromMemory: Record<string, number>;
   notifications: number;
   droppedNotifications: number;
 }

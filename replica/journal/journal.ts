@@ -245,6 +245,11 @@ export class Journal implements History {
     this.unsynced.add(segment);
   }
 
+  /** Of all that is kept. */
+  get bytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
   private get current(): Segment {
     return this.segments[this.segments.length - 1];
   }

@@ -4,8 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Limits } from '../limits.js';
+import { type ClusterStatus, vouchedFor } from '../status/verdicts.js';
 import { CommandError } from './errors.js';
-import type { ClusterStatus } from './inspection.js';
 
 export interface BarrierPorts {
   inspect(): Promise<ClusterStatus>;
@@ -28,10 +28,11 @@ const LOOK_MS = 50;
 const SUSPECTED_MS = 5_000;
 
 /** The highest sequence number that f+1 replicas say they have executed: a lying one cannot raise it. */
-function vouchedProgress({ replicas, f }: ClusterStatus): number | null {
-  const executed = replicas.map((r) => r.lastExecuted).filter((n): n is number => n !== null);
-  return executed.sort((a, b) => b - a)[f] ?? null;
-}
+const vouchedProgress = ({ replicas, f }: ClusterStatus): number | null =>
+  vouchedFor(
+    replicas.map((replica) => replica.lastExecuted),
+    f,
+  );
 
 /** Replicas that answer and are not known to be faulty; one that lies about its progress must not hold up the rest. */
 const reachable = (status: ClusterStatus) =>

@@ -13,12 +13,19 @@ export const RECOVERS = 75;
 
 export type Kept = 'first' | 'recovering';
 
-/** Runs a replica until it is asked to stop or ends by itself, and then exits as it did. */
-export async function keep(directory: string, id: number, { rejoin }: { rejoin?: boolean }): Promise<never> {
+/**
+ * Runs a replica until it is asked to stop or ends by itself, and then exits as it did.
+ * @param more arguments for every one of its processes
+ */
+export async function keep(
+  directory: string,
+  id: number,
+  { rejoin, more }: { rejoin?: boolean; more: readonly string[] },
+): Promise<never> {
   const pidFile = layoutOf(directory).replicaPid(id);
   const requested = stopRequested();
   void requested.then(() => notifyManager('STOPPING=1'));
-  const args = ['replica', '--cluster', directory, '--id', String(id)];
+  const args = ['replica', '--cluster', directory, '--id', String(id), ...more];
   const first = [...args, ...(rejoin ? ['--rejoin'] : []), '--kept', 'first'];
   const listening = (): void => writePid(pidFile);
   let status = await runKept(first, requested, listening);

@@ -1,8 +1,10 @@
 /** `byzfs mount`: one mount, served by a process of its own. */
 import type { Command } from 'commander';
+import type { Mount } from '../../fs-client/mount.js';
 import { loadCluster } from '../cluster/file.js';
 import { loadClientIdentity } from '../cluster/identity.js';
 import { DEFAULT_MOUNT_CLIENT } from '../cluster/registry.js';
+import { formatHttpAddress } from '../http/address.js';
 import { canonicalDirectory } from './directory.js';
 import { CommandError, oneLine, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
@@ -11,7 +13,7 @@ import { canonicalMountpoint, prepareMountpoint, sourceOf } from './mount-table.
 import { startWatchdog } from './notify.js';
 import { asText, clientName, collect } from './options.js';
 import { announce, startDetached } from './processes.js';
-import { connect, mountOptionsRoom, mountRoom, openLog, profileMount } from './rooms.js';
+import { connect, mountOptionsRoom, mountRoom, openLog, profileMount, serveMountMetrics } from './rooms.js';
 import { onStopSignal } from './signals.js';
 
 export interface MountRequest {
@@ -40,7 +42,7 @@ export function register(program: Command): void {
     .argument('<mountpoint>', 'an empty directory')
     .option(
       '-o <options>',
-      'separated by commas: profile=strict|session, ro, soft, hard, deadline=SECONDS, uid=N,gid=N, subdir=PATH, kernel=…',
+      'separated by commas: profile=strict|session, ro, soft, hard, deadline=SECONDS, metrics=HOST:PORT, uid=N,gid=N, subdir=PATH, kernel=…',
       collect(asText),
     )
     .option('--sloppy', 'pass over options that are unknown')
@@ -127,12 +129,21 @@ async function serve(request: MountRequest): Promise<void> {
     if (service.isRevoked)
       throw new CommandError(`client ${client} was revoked: ask whoever runs the cluster for another`);
     const measured = profile?.(service);
+    // They are there before the mount is.
+    let shown: Mount | undefined;
+    if (parsed.metrics !== undefined) {
+      const take = () => shown?.figures();
+      await serveMountMetrics({ cluster, client, service, take, log }, parsed.metrics).catch((error) => {
+        throw new CommandError(`metrics cannot be served at ${formatHttpAddress(parsed.metrics!)}: ${oneLine(error)}`);
+      });
+    }
     const mounted = await mount({ service, mountpoint, name: sourceOf(directory), ...parsed, log, ...measured });
+    shown = mounted;
     writeMountRecord(directory, { mountpoint, client });
     onStopSignal((signal) => {
       log.info({ signal }, 'unmounting');
       // While somebody uses the mount it cannot be unmounted, and is served as before: the next signal tries again.
-      mounted.unmount().catch((error) => log.error({ reason: oneLine(error) }, 'not unmounted'));
+      mounted.unmount().catch((error) => log.warn({ reason: oneLine(error) }, 'not unmounted'));
     });
     void mounted.detached.then((reason) => {
       const unsent = mounted.unsent();

@@ -4,7 +4,8 @@
  */
 import type { ReplicaClient } from '../client/connect.js';
 import { Limits } from '../limits.js';
-import type { ClusterStatus, Inspect, ReplicaStatus } from './inspection.js';
+import type { ClusterStatus, ReplicaStatus } from '../status/verdicts.js';
+import type { Inspect } from './inspection.js';
 
 export interface Observation {
   /** Its clock less that of this machine, milliseconds; null if it did not say. */

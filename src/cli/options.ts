@@ -11,6 +11,15 @@ export const integerIn =
     return value;
   };
 
+/** Seconds, perhaps with a fraction. */
+export const seconds =
+  (low: number, high: number) =>
+  (text: string): number => {
+    const value = /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= low && value <= high)) throw new InvalidArgumentError(`Seconds from ${low} to ${high} expected.`);
+    return value;
+  };
+
 export function replicaCount(text: string): number {
   const value = Number(text);
   if (!CLUSTER_SIZES.includes(value)) {

@@ -4,9 +4,12 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { FileSystem } from '../../fs-client/kernel/kernel.js';
+import type { MountFigures } from '../../fs-client/mount.js';
+import type { PagesOptions } from '../../replica/pages.js';
 import type { ReplicaServer } from '../../replica/server.js';
 import type { ReplicaClient } from '../client/connect.js';
 import type { Cluster, Identity } from '../cluster/types.js';
+import type { HttpAddress } from '../http/address.js';
 import { MOUNT_OUTLET, PROFILE_VARIABLE, replicaOutlet } from '../profiling/figures.js';
 
 /** One line of pino JSON an event, on stderr: whoever started the process decides where that goes. */
@@ -23,6 +26,16 @@ export async function openQuietLog(name: string): Promise<Logger> {
 
 export const replicaRoom = () => import('../../replica/start.js');
 
+/** Serves a replica's pages for as long as this process runs. Rejects where it cannot listen there. */
+export async function servePages(
+  { log, ...options }: PagesOptions & { log: Logger },
+  address: HttpAddress,
+): Promise<void> {
+  const { replicaPages } = await import('../../replica/pages.js');
+  const { HttpServer } = await import('../http/server.js');
+  await new HttpServer(replicaPages(options), log).listen(address);
+}
+
 /** Makes the initial state and journal of one replica. */
 export async function createReplica(options: { cluster: Cluster; id: number; directory: string }): Promise<void> {
   const room = await import('../../replica/create.js');
@@ -37,6 +50,25 @@ export async function connect(options: { cluster: Cluster; identity: Identity; l
 export const stateSchema = () => import('../../replica/state/schema.js');
 
 export const mountRoom = () => import('../../fs-client/mount.js');
+
+interface MountMetricsOptions {
+  cluster: Cluster;
+  /** Name of the client. */
+  client: string;
+  service: ReplicaClient;
+  take: () => MountFigures | undefined;
+  log: Logger;
+}
+
+/** Serves a mount's metrics for as long as this process runs. Rejects where it cannot listen there. */
+export async function serveMountMetrics(options: MountMetricsOptions, address: HttpAddress): Promise<void> {
+  const { cluster, client, service, take, log } = options;
+  const { mountMetrics } = await import('../../fs-client/metrics.js');
+  const { metricsRoute } = await import('../metrics/route.js');
+  const { HttpServer } = await import('../http/server.js');
+  const metrics = metricsRoute(mountMetrics(cluster, client, service, take));
+  await new HttpServer({ '/metrics': metrics }, log).listen(address);
+}
 
 /** Where `byzfs bench --profile` has processes measure themselves and offer their figures; undefined: they do not. */
 const profileDirectory = (): string | undefined => process.env[PROFILE_VARIABLE];

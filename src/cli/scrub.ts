@@ -5,9 +5,9 @@ import { loadCluster } from '../cluster/file.js';
 import { loadClientIdentity } from '../cluster/identity.js';
 import { ADMIN, replicaNumbered } from '../cluster/registry.js';
 import { Limits } from '../limits.js';
+import { readScrubStatus, type ScrubStatus } from '../status/report.js';
 import { canonicalDirectory } from './directory.js';
 import { CommandError } from './errors.js';
-import { readScrubStatus, type ScrubStatus } from './inspection.js';
 import { integerIn } from './options.js';
 import { connect, openQuietLog } from './rooms.js';
 

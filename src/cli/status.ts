@@ -5,9 +5,10 @@ import { loadClientIdentity } from '../cluster/identity.js';
 import { ADMIN } from '../cluster/registry.js';
 import type { Cluster } from '../cluster/types.js';
 import { encodeOperation } from '../fileservice/operations.js';
+import type { ClusterStatus, ReplicaStatus } from '../status/verdicts.js';
 import { barrier } from './barrier.js';
 import { canonicalDirectory } from './directory.js';
-import { type ClusterStatus, type Inspect, inspectAll, type ReplicaStatus } from './inspection.js';
+import { type Inspect, inspectAll } from './inspection.js';
 import { clientToAskAs } from './local-clients.js';
 import { type ObservedStatus, Observer, remarks } from './observer.js';
 import { connect, openQuietLog } from './rooms.js';
@@ -65,9 +66,11 @@ export async function clusterStatusOf(
   }
 }
 
+export const shown = (value: number | string | null): string => (value === null ? '-' : String(value));
+
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-function stateOf({ state, transfer, recovery }: ReplicaStatus): string {
+export function stateOf({ state, transfer, recovery }: ReplicaStatus): string {
   if (state === null) return '?';
   if (transfer === null) return recovery === null || recovery.phase === 'resting' ? state : `${state}, recovers`;
   const { rows, rowsMissing, bytes } = transfer;
@@ -91,9 +94,16 @@ function repairsOf({ id, scrub, transferred }: ReplicaStatus): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
+/** What replicas say of others, their word alone, and of themselves: a line each. */
+export function remarksOf({ replicas }: ClusterStatus): string {
+  const accusations = replicas.flatMap(({ id, suspicions }) =>
+    suspicions.map(({ replica, why }) => `replica ${id} suspects replica ${replica}: ${why}\n`),
+  );
+  return accusations.join('') + replicas.map(repairsOf).join('');
+}
+
 /** The status for people: a line for each replica, then what is remarkable. */
 export function describe(cluster: Cluster, status: ClusterStatus): string {
-  const shown = (value: number | string | null) => (value === null ? '-' : String(value));
   const rows = status.replicas.map((replica) => [
     `${replica.id}${replica.id === status.primary ? ' primary' : ''}`,
     `${cluster.replicas[replica.id].host}:${cluster.replicas[replica.id].port}`,
@@ -104,16 +114,12 @@ export function describe(cluster: Cluster, status: ClusterStatus): string {
     replica.stateRoot === null ? '-' : replica.stateRoot.slice(0, 16),
     replica.suspected ?? '',
   ]);
-  const accusations = status.replicas.flatMap(({ id, suspicions }) =>
-    suspicions.map(({ replica, why }) => `replica ${id} suspects replica ${replica}: ${why}\n`),
-  );
   const latest = Math.max(...status.replicas.map((replica) => replica.incarnation ?? 0));
   const incarnation = latest > 0 ? `  incarnation ${latest}` : '';
   const quorum = status.quorum ? 'quorum' : `NO QUORUM: ${2 * status.f + 1} replicas in one view are needed`;
   return (
     `cluster ${status.cluster}  f = ${status.f}${incarnation}  view ${shown(status.view)}  ${quorum}\n` +
     table(['replica', 'address', 'state', 'view', 'executed', 'checkpoint', 'root', 'suspected'], rows) +
-    accusations.join('') +
-    status.replicas.map(repairsOf).join('')
+    remarksOf(status)
   );
 }

@@ -11,6 +11,7 @@ import { canonicalDirectory, DEFAULT_DIRECTORY, DEFAULT_MOUNTPOINT } from './dir
 import { takeDown } from './down.js';
 import { CommandError, oneLine, report, UsageError } from './errors.js';
 import { mountObstacle } from './host.js';
+import { httpArguments } from './http.js';
 import { initialise } from './init.js';
 import { clientToAskAs } from './local-clients.js';
 import { canListen, localReplicas } from './local-replicas.js';
@@ -30,6 +31,7 @@ interface Given {
   replicas?: number;
   basePort?: number;
   o?: string[];
+  http?: number;
   detach?: boolean;
 }
 
@@ -40,6 +42,8 @@ interface UpOptions {
   replicas?: number;
   basePort?: number;
   mountOptions: string[];
+  /** Where the first replica serves its status page; the others at the ports that follow. */
+  http?: number;
 }
 
 /** How long the replicas may take to form a quorum once they listen. */
@@ -67,6 +71,7 @@ export function register(program: Command): void {
     )
     .option('--base-port <port>', `of a new cluster (default ${Defaults.basePort})`, integerIn(1, 65_535))
     .option('-o <options>', 'mount options, separated by commas', collect(asText))
+    .option('--http <port>', 'serve status pages and metrics at this and the following ports', integerIn(1, 65_525))
     .option('--detach', 'leave all running; byzfs down stops it')
     .addHelpText('after', EXAMPLES)
     .action(async (given: Given) => {
@@ -161,7 +166,8 @@ async function startAll(options: UpOptions, cluster: Cluster, started: number[])
   for (const { id, host, port } of local) if (running.get(id) === null) await requirePort(host, port);
   const spawned = (pid: number) => started.push(pid);
   const startReplica = ({ id }: ReplicaEntry): Promise<number> => {
-    const args = ['replica', '--cluster', directory, '--id', String(id)];
+    const http = options.http === undefined ? undefined : { host: '127.0.0.1', port: options.http + id };
+    const args = ['replica', '--cluster', directory, '--id', String(id), ...httpArguments(http)];
     return startDetached(args, layoutOf(directory).replicaLog(id), spawned);
   };
   const starts = local.map(async (replica): Promise<Supervised> => {

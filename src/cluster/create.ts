@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 import { Limits } from '../limits.js';
 import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
-import { clusterId } from './digest.js';
+import { clusterId } from './id.js';
 import type { ClientEntry, Cluster, ReplicaEntry } from './types.js';
 
 export const Defaults = {

@@ -6,8 +6,8 @@ import { checkPublicKey } from '../crypto/ed25519.js';
 import { CLIENT_NAME } from '../fileservice/clients.js';
 import { Limits } from '../limits.js';
 import { ALL_OPTIMIZATIONS, type Optimizations } from '../pbft/configuration.js';
-import { clusterId } from './digest.js';
 import { ClusterError, systemCode } from './errors.js';
+import { clusterId } from './id.js';
 import { layoutOf } from './layout.js';
 import type { Cluster } from './types.js';
 

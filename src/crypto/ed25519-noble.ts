@@ -1,9 +1,11 @@
 /**
- * The rule of ed25519.ts over noble's arithmetic: an independent second opinion, and what decodes keys and knows small order. noble's own
- * `verify` multiplies the equation by the cofactor, with zip215 on or off, so verification is spelled out here.
+ * The rule of ed25519.ts over noble's arithmetic: an independent second opinion, what decodes keys and knows small order, and
+ * what the status page verifies with in a browser. noble's own `verify` multiplies the equation by the cofactor, with zip215
+ * on or off, so verification is spelled out here.
  */
 import { getPublicKey, hashes, Point, sign } from '@noble/ed25519';
 import { sha512 } from '@noble/hashes/sha2.js';
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 
 hashes.sha512 = sha512;
 
@@ -27,7 +29,7 @@ const SMALL_ORDER = ((): ReadonlySet<string> => {
 })();
 
 /** Whether the bytes are the canonical encoding of a point of small order. */
-export const isSmallOrder = (encoded: Uint8Array): boolean => SMALL_ORDER.has(Buffer.from(encoded).toString('hex'));
+export const isSmallOrder = (encoded: Uint8Array): boolean => SMALL_ORDER.has(bytesToHex(encoded));
 
 export const noblePublicKey = (seed: Uint8Array): Uint8Array => getPublicKey(seed);
 
@@ -42,11 +44,11 @@ export function nobleVerify(publicKey: Uint8Array, message: Uint8Array, signatur
   if (isSmallOrder(R)) return false;
   const S = littleEndian(signature.subarray(32));
   if (S >= GROUP_ORDER) return false;
-  const k = littleEndian(sha512(Buffer.concat([R, publicKey, message]))) % GROUP_ORDER;
+  const k = littleEndian(sha512(concatBytes(R, publicKey, message))) % GROUP_ORDER;
   const expected = Point.BASE.multiplyUnsafe(S).subtract(A.multiplyUnsafe(k));
-  return Buffer.compare(expected.toBytes(), R) === 0;
+  return bytesToHex(expected.toBytes()) === bytesToHex(R);
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
-  return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+  return BigInt(`0x${bytesToHex(Uint8Array.from(bytes).reverse())}`);
 }

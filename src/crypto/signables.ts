@@ -34,6 +34,7 @@ const NUMBERED_BYTES = 8 + DIGEST_BYTES;
 const REPLICAS = 3 * Limits.maxFaults + 1;
 /** The cluster id where there is no cluster yet: it is the digest of none. */
 export const NO_CLUSTER = Buffer.alloc(CLUSTER_ID_BYTES);
+const STATUS_NONCE_BYTES = 16;
 const NO_STATE_DIGEST = Buffer.alloc(DIGEST_BYTES);
 
 /** Who speaks in a handshake or a change of keys: the end that opened the connection, or the one that took it. */
@@ -53,6 +54,7 @@ export class Signables {
   private readonly numberedBytes: Buffer;
   private readonly administrationBytes: Buffer;
   private readonly cardBytes: Buffer;
+  private readonly statusBytes: Buffer;
   private readonly resultBytes: Buffer;
   private readonly handshakeBytes: Record<LinkEnd, Buffer>;
   private readonly channelBytes: Buffer;
@@ -83,6 +85,7 @@ export class Signables {
     this.numberedBytes = Buffer.alloc(4 + Limits.reportedBatches * NUMBERED_BYTES);
     this.administrationBytes = signable('administration', 8 + DIGEST_BYTES);
     this.cardBytes = signable('card', DIGEST_BYTES);
+    this.statusBytes = signable('status report', 4 + 8 + STATUS_NONCE_BYTES + DIGEST_BYTES);
     this.resultBytes = signable('result', DIGEST_BYTES);
     this.channelBytes = signable('channel', 2 * DIGEST_BYTES);
     this.handshakeBytes = {
@@ -250,6 +253,20 @@ export class Signables {
   /** What a member signs of itself before there is a cluster: digest of the card's content (32). */
   card(content: Uint8Array): Digest {
     return digestOfPayload(this.cardBytes, content);
+  }
+
+  /**
+   * What a replica signs of its status for people: replica (4) ‖ its clock, ms since 1970 (8) ‖ the nonce of who asks (16) ‖
+   * SHA-256 of the report (32). src/status/signed.ts computes the same in a browser.
+   */
+  status(replica: ReplicaId, time: number, nonce: Uint8Array, report: Uint8Array): Digest {
+    const bytes = this.statusBytes;
+    assert(nonce.length === STATUS_NONCE_BYTES, 'a nonce has its width');
+    bytes.writeUInt32BE(replica, FIELDS_AT);
+    putU64(bytes, FIELDS_AT + 4, time);
+    bytes.set(nonce, FIELDS_AT + 12);
+    bytes.set(sha256(report), FIELDS_AT + 12 + STATUS_NONCE_BYTES);
+    return sha256(bytes);
   }
 
   /** What replies to one call are compared by: result digest. */

@@ -19,6 +19,7 @@ import { RequestTimer } from './request-timer.js';
 import { Requests } from './requests.js';
 import { Resumption } from './resumption.js';
 import { StateTransfers } from './state-transfer.js';
+import { Tally } from './tally.js';
 import { ViewChanges } from './view-change.js';
 
 /** What stays the same from one incarnation to the next. */
@@ -47,7 +48,7 @@ export interface Inheritance {
   /** The digest chain at a state of an earlier incarnation. */
   known: Numbered | undefined;
   /** Of the assembly before. */
-  before?: Pick<Core, 'outbox' | 'queue' | 'bodies' | 'proactive' | 'now' | 'wallClock'>;
+  before?: Pick<Core, 'outbox' | 'queue' | 'bodies' | 'tally' | 'proactive' | 'now' | 'wallClock'>;
 }
 
 /** The rooms of the state machine for one incarnation, and how they are joined. */
@@ -82,6 +83,7 @@ export class Assembly {
       log: new MessageLog(Math.max(base, Math.min(stable ?? base, state.lastExecuted)), stable ?? base),
       queue: before?.queue ?? new RequestQueue(),
       bodies: before?.bodies ?? new Bodies(),
+      tally: before?.tally ?? new Tally(),
       incarnation,
       // Only what was decided is followed by a stable checkpoint.
       decided: incarnation === 0 || stable !== undefined || state.lastExecuted > base,

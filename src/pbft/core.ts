@@ -6,6 +6,7 @@ import type { SequenceNumber, Timestamp, View } from './messages.js';
 import type { Authentication } from './ports.js';
 import type { Outbox } from './ready.js';
 import type { RequestQueue } from './request-queue.js';
+import type { Tally } from './tally.js';
 
 /** What the rooms of the state machine share. */
 export interface Core {
@@ -15,6 +16,7 @@ export interface Core {
   readonly log: MessageLog;
   readonly queue: RequestQueue;
   readonly bodies: Bodies;
+  readonly tally: Tally;
   /** Which this replica takes part in (incarnation.ts). */
   readonly incarnation: number;
   /** Whether it is known from which point that began: until then nothing else is ordered. */

@@ -171,6 +171,11 @@ export class Execution {
     this.state.commitBatch();
     this.tentative = undefined;
     if (this.eager > 0) this.eager--;
+    const { tally } = this.core;
+    const calls = batch.requests.reduce((sum, request) => sum + request.calls.length, 0);
+    tally.batches++;
+    tally.calls += calls;
+    tally.batchCalls.add(calls);
     for (const request of batch.requests) {
       this.core.queue.remove(request);
       this.core.bodies.remove(request);
@@ -260,6 +265,7 @@ export class Execution {
       const reply = this.toReply(request, call, { status: ReplyStatus.Ok, result, durableAt: 0 }, false);
       outbox.reply(request.session, reply);
     }
+    this.core.tally.reads += request.calls.length;
   }
 
   private toReply(request: Request, call: { slot: number; sequence: number }, outcome: Outcome, again: boolean): Reply {

@@ -44,6 +44,10 @@ const SAID_WHILE_SILENT: ReadonlySet<ReplicaMessage['kind']> = new Set([
 
 const nothing = (): Ready => ({ persist: [], notes: [], send: [], replies: [], flush: undefined });
 
+function add(counts: Map<string, number>, reason: string): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + 1);
+}
+
 /** Collects the effects of a turn, and counts what was refused and why. */
 export class Outbox {
   private ready = nothing();
@@ -54,6 +58,10 @@ export class Outbox {
   silent = false;
   /** Refused input by reason, since the start. */
   readonly rejected = new Map<string, number>();
+  /** Of that, what came in messages of other replicas, by these. */
+  readonly rejectedFrom = new Map<ReplicaId, Map<string, number>>();
+  /** Whose message is being handled. */
+  sender: ReplicaId | undefined;
   /** Refused input by replica that sent it, since the start: who is suspected, and of what. */
   readonly suspicions = new Map<ReplicaId, string>();
 
@@ -107,7 +115,11 @@ export class Outbox {
 
   /** A peer's nonsense, or bad luck of the network: counted, never acted on. */
   reject(reason: string): void {
-    this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + 1);
+    add(this.rejected, reason);
+    if (this.sender === undefined) return;
+    const counts = this.rejectedFrom.get(this.sender) ?? new Map<string, number>();
+    this.rejectedFrom.set(this.sender, counts);
+    add(counts, reason);
   }
 
   /** What only a faulty replica does. */

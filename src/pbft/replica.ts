@@ -1,6 +1,6 @@
 import { assert } from '../limits.js';
 import { Assembly, type Surroundings } from './assembly.js';
-import { firstSequence } from './core.js';
+import { firstSequence, isPrimary } from './core.js';
 import type {
   CheckpointCertificate,
   Forgotten,
@@ -15,6 +15,7 @@ import type { JournalRecord } from './ports.js';
 import type { Ready } from './ready.js';
 import { reportOf } from './report.js';
 import { restore } from './restoration.js';
+import type { Tally } from './tally.js';
 import type { TransferProgress } from './transfer-ports.js';
 
 export interface ReplicaOptions extends Omit<Surroundings, 'onLaterIncarnation'> {
@@ -42,6 +43,8 @@ export interface ReplicaDescription {
   transferred: { transfers: number; rows: number; nodes: number; bytes: number };
   logEntries: number;
   rejected: Record<string, number>;
+  /** Of these, what came in messages of other replicas. */
+  rejectedFrom: { replica: ReplicaId; reason: string; count: number }[];
   suspicions: { replica: ReplicaId; why: string }[];
 }
 
@@ -76,6 +79,13 @@ export class Replica {
 
   /** A message from another replica, whose identity the link vouches for. */
   receive(message: ReplicaMessage, from: ReplicaId): void {
+    const { outbox } = this.rooms.core;
+    outbox.sender = from;
+    this.handle(message, from);
+    outbox.sender = undefined;
+  }
+
+  private handle(message: ReplicaMessage, from: ReplicaId): void {
     const { core, requests, normalCase, checkpointing, recovery, catchUp, viewChanges } = this.rooms;
     const { transfers, flushing, group, resumption } = this.rooms;
     assert(from !== core.configuration.id && from < core.configuration.n, 'messages come from other replicas');
@@ -231,6 +241,15 @@ export class Replica {
     this.entered = { flush: outbox.flush() };
   }
 
+  /** Whether it orders requests now. */
+  get isPrimary(): boolean {
+    return isPrimary(this.rooms.core);
+  }
+
+  get tally(): Tally {
+    return this.rooms.core.tally;
+  }
+
   describe(): ReplicaDescription {
     const { core, execution, checkpointing, transfers, viewChanges } = this.rooms;
     const stable = checkpointing.describe();
@@ -246,6 +265,9 @@ export class Replica {
       transferred: { ...transfers.total },
       logEntries: core.log.size,
       rejected: Object.fromEntries(core.outbox.rejected),
+      rejectedFrom: [...core.outbox.rejectedFrom].flatMap(([replica, counts]) =>
+        [...counts].map(([reason, count]) => ({ replica, reason, count })),
+      ),
       suspicions: [
         ...[...core.outbox.suspicions].map(([replica, why]) => ({ replica, why })),
         ...viewChanges.blames().filter(({ replica }) => !core.outbox.suspicions.has(replica)),

@@ -151,6 +151,7 @@ export class ViewChanges {
     rooms.normalCase.leaveView();
     core.view = view;
     core.active = false;
+    core.tally.viewChanges++;
     this.pending = undefined;
     this.complaint = undefined;
     this.dissatisfiedOthers.clear();

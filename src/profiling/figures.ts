@@ -1,4 +1,5 @@
 /** What profiled processes tell of themselves: sums since their start, of which the difference between two moments counts. */
+import { performance } from 'node:perf_hooks';
 import type { NetCounters } from '../net/counters.js';
 import type { Stopwatch, Times } from './stopwatch.js';
 

@@ -19,6 +19,11 @@ export abstract class Answers {
     this.pending = new PendingRequests(channel, log);
   }
 
+  /** By opcode. */
+  get answeredAtOnce(): ReadonlyMap<number, number> {
+    return this.pending.atOnce;
+  }
+
   /** @param undo takes back what the answer gave to the kernel, if the kernel did not wait for it */
   protected answer<T>(
     r: Request,

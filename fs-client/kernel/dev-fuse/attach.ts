@@ -99,7 +99,13 @@ function reasonOf(code: string): string {
 }
 
 function countersOf(session: Session, channel: Channel): KernelCounters {
-  const requests: Record<string, number> = {};
-  for (const [opcode, count] of session.requests) requests[opcodeName(opcode)] = count;
-  return { requests, notifications: channel.notifications, droppedNotifications: channel.droppedNotifications };
+  const named = (counts: ReadonlyMap<number, number>): Record<string, number> =>
+    Object.fromEntries([...counts].map(([opcode, count]) => [opcodeName(opcode), count]));
+  const [requests, fromMemory] = [named(session.requests), named(session.answeredAtOnce)];
+  return {
+    requests,
+    fromMemory,
+    notifications: channel.notifications,
+    droppedNotifications: channel.droppedNotifications,
+  };
 }

@@ -20,6 +20,9 @@ export class PendingRequests {
   /** By `unique`. An entry is gone once a reply has been sent. */
   private readonly waiting = new Map<number, AbortController | undefined>();
 
+  /** Requests whose answer was there at once, by opcode. */
+  readonly atOnce = new Map<number, number>();
+
   constructor(
     private readonly channel: Channel,
     private readonly log: Logger,
@@ -37,6 +40,7 @@ export class PendingRequests {
     interrupted?: AbortController,
   ): void {
     if (!(answer instanceof Promise)) {
+      this.atOnce.set(opcode, (this.atOnce.get(opcode) ?? 0) + 1);
       send(answer, low, high);
       return;
     }

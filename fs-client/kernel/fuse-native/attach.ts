@@ -56,7 +56,7 @@ export async function attachFuseNative(fs: FileSystem, options: KernelOptions, l
   return {
     reader: 'libfuse',
     ended: endOf(device, mountpoint),
-    counters: () => ({ requests: { ...requests }, notifications: 0, droppedNotifications: 0 }),
+    counters: () => ({ requests: { ...requests }, fromMemory: {}, notifications: 0, droppedNotifications: 0 }),
     unmount: () => unmount(mountpoint),
   };
 }

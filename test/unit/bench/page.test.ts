@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dotPlot } from '../../../bench/page/dots.js';
 import { figuresOf } from '../../../bench/page/figures.js';
 import { pageOf } from '../../../bench/page/page.js';
-import { duration, figure, linearScale, logScale, short } from '../../../bench/page/scales.js';
 import { element, escaped, spread } from '../../../bench/page/svg.js';
-import { colourOf } from '../../../bench/page/theme.js';
 import { lanesOf, silencesIn } from '../../../bench/page/timeline.js';
 import { writeReport } from '../../../bench/page/write.js';
+import { duration, figure, linearScale, logScale, short } from '../../../src/drawing/scales.js';
+import { colourOf } from '../../../src/drawing/theme.js';
 import { REPORTS } from './reports.js';
 
 /** @returns the names of elements that are left open: none, if every begin has its end */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { clusterStatus, highestShared, inspectAll } from '../../../src/cli/inspection.js';
+import { clusterStatus, inspectAll } from '../../../src/cli/inspection.js';
 import { newCluster } from '../../../src/cluster/create.js';
+import { highestShared } from '../../../src/status/verdicts.js';
 
 const { cluster } = newCluster({
   replicas: 4,
@@ -51,6 +52,7 @@ describe('cluster status', () => {
           suspicions: [],
           scrub: null,
           recovery: null,
+          work: null,
         })),
         {
           id: 3,
@@ -67,6 +69,7 @@ describe('cluster status', () => {
           suspicions: [],
           scrub: null,
           recovery: null,
+          work: null,
         },
       ],
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readScrubStatus, type ScrubStatus } from '../../../src/cli/inspection.js';
 import { followScrub } from '../../../src/cli/scrub.js';
+import { readScrubStatus, type ScrubStatus } from '../../../src/status/report.js';
 
 const status = (more: Partial<ScrubStatus> = {}): ScrubStatus => ({
   ...{ rows: 0, damaged: 0, repaired: 0, lastPass: null, passes: 0, current: null, asked: false },

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { clusterStatus } from '../../../src/cli/inspection.js';
 import { describe as inWords } from '../../../src/cli/status.js';
+import { inWords as topInWords } from '../../../src/cli/top.js';
 import { newCluster } from '../../../src/cluster/create.js';
+import type { Answer } from '../../../src/status/verdicts.js';
+import { Watch } from '../../../src/status/watch.js';
 
 const { cluster } = newCluster({
   replicas: 4,
@@ -49,5 +52,34 @@ describe('the status in words', () => {
     expect(text(report({ state: 'transferring', transfer }), report(), report(), report())).toContain(
       'transferring: 10 rows, 2.5 MB; 7 rows or more to do',
     );
+  });
+});
+
+describe('top, in words', () => {
+  const look = (...reports: unknown[]) => {
+    const watch = new Watch({ cluster: cluster.id.toString('hex'), f: 1 });
+    const answers = reports.map(
+      (report): Answer => (report === null ? { kind: 'silence' } : { kind: 'report', report }),
+    );
+    return topInWords(cluster, watch.look(0, answers));
+  };
+
+  it('has a sentence, a line for each replica, and what is remarkable', () => {
+    const suspicious = report({ suspicions: [{ replica: 3, why: 'invalid view-change' }] });
+    const lines = look(suspicious, suspicious, report(), null).split('\n');
+    expect(lines[1]).toBe(
+      'Calls are answered: view 2, replica 2 is primary; but replica 3 suspected; replica 3 does not answer',
+    );
+    expect(lines[5]).toMatch(/^0 +127\.0\.0\.1:7400 +normal +2 +130 +128 +abababababababab/);
+    expect(lines[8]).toMatch(/^3 +127\.0\.0\.1:7403 +down .* invalid view-change$/);
+    expect(lines[9]).toBe('replica 0 suspects replica 3: invalid view-change');
+  });
+
+  it('shows nothing that a lying replica could move a cursor with', () => {
+    for (const why of ['\x1b[2J', 'a\nb', '\u202e', '\x9b1A']) {
+      const text = look(report({ suspicions: [{ replica: 3, why }] }), report(), report(), report());
+      expect(text).not.toContain(why);
+      expect(text).toContain('its report makes no sense: suspicions.0.why');
+    }
   });
 });
