@@ -14,6 +14,12 @@ interface Given {
   httpPeers?: HttpAddress[];
 }
 
+const EXAMPLES = `
+Examples:
+  byzfs page DIR --output status.html --http 127.0.0.1:7500
+  byzfs page DIR --output status.html --http-peers a:8080,b:8080,c:8080,d:8080
+`;
+
 export function register(program: Command): void {
   program
     .command('page')
@@ -22,6 +28,7 @@ export function register(program: Command): void {
     .requiredOption('--output <file>', 'where to')
     .addOption(httpOption('where replica 0 serves its own'))
     .addOption(httpPeersOption())
+    .addHelpText('after', EXAMPLES)
     .action((dir: string, { output, http, httpPeers: peers }: Given) => {
       const cluster = loadCluster(canonicalDirectory(dir));
       const first = http ?? peers?.[0];

@@ -25,6 +25,13 @@ interface Given {
   interval: number;
 }
 
+const EXAMPLES = `
+Examples:
+  byzfs top DIR                  until q is pressed
+  byzfs top DIR --interval 10    a look every ten seconds
+  byzfs top DIR --once --json    one line, of one interval, for scripts
+`;
+
 export function register(program: Command): void {
   program
     .command('top')
@@ -35,6 +42,7 @@ export function register(program: Command): void {
     .option('--once', 'look once, over one interval')
     .option('--json', 'a line for each look, for machines')
     .option('--interval <seconds>', 'from one look to the next', seconds(0.2, 3600), 2)
+    .addHelpText('after', EXAMPLES)
     .action(async (dir: string, given: Given) => {
       const directory = canonicalDirectory(dir);
       await watch(directory, loadCluster(directory), given);

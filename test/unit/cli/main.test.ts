@@ -72,7 +72,7 @@ describe('the command line', () => {
 
   it.each<[string[], RegExp]>([
     [['--nope'], /^byzfs: unknown option '--nope': see byzfs --help\n$/],
-    [['nope'], /^byzfs: unknown command 'nope': see byzfs --help\n$/],
+    [['frobnicate'], /^byzfs: unknown command 'frobnicate': see byzfs --help\n$/],
     [['init'], /^byzfs: missing required argument 'dir': see byzfs init --help\n$/],
     [
       ['init', 'x', '--replicas', '5'],
