@@ -4,7 +4,7 @@ import { Errno } from '../src/fileservice/errno.js';
 import type { Operation } from '../src/fileservice/operations.js';
 import type { Failure, Results } from '../src/fileservice/results.js';
 import type { Attributes, Handle } from '../src/fileservice/types.js';
-import { Freshness } from './cache/freshness.js';
+import { Freshness, LATE_MS } from './cache/freshness.js';
 import { type Node, NodeTable } from './cache/node.js';
 import type { Profile } from './cache/profile.js';
 import { LOST } from './cache/sync-record.js';
@@ -116,7 +116,7 @@ export class MountContext {
       const end = this.writes.end(node);
       if (end > attributes.size) attributes = { ...attributes, size: end };
     }
-    node.kernelUntil = performance.now() + attributesMs;
+    if (attributesMs > 0) node.kernelUntil = performance.now() + attributesMs + LATE_MS;
     node.kernelChain.restart(attributes.change);
     return { attributes, attributesMs };
   }
@@ -125,7 +125,7 @@ export class MountContext {
   entryAnswer(node: Node): EntryAnswer {
     node.lookups++;
     const answer = this.attributesAnswer(node);
-    node.walkUntil = Math.max(node.walkUntil, node.linkUntil);
+    node.walkUntil = Math.max(node.walkUntil, node.linkUntil + LATE_MS);
     return { ...answer, entryMs: this.freshness.leftOfName(node.linkUntil) };
   }
 

@@ -1,5 +1,14 @@
 /** How long what was learnt of the service may be answered from memory. */
 
+/**
+ * The kernel counts a time limit from when it has the answer, and what it let through may be long on its way here: for so
+ * much longer than it was told it is taken to remember.
+ */
+export const LATE_MS = 60_000;
+
+/** … and where somebody waits for that, so much. */
+const WAITED_FOR_MS = 1_000;
+
 /** How long after a lock a kernel that cannot be told to forget names is given none to remember. */
 const NAMELESS_MS = 60_000;
 
@@ -31,7 +40,7 @@ export class Freshness {
     const now = performance.now();
     if (now < this.namelessUntil) return 0;
     const left = this.left(until);
-    this.namesUntil = Math.max(this.namesUntil, now + left);
+    if (left > 0) this.namesUntil = Math.max(this.namesUntil, now + left + WAITED_FOR_MS);
     return left;
   }
 

@@ -33,7 +33,7 @@ export class Node implements Handle {
   /** The newest attributes seen, and the clock until which they may be answered. */
   attributes: Attributes | undefined;
   attributesUntil = 0;
-  /** Clock until which the kernel answers from attributes it got from here. */
+  /** Clock until which the kernel may answer from attributes it got from here. */
   kernelUntil = 0;
   /** Until it resolves, the kernel may still answer from attributes that others have changed since. */
   expiring: Promise<void> | undefined;

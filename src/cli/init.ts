@@ -88,9 +88,9 @@ export function register(program: Command): void {
       integerIn(0, MAX_RECOVERY_PERIOD_SECONDS),
     )
     .addOption(
-      new Option('--encryption <when>', 'of links: auto is of those that leave a machine')
-        .choices(['auto', 'on', 'off'])
-        .default('auto'),
+      new Option('--encryption <when>', 'of links (default auto: of those that leave a machine)').choices([
+        ...['auto', 'on', 'off'],
+      ]),
     )
     .option(
       '--owner-signatures <k>',
@@ -104,7 +104,8 @@ export function register(program: Command): void {
 
 const CARD_OPTIONS = ['card', 'clientCard', 'host', 'port', 'encrypt'] as const;
 const JOIN_OPTIONS = [
-  ...['cards', 'rootOwner', 'durability', 'requestAuthentication', 'recoveryPeriod', 'ownerSignatures', 'without'],
+  ...['cards', 'rootOwner', 'durability', 'requestAuthentication', 'recoveryPeriod', 'encryption', 'ownerSignatures'],
+  'without',
 ] as const;
 
 async function init(directory: string, given: Given): Promise<void> {

@@ -1,5 +1,5 @@
 /** What another mount has closed is seen by whoever opens then, also where calls of this mount overtake each other. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Errno } from '../../../src/fileservice/errno.js';
 import { ROOT_HANDLE } from '../../../src/fileservice/types.js';
 import { outcomeOf, RDWR, ROOT, ScriptedMount, turns } from './scripted-service.js';
@@ -85,6 +85,23 @@ describe('a name that others gave to another file', () => {
     const found = await mount.fs.lookup(ROOT, ROOT_HANDLE.ino, 'f');
     expect(found).toMatchObject({ attributes: { ino: 99 } });
     expect(await open(mount, 99)).toMatchObject({ errno: 0 });
+  });
+
+  it('leads no call to the old one that the kernel let through late: it counts from when it had the answer', async () => {
+    const { mount, ino } = await cached();
+    const { service } = mount;
+    const now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    try {
+      await mount.fs.lookup(ROOT, ROOT_HANDLE.ino, 'f');
+      service.kept.push(service.files.get('f')!);
+      service.files.set('f', { ino: 99, content: Buffer.from('theirs'), change: 1 });
+      clock.mockImplementation(() => now + 1100);
+      expect(await mount.fs.lookup(ROOT, ROOT_HANDLE.ino, 'f')).toMatchObject({ attributes: { ino: 99 } });
+      expect(await open(mount, ino)).toEqual(ESTALE);
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('is no reason to refuse a file that this mount has unlinked, and has open', async () => {
