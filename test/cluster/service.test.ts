@@ -9,7 +9,7 @@ import { CLI, run, TestCluster, until } from './harness.js';
 
 const UNITS = path.resolve(import.meta.dirname, '../../docs/systemd');
 
-describe('a replica that systemd has started', { timeout: 120_000 }, () => {
+describe('a replica that systemd has started', { timeout: 300_000 }, () => {
   let cluster: TestCluster;
   let manager: Manager;
   afterEach(async () => {
