@@ -44,7 +44,7 @@ describe('the command line', () => {
 
   it.each<[string[], RegExp]>([
     [['--nope'], /^byzfs: unknown option '--nope': see byzfs --help\n$/],
-    [['nope'], /^byzfs: unknown command 'nope': see byzfs --help\n$/],
+    [['mountain'], /^byzfs: unknown command 'mountain' \(Did you mean mount\?\): see byzfs --help\n$/],
     [['init'], /^byzfs: missing required argument 'dir': see byzfs init --help\n$/],
     [
       ['init', 'x', '--replicas', '5'],
