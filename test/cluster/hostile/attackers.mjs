@@ -1,5 +1,6 @@
-// attackers.mjs DIR SECONDS ATTACK...: these attacks at once on the replicas of a cluster, in a process of their own.
-// Prints what they met as one line of JSON. DIR has the clients nonsense, deaf, many and fast.
+// attackers.mjs DIR SECONDS ATTACK...: these attacks at once on the replicas of a cluster, in a process of their own, for so
+// long, or with 0 until the standard input ends. Prints what they met as one line of JSON. DIR has the clients nonsense, deaf, many and fast.
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadCluster } from '../../../dist/src/cluster/file.js';
 import { deaf, fast, many, nonsense } from './clients.mjs';
@@ -14,7 +15,8 @@ const ATTACKS = {
 };
 
 const attacks = names.map((name) => [name, ATTACKS[name]()]);
-await delay(Number(seconds) * 1000);
+if (Number(seconds) > 0) await delay(Number(seconds) * 1000);
+else await once(process.stdin.resume(), 'end');
 process.stdout.write(`${JSON.stringify(Object.fromEntries(attacks.map(([name, { told }]) => [name, told])))}\n`);
 for (const [, { stop }] of attacks) await stop();
 process.exit(0);
