@@ -132,7 +132,7 @@ async function main(seconds, seed) {
       const share = (processorOf(pid) - computed.get(name)) / (attackMs / 1000);
       return `  ${name}: ${Math.round(100 * share)} % of a processor`;
     });
-    const met = JSON.parse(await attackers);
+    const met = JSON.parse((await attackers).trimEnd().split('\n').at(-1));
     const { files, latencies } = JSON.parse(await worker);
     const { lines, wrong } = judged(samples);
     const encounters = Object.entries(met).map(([name, told]) => `  ${name}: ${JSON.stringify(told)}`);

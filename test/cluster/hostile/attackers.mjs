@@ -1,5 +1,5 @@
 // attackers.mjs DIR SECONDS ATTACK...: these attacks at once on the replicas of a cluster, in a process of their own, for so
-// long, or with 0 until the standard input ends. Prints what they met as one line of JSON. DIR has the clients nonsense, deaf, many and fast.
+// long, or with 0 until the standard input ends. Prints what they have met as a line of JSON, twice a second and at the end. DIR has the clients nonsense, deaf, many and fast.
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadCluster } from '../../../dist/src/cluster/file.js';
@@ -15,8 +15,12 @@ const ATTACKS = {
 };
 
 const attacks = names.map((name) => [name, ATTACKS[name]()]);
+const met = () => Object.fromEntries(attacks.map(([name, { told }]) => [name, told]));
+const tell = () => process.stdout.write(`${JSON.stringify(met())}\n`);
+const telling = setInterval(tell, 500);
 if (Number(seconds) > 0) await delay(Number(seconds) * 1000);
 else await once(process.stdin.resume(), 'end');
-process.stdout.write(`${JSON.stringify(Object.fromEntries(attacks.map(([name, { told }]) => [name, told])))}\n`);
+clearInterval(telling);
+tell();
 for (const [, { stop }] of attacks) await stop();
 process.exit(0);
