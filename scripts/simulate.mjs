@@ -17,7 +17,7 @@ const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 /** All that the simulator is made of. */
 const PARTS = [
   ...['src/limits.ts', 'src/bytes.ts', 'src/cluster/types.ts', 'src/pbft', 'src/crypto', 'src/wire', 'src/merkle'],
-  ...['src/cluster/registry.ts', 'src/cluster/errors.ts'],
+  ...['src/cluster/registry.ts', 'src/cluster/errors.ts', 'src/histogram.ts'],
   ...['src/fileservice', 'replica/state', 'replica/journal', 'test/simulation'],
 ];
 const DEFAULT_SEEDS = 200;
