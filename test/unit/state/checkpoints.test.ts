@@ -139,6 +139,6 @@ describe('checkpoints', () => {
   it('have the root that the format gives them', () => {
     const fs = Driver.fresh();
     execute(fs, initially);
-    expect(hex(fs.state.checkpoint())).toBe('1c294cb11b9b8eab0465f791ccf7154180e176cb10f682c2084b0d429d4cbcb8');
+    expect(hex(fs.state.checkpoint())).toBe('8fdd42df48985b5e4a2ca89dcd475b92a1b1bf87d1464cf9f20d08c2077f01cd');
   });
 });
