@@ -131,7 +131,7 @@ describe('byzfs bench on mounts', { timeout: TIMEOUT_MS }, () => {
 
 describe('byzfs bench faults', { timeout: TIMEOUT_MS }, () => {
   it('goes on, with and without a mount, while the primary dies and a replica lies', async () => {
-    const report = await bench('faults', '--scenes', 'primary,liar', '--pause', '2', '--outstanding', '8');
+    const report = await bench('faults', '--scenes', 'primary,liar', '--pause', '1', '--outstanding', '8');
     expect(report.timelines!.map(({ name }) => name)).toEqual(['0/0, 8 outstanding', 'a mount, 4 at a time']);
     for (const { bins, events } of report.timelines!) {
       expect(events.map(({ name }) => name)).toEqual([
