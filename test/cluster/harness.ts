@@ -180,7 +180,7 @@ export class TestCluster {
     for (const end = Date.now() + READY_MS; Date.now() < end; ) {
       const { quorum, replicas } = await this.status();
       if (quorum && replicas.filter(({ up, state }) => up && state === 'normal').length >= count) return;
-      await delay(100);
+      await delay(250);
     }
     throw new Error(`no ${count} replicas in normal operation: ${JSON.stringify(await this.status())}`);
   }
