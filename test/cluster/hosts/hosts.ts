@@ -1,10 +1,10 @@
 /** Five hosts: four owners with a replica each, and one where clients mount. Each has a directory and keys of its own. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CLI, mountpoints, must, type ReplicaStatus, run, until } from '../harness.js';
+import { CLI, must, type ReplicaStatus, run, until } from '../harness.js';
 import { Network, on } from './network.js';
 
 /** Replicas are numbered by these names. The first also administers. */
@@ -31,9 +31,7 @@ export class Hosts {
   private readonly replicas: ChildProcess[] = [];
 
   constructor(netem: boolean) {
-    this.network = new Network([...OWNERS, GUEST], netem);
-    // However the tests end.
-    process.once('exit', () => this.destroy());
+    this.network = new Network([...OWNERS, GUEST], netem, this.scratch);
   }
 
   directoryOf(host: string): string {
@@ -111,12 +109,7 @@ export class Hosts {
     await this.byzfs(GUEST, 'mount', here, mountpoint, '--client', client, '-o', 'hard');
   }
 
-  destroy(): void {
-    this.network.destroy();
-    const mounts = path.join(this.scratch, 'mounts');
-    for (const mount of mountpoints().filter((each) => each.startsWith(`${mounts}/`))) {
-      spawnSync('umount', ['-l', mount]);
-    }
-    fs.rmSync(this.scratch, { recursive: true, force: true });
+  destroy(): Promise<void> {
+    return this.network.destroy();
   }
 }

@@ -2,8 +2,7 @@
  * Hosts as network namespaces (ip-netns(8)), each with one veth link to a switch in a namespace of its own: a bridge and
  * tc-netem(8) where the kernel has them, else switch.py. Names carry the pid of this process.
  */
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
-import fs from 'node:fs';
+import { type ChildProcess, type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { must } from '../harness.js';
@@ -16,7 +15,8 @@ const WIRE = 'wire';
 
 type Script = ChildProcessByStdio<Writable, Readable, null>;
 
-const nameOf = (host: string, pid = process.pid): string => `byzfs-${pid}-${host}`;
+const PREFIX = `byzfs-${process.pid}-`;
+const nameOf = (host: string): string => `${PREFIX}${host}`;
 
 /** @returns what went wrong, or null */
 function failureOf(command: string, ...args: string[]): string | null {
@@ -40,7 +40,6 @@ export function examineLinks(): Links {
   for (const [program, debian] of Object.entries(programs)) {
     if (failureOf('which', program) !== null) return without(`${program} is missing (Debian: ${debian})`);
   }
-  removeAbandoned();
   const probe = nameOf('probe');
   try {
     const failed =
@@ -53,29 +52,7 @@ export function examineLinks(): Links {
     const by = netem ? 'by netem' : 'by switch.py: this kernel has no netem or no bridge';
     return { obstacle: null, netem, description: `${DELAY_MS} ms delay and ${LOSS_PERCENT} % loss ${by}` };
   } finally {
-    removeNamespace(probe);
-  }
-}
-
-/** A namespace of ours, and the processes in it: all are of this test. */
-function removeNamespace(name: string): void {
-  const { stdout } = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' });
-  for (const pid of stdout.split('\n').filter((line) => line !== '')) {
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch {
-      // It has ended.
-    }
-  }
-  spawnSync('ip', ['netns', 'delete', name]);
-}
-
-/** What tests have left that were killed. */
-function removeAbandoned(): void {
-  if (!fs.existsSync(NAMESPACES)) return;
-  for (const name of fs.readdirSync(NAMESPACES)) {
-    const pid = /^byzfs-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !fs.existsSync(`/proc/${pid}`)) removeNamespace(name);
+    spawnSync('ip', ['netns', 'delete', probe]);
   }
 }
 
@@ -85,9 +62,11 @@ export const on = (host: string, command: string, ...args: string[]): [string, s
   [`--net=${NAMESPACES}/${nameOf(host)}`, command, ...args],
 ];
 
-/** A script of this directory in the namespace of the switch; returns when it says that it is ready. */
+const inHere = (script: string): string => path.join(import.meta.dirname, script);
+
+/** In the namespace of the switch; returns when it says that it is ready. */
 async function onWire(script: string, ...args: string[]): Promise<Script> {
-  const [command, all] = on(WIRE, 'python3', path.join(import.meta.dirname, script), ...args);
+  const [command, all] = on(WIRE, 'python3', inHere(script), ...args);
   const child = spawn(command, all, { stdio: ['pipe', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {
     child.stdout.once('data', () => resolve());
@@ -96,13 +75,27 @@ async function onWire(script: string, ...args: string[]): Promise<Script> {
   return child;
 }
 
+/** Has a script end that does when its standard input has. */
+async function ending(child: ChildProcess): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.stdin!.end();
+  await ended;
+}
+
 export class Network {
   private switch: Script | null = null;
+  private readonly keeper: ChildProcess;
 
+  /** @param scratch a directory that goes with the network, and what is mounted in it */
   constructor(
     private readonly hosts: readonly string[],
     private readonly netem: boolean,
-  ) {}
+    scratch: string,
+  ) {
+    // In a session of its own: it outlives what ends this process.
+    const stdio = ['pipe', 'ignore', 'inherit'] as const;
+    this.keeper = spawn('python3', [inHere('keeper.py'), PREFIX, scratch], { stdio: [...stdio], detached: true });
+  }
 
   addressOf(host: string): string {
     return `10.66.0.${1 + this.hosts.indexOf(host)}`;
@@ -117,9 +110,9 @@ export class Network {
       await ip(host, `address add ${this.addressOf(host)}/24 dev eth0`);
       await ip(host, 'link set lo up');
       await ip(host, 'link set eth0 up');
-      await ip(WIRE, `link set ${host} up`);
+      await ip(WIRE, `link set dev ${host} up`);
       if (!this.netem) continue;
-      await ip(WIRE, `link set ${host} master bridge`);
+      await ip(WIRE, `link set dev ${host} master bridge`);
       await must('tc', ['-n', nameOf(host), 'qdisc', 'add', 'dev', 'eth0', 'root', ...NETEM]);
     }
     if (this.netem) await ip(WIRE, 'link set bridge up');
@@ -139,24 +132,19 @@ export class Network {
     for (const host of hosts) {
       this.switch?.stdin.write(`${verb} ${host}\n`);
       if (!this.netem) continue;
-      // States of a bridge's port: disabled, forwarding.
-      const state = verb === 'cut' ? '0' : '3';
-      await must('ip', ['-n', nameOf(WIRE), 'link', 'set', host, 'type', 'bridge_slave', 'state', state]);
+      const place = verb === 'cut' ? ['nomaster'] : ['master', 'bridge'];
+      await must('ip', ['-n', nameOf(WIRE), 'link', 'set', 'dev', host, ...place]);
     }
   }
 
   /** Records all frames on all links; returns what ends that, and has them in `file`. */
   async capture(file: string): Promise<() => Promise<void>> {
     const child = await onWire('capture.py', file);
-    return async () => {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.stdin.end();
-      await ended;
-    };
+    return () => ending(child);
   }
 
-  /** Ends every process on the hosts and takes the hosts away. */
-  destroy(): void {
-    for (const host of [...this.hosts, WIRE]) removeNamespace(nameOf(host));
+  /** Ends every process on the hosts and takes all away. */
+  destroy(): Promise<void> {
+    return ending(this.keeper);
   }
 }
