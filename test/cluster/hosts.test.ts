@@ -14,8 +14,11 @@ import { examineLinks, on } from './hosts/network.js';
 const ANDREW = path.join(import.meta.dirname, 'hosts/andrew.mjs');
 const rounds = Number(process.env.BYZFS_HOSTS_ROUNDS ?? 1);
 const long = rounds > 1;
-/** What is to be compiled: five copies of the benchmark's tree, or one of a tree of two units. */
-const andrew = long ? ['5'] : ['1', '1', 'cache', 'queue'];
+/** The benchmark's tree, or one of five files, of which two are compiled. */
+const andrew = long ? ['1'] : ['1', '1', 'cache'];
+
+/** One writes and is revoked, the other reads. */
+const CLIENTS = ['laptop', 'desk'];
 
 const links = examineLinks();
 
@@ -49,16 +52,16 @@ describe.skipIf(links.obstacle !== null)(`five hosts, ${links.description}`, { t
     await hosts.network.build();
     written = hosts.mountpointOf('laptop');
     fs.mkdirSync(kept());
-    const digests = await hosts.agree();
+    const [digests] = await Promise.all([hosts.agree(), ...CLIENTS.map((client) => hosts.makeClientCard(client))]);
     expect([digests.length, new Set(digests).size]).toEqual([4, 1]);
     for (const id of OWNERS.keys()) hosts.startReplica(id);
     await hosts.ready();
-    for (const client of ['laptop', 'desk']) await hosts.addClient(client);
+    for (const client of CLIENTS) await hosts.addClient(client);
     fs.copyFileSync(
       path.join(hosts.directoryOf('anna'), 'cluster.json'),
       path.join(hosts.directoryOf(GUEST), 'cluster.json'),
     );
-    await Promise.all(['laptop', 'desk'].map((client) => hosts.mount(client)));
+    await Promise.all(CLIENTS.map((client) => hosts.mount(client)));
   }, 600_000);
 
   afterAll(() => hosts.destroy(), 60_000);
@@ -82,10 +85,10 @@ describe.skipIf(links.obstacle !== null)(`five hosts, ${links.description}`, { t
   it('do the Andrew benchmark', async () => {
     const work = path.join(written, 'andrew');
     await must('mkdir', [work]);
-    const times = await must(process.execPath, [ANDREW, work, ...andrew], { timeoutMs: 1_200_000 });
+    const times = await must(process.execPath, [ANDREW, work, ...andrew], { timeoutMs: 1_800_000 });
     if (long) console.log(`Andrew, seconds: ${times}`);
     await shell(`cp -r ${work} ${kept('andrew')}`);
-  }, 1_200_000);
+  }, 1_800_000);
 
   describe.each(Array.from({ length: rounds }, (_, round) => round))('round %i', (round) => {
     it.each([
@@ -97,7 +100,6 @@ describe.skipIf(links.obstacle !== null)(`five hosts, ${links.description}`, { t
       await hosts.network.cut(host);
       await change();
       await hosts.network.heal(host);
-      await change();
       if (after === 0) expect((await hosts.ready()).view).toBeGreaterThan(view);
     });
 
@@ -108,7 +110,7 @@ describe.skipIf(links.obstacle !== null)(`five hosts, ${links.description}`, { t
       const changed = change().then(() => {
         isDone = true;
       });
-      await delay(3000);
+      await delay(2000);
       expect(isDone).toBe(false);
       await hosts.network.heal(...away);
       await changed;
@@ -120,15 +122,14 @@ describe.skipIf(links.obstacle !== null)(`five hosts, ${links.description}`, { t
       await change();
       fs.rmSync(path.join(hosts.directoryOf(OWNERS[id]), `replica-${id}`), { recursive: true });
       hosts.startReplica(id, '--rejoin');
-      const { replicas } = await hosts.ready();
+      const { view, replicas } = await hosts.ready();
       // So there were roots to compare.
       expect(replicas[id].stableCheckpoint).toBeGreaterThan(0);
       // No quorum is without it now.
-      const other = OWNERS[(id + 1) % 4];
+      const other = OWNERS.find((_, each) => each !== id && each !== view % 4)!;
       await hosts.network.cut(other);
       await change();
       await hosts.network.heal(other);
-      await hosts.ready();
     });
   });
 

@@ -94,10 +94,13 @@ export class Hosts {
     throw new Error(`the replicas are not in normal operation, or differ: ${said}`);
   }
 
-  /** Registers a client by the card that it made on its host, and mounts there. */
+  makeClientCard(name: string): Promise<string> {
+    return this.byzfs(GUEST, 'init', this.directoryOf(GUEST), '--client-card', name);
+  }
+
+  /** Registers a client by the card that it made on its host. */
   async addClient(name: string): Promise<void> {
     const [here, there] = [this.directoryOf(GUEST), this.directoryOf(ADMINISTRATOR)];
-    await this.byzfs(GUEST, 'init', here, '--client-card', name);
     await this.byzfs(ADMINISTRATOR, 'client', 'add', there, name, '--key', path.join(here, `${name}.card`));
     fs.copyFileSync(path.join(there, 'clients', `${name}.json`), path.join(here, 'clients', `${name}.json`));
   }
