@@ -63,16 +63,12 @@ export class Hosts {
   }
 
   startReplica(id: number, ...more: string[]): void {
-    const log = fs.openSync(this.logOf(id), 'a');
+    const log = fs.openSync(path.join(this.scratch, `replica-${id}.log`), 'a');
     const args = ['replica', '--cluster', this.directoryOf(OWNERS[id]), '--id', String(id), ...more];
     const [command, all] = on(OWNERS[id], process.execPath, CLI, ...args);
     // nsenter becomes what it starts.
     this.replicas[id] = spawn(command, all, { stdio: ['ignore', log, log] });
     fs.closeSync(log);
-  }
-
-  logOf(id: number): string {
-    return path.join(this.scratch, `replica-${id}.log`);
   }
 
   async killReplica(id: number): Promise<void> {
