@@ -94,8 +94,8 @@ function expectedOutput(units: readonly Unit[]): string {
   return text;
 }
 
-function printMain(units: readonly Unit[]): string {
-  const includes = MODULES.map((module) => `#include "${module}.h"\n`).join('');
+function printMain(modules: readonly string[], units: readonly Unit[]): string {
+  const includes = modules.map((module) => `#include "${module}.h"\n`).join('');
   const calls = units
     .map(({ name, entry }) => `\tx = ${entry}(x);\n\tprintf("${name} %08x\\n", (unsigned)x);\n`)
     .join('');
@@ -130,23 +130,23 @@ andrew: $(OBJECTS)
 	$(CC) $(CFLAGS) -c -o $@ $<
 `;
 
-/** @param unitsAModule fewer make a smaller tree, for tests */
-export function generateTree(seed = DEFAULT_SEED, unitsAModule = UNITS_A_MODULE): SourceTree {
+/** @param unitsAModule, @param modules: fewer make a smaller tree, for tests */
+export function generateTree(seed = DEFAULT_SEED, unitsAModule = UNITS_A_MODULE, modules = MODULES): SourceTree {
   const random = new Random(seed);
-  const units = MODULES.flatMap((module) =>
+  const units = modules.flatMap((module) =>
     Array.from({ length: unitsAModule }, (_, index) => randomUnit(random, module, index)),
   );
   const texts: [string, string][] = [
     ['include/andrew.h', COMMON_HEADER],
-    ...MODULES.map((module): [string, string] => [`include/${module}.h`, moduleHeader(module, units)]),
+    ...modules.map((module): [string, string] => [`include/${module}.h`, moduleHeader(module, units)]),
     ...units.map((unit): [string, string] => [`src/${unit.module}/${unit.name}.c`, printUnit(random, unit)]),
-    ['src/main.c', printMain(units)],
+    ['src/main.c', printMain(modules, units)],
   ];
   const objects = texts.map(([path]) => path).filter((path) => path.endsWith('.c'));
   texts.push(['Makefile', makefile(objects.map((path) => path.replace(/c$/, 'o')))]);
   const files = texts.map(([path, text]) => ({ path, content: Buffer.from(text) }));
   return {
-    directories: ['include', 'src', ...MODULES.map((module) => `src/${module}`)],
+    directories: ['include', 'src', ...modules.map((module) => `src/${module}`)],
     files,
     units: objects.length,
     bytes: files.reduce((sum, { content }) => sum + content.length, 0),
