@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { SEED_BYTES, SigningKey } from '../crypto/ed25519.js';
 
-/** N = 2^17, r = 8, p = 1: each guess takes 128 MiB. Measured: 0.4 s. */
+/** N = 2^17, r = 8, p = 1: each guess takes 128 MiB. Measured: 0.5 s. */
 const LOG2_N = 17;
 const R = 8;
 const P = 1;

@@ -4,8 +4,8 @@
  * and what the MAC of a frame costs is 1.5 and 24.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { assert } from '../limits.js';
+import { loadSodium } from './sodium.js';
 
 export const AEAD_KEY_BYTES = 32;
 export const AEAD_TAG_BYTES = 16;
@@ -31,12 +31,8 @@ interface Sodium {
 }
 
 function sodiumAead(): AeadEngine | undefined {
-  let sodium: Sodium;
-  try {
-    sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
-  } catch {
-    return undefined;
-  }
+  const sodium = loadSodium<Sodium>();
+  if (sodium === undefined) return undefined;
   return {
     name: 'libsodium',
     seal: (bytes, tag, nonce, key) =>

@@ -1,6 +1,6 @@
 /** libsodium's arithmetic, twice as fast as OpenSSL's: its rule is that of ed25519.ts. */
-import { createRequire } from 'node:module';
 import type { Engine } from './ed25519-engine.js';
+import { loadSodium } from './sodium.js';
 
 /** What is used of sodium-native. Buffers have exactly the lengths that libsodium's documentation states. */
 interface Sodium {
@@ -11,12 +11,8 @@ interface Sodium {
 
 /** Undefined on machines for which the package has no binary. */
 export function sodiumEngine(): Engine | undefined {
-  let sodium: Sodium;
-  try {
-    sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
-  } catch {
-    return undefined;
-  }
+  const sodium = loadSodium<Sodium>();
+  if (sodium === undefined) return undefined;
   return {
     name: 'libsodium',
     signer: (seed) => {

@@ -1,17 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { barrier } from '../../../src/cli/barrier.js';
 import { clusterStatus } from '../../../src/cli/inspection.js';
-import { newCluster } from '../../../src/cluster/create.js';
-
-const { cluster } = newCluster({
-  replicas: 4,
-  hosts: ['127.0.0.1'],
-  basePort: 7400,
-  clientNames: ['admin'],
-  rootUid: 0,
-  rootGid: 0,
-  createdSeconds: 0,
-});
+import { cluster } from './four-replicas.js';
 
 const K = 10;
 

@@ -1,17 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clusterStatus, inspectAll } from '../../../src/cli/inspection.js';
-import { newCluster } from '../../../src/cluster/create.js';
 import { highestShared } from '../../../src/status/verdicts.js';
-
-const { cluster } = newCluster({
-  replicas: 4,
-  hosts: ['127.0.0.1'],
-  basePort: 7400,
-  clientNames: ['admin'],
-  rootUid: 0,
-  rootGid: 0,
-  createdSeconds: 0,
-});
+import { cluster } from './four-replicas.js';
 
 const ROOT = 'ab'.repeat(32);
 const OTHER_ROOT = 'cd'.repeat(32);

@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { clusterStatus } from '../../../src/cli/inspection.js';
 import { clockFaults, Observer, remarks } from '../../../src/cli/observer.js';
-import { newCluster } from '../../../src/cluster/create.js';
+import { cluster } from './four-replicas.js';
 
-const { cluster } = newCluster({
-  replicas: 4,
-  hosts: ['127.0.0.1'],
-  basePort: 7400,
-  clientNames: ['admin'],
-  rootUid: 0,
-  rootGid: 0,
-  createdSeconds: 0,
-});
 const HOUR = 3_600_000;
 
 /** @param ahead by replica, of this machine's clock, ms; null: it does not answer; anything else is said as it is */

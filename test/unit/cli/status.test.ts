@@ -2,19 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { clusterStatus } from '../../../src/cli/inspection.js';
 import { describe as inWords } from '../../../src/cli/status.js';
 import { inWords as topInWords } from '../../../src/cli/top.js';
-import { newCluster } from '../../../src/cluster/create.js';
 import type { Answer } from '../../../src/status/verdicts.js';
 import { Watch } from '../../../src/status/watch.js';
-
-const { cluster } = newCluster({
-  replicas: 4,
-  hosts: ['127.0.0.1'],
-  basePort: 7400,
-  clientNames: ['admin'],
-  rootUid: 0,
-  rootGid: 0,
-  createdSeconds: 0,
-});
+import { cluster } from './four-replicas.js';
 
 const report = (more = {}) => ({
   ...{ view: 2, lastExecuted: 130, stableCheckpoint: 128, stateRoot: 'ab'.repeat(32), state: 'normal', ...more },
